@@ -1,0 +1,47 @@
+# Every hook and every CI job calls these targets.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install up test check fmt lock schemas bench clean
+
+help: ## This list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "MiniRAG needs Python 3.11 to 3.13; set PYTHON=python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+install: $(STAMP) ## Make .venv and install everything from the lock
+
+up: $(STAMP) ## The whole product on this machine: http://127.0.0.1:8000
+	@$(BIN)/minirag up
+
+test: $(STAMP) ## All tests, against real servers that they start themselves
+	$(BIN)/python -m pytest
+
+check: $(STAMP) ## Format, lint, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: $(STAMP) ## Format and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(STAMP) ## Resolve requirements.lock anew
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --all-extras --quiet pyproject.toml -o requirements.lock
+
+schemas: $(STAMP) ## Release the schemas of new messages
+	$(BIN)/python -m tests.architecture.release_schemas
+
+bench: $(STAMP) ## The figures of docs/figures.md
+	$(BIN)/python -m bench.run
+
+clean: ## Remove what was built; keeps .minirag
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,11 @@
+"""Chat: bots, their conversations, and the index they retrieve from.
+
+Owns      aggregates `bot_profile`, `chat`, `retrieval_index`; read models `chat_bots`,
+          `chat_chats`, `chat_index` (with the vector index it points to)
+Takes     CreateBotProfile, UpdateBotProfile, DeactivateBotProfile, AskQuestion
+Emits     BotProfileCreated, BotProfileUpdated, QuestionAsked, QuestionAnswered, QuestionRefused,
+          TurnFailed, IndexBuilt, IndexFailed
+Projects  SourcePrepared, SourceUpdated, SourceDeleted → the index
+Reacts    QuestionAsked → retrieve and answer; SourcePrepared → tell when it is indexed
+Answers   GetBotProfile, ListBotProfiles, GetTurn, GetCitation
+"""

@@ -1,0 +1,1 @@
+"""Chat's ports, implemented."""

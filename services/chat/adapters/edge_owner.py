@@ -1,0 +1,193 @@
+"""What runs in the owner process of the embedded vector engine: the only code that touches it.
+
+The engine holds the interpreter's lock in every call, and a second process that opens a shard
+damages the first; so one process owns the shards, behind a lock of our own that is taken before
+any is opened. Arguments and results are plain values: this module is imported without the rest.
+"""
+
+import ctypes
+import fcntl
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import qdrant_edge as q
+
+PR_SET_PDEATHSIG = 1
+LOCK_SECONDS = 15.0
+RRF_K = 20
+PREFETCH = 40
+OPTIMIZE_AFTER = 20_000
+"""Changes after which garbage is merged away at the next flush."""
+FIELDS = ("tenant_id", "bot_profile_id", "source_id")
+
+_owner: "Owner | None" = None
+
+
+class Owner:
+    """Open shards below one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._lock = (folder / "owner.lock").open("w")
+        _acquire(self._lock.fileno(), folder)
+        self._shards: dict[str, Any] = {}
+        self._changes: dict[str, int] = {}
+
+    def open(self, name: str, dimension: int) -> None:
+        if name in self._shards:
+            return
+        path = self._folder / name
+        if (path / "edge_config.json").exists():
+            self._shards[name] = q.EdgeShard.load(str(path))
+            return
+        shutil.rmtree(path, ignore_errors=True)  # a creation that was cut short
+        path.mkdir()
+        config = q.EdgeConfig(
+            vectors={"dense": q.EdgeVectorParams(size=dimension, distance=q.Distance.Cosine)},
+            sparse_vectors={"bm25": q.EdgeSparseVectorParams(modifier=q.Modifier.Idf)},
+            # Graphs per tenant only: no query comes without a tenant.
+            hnsw_config=q.HnswIndexConfig(
+                m=0, payload_m=16, ef_construct=100, full_scan_threshold=20_000
+            ),
+        )
+        shard = q.EdgeShard.create(str(path), config)
+        for field in FIELDS:
+            keyword = q.KeywordIndexParams(is_tenant=field == "tenant_id")
+            shard.update(q.UpdateOperation.create_field_index(field, keyword))
+        shard.flush()
+        self._shards[name] = shard
+
+    def names(self) -> list[str]:
+        return [path.parent.name for path in self._folder.glob("*/edge_config.json")]
+
+    def drop(self, name: str) -> None:
+        shard = self._shards.pop(name, None)
+        if shard is not None:
+            shard.close()
+        shutil.rmtree(self._folder / name, ignore_errors=True)
+
+    def upsert(self, name: str, points: Sequence[tuple[str, list[float], Any, Any, Any]]) -> None:
+        made = [
+            q.Point(
+                id=point_id,
+                vector={"dense": dense, "bm25": q.SparseVector(indices=indices, values=values)},
+                payload=payload,
+            )
+            for point_id, dense, indices, values, payload in points
+        ]
+        self._shards[name].update(q.UpdateOperation.upsert_points(made))
+        self._changes[name] = self._changes.get(name, 0) + len(points)
+
+    def delete(self, name: str, conditions: Mapping[str, str], below: int | None) -> None:
+        wanted = _filter(conditions, below)
+        self._shards[name].update(q.UpdateOperation.delete_points_by_filter(wanted))
+        self._changes[name] = self._changes.get(name, 0) + 1
+
+    def flush(self, name: str) -> None:
+        self._shards[name].flush()
+        if self._changes.get(name, 0) >= OPTIMIZE_AFTER:
+            self._shards[name].optimize()
+            self._changes[name] = 0
+
+    def search(
+        self,
+        name: str,
+        conditions: Mapping[str, str],
+        dense: list[float],
+        sparse: tuple[list[int], list[float]],
+        weights: tuple[float, float],
+        limit: int,
+    ) -> list[tuple[str, float, list[float], dict[str, Any]]]:
+        wanted = _filter(conditions, None)
+        prefetches = [
+            q.Prefetch(limit=PREFETCH, query=q.Query.Nearest(dense, using="dense"), filter=wanted)
+        ]
+        used = [weights[0]]
+        if sparse[0]:
+            corpus = _filter({"tenant_id": conditions["tenant_id"]}, None)
+            terms = q.SparseVector(indices=sparse[0], values=sparse[1])
+            prefetches.append(
+                q.Prefetch(
+                    limit=PREFETCH,
+                    query=q.Query.Nearest(terms, using="bm25"),
+                    filter=wanted,
+                    params=q.SearchParams(idf=q.IdfParams(corpus=corpus)),
+                )
+            )
+            used.append(weights[1])
+        # The package's stubs do not know that this is a Fusion.
+        fusion: Any = q.Fusion.Rrf(k=RRF_K, weights=used)
+        found = self._shards[name].query(
+            q.QueryRequest(
+                limit=limit,
+                query=fusion,
+                prefetches=prefetches,
+                with_payload=True,
+                with_vector=["dense"],
+            )
+        )
+        return [(str(p.id), p.score, list(p.vector["dense"]), p.payload or {}) for p in found]
+
+    def count(self, name: str, conditions: Mapping[str, str]) -> int:
+        request = q.CountRequest(filter=_filter(conditions, None), exact=True)
+        return int(self._shards[name].count(request))
+
+    def close(self) -> None:
+        for shard in self._shards.values():
+            shard.flush()
+            shard.close()
+        self._shards.clear()
+        self._lock.close()
+
+
+def start(folder: str, parent: int) -> None:
+    """In the new process: leave Ctrl-C to the parent, die with it, own the folder."""
+    global _owner  # noqa: PLW0603  one owner per process is the point of the process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+    _owner = Owner(Path(folder))
+
+
+def call(method: str, *args: Any) -> Any:
+    """Call a method of the owner, in its process."""
+    return getattr(_owner, method)(*args)
+
+
+def pid() -> int:
+    """Process id of the owner, for tests that kill it."""
+    return os.getpid()
+
+
+def _acquire(handle: int, folder: Path) -> None:
+    """An owner that was just killed may need a moment to let go."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"another process owns the vector index in {folder}") from None
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _filter(conditions: Mapping[str, str], below: int | None) -> Any:
+    if not conditions.get("tenant_id"):
+        raise ValueError("an index is never asked without a tenant")
+    must: list[Any] = [
+        q.FieldCondition(key=key, match=q.MatchValue(value)) for key, value in conditions.items()
+    ]
+    if below is not None:
+        must.append(q.FieldCondition(key="revision", range=q.RangeFloat(lt=float(below))))
+    return q.Filter(must=must)

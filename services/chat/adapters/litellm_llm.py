@@ -1,0 +1,79 @@
+"""Every other provider, through LiteLLM: imported in a thread when it is first needed."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator
+from functools import lru_cache
+from typing import Any
+
+from typing_extensions import override
+
+from services.chat.adapters.openai_llm import (
+    FIRST_TOKEN_SECONDS,
+    TOTAL_SECONDS,
+    refused,
+    spent,
+    timed_out,
+    unreachable,
+)
+from services.chat.ports import LanguageModel, ModelFailed, Prompt, Spent, Text
+
+
+class LiteLlmModel(LanguageModel):
+    """Chat completions by LiteLLM's model names, such as `anthropic/…` or `gemini/…`."""
+
+    @override
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Text | Spent, None]:
+        litellm = await asyncio.to_thread(_litellm)
+        usage: Any = None
+        said = 0
+        try:
+            async with asyncio.timeout(TOTAL_SECONDS):
+                chunks = await litellm.acompletion(
+                    model=prompt.model,
+                    messages=[
+                        {"role": turn.role, "content": turn.content} for turn in prompt.messages
+                    ],
+                    temperature=prompt.temperature,
+                    max_tokens=prompt.max_tokens,
+                    stream=True,
+                    stream_options={"include_usage": True},
+                    timeout=FIRST_TOKEN_SECONDS,
+                    max_retries=0,
+                    **prompt.credentials,
+                )
+                async for chunk in chunks:
+                    usage = getattr(chunk, "usage", None) or usage
+                    piece = chunk.choices[0].delta.content if chunk.choices else None
+                    if piece:
+                        said += len(piece)
+                        yield Text(piece)
+        except TimeoutError as error:
+            raise timed_out() from error
+        except Exception as error:
+            raise _failure(litellm, error) from error
+        yield spent(prompt, None if usage is None else usage.model_dump(), said)
+
+
+def _failure(litellm: Any, error: Exception) -> ModelFailed:
+    """LiteLLM's exceptions carry the provider's status; its texts stay in our log."""
+    if isinstance(error, ModelFailed):
+        return error
+    if isinstance(error, litellm.Timeout):
+        return timed_out()
+    status = getattr(error, "status_code", None)
+    if not isinstance(status, int):
+        return unreachable()
+    response = getattr(error, "response", None)
+    return refused(status, getattr(response, "headers", None) or {})
+
+
+@lru_cache(maxsize=1)
+def _litellm() -> Any:
+    # Read at import: without it the package fetches its price list from the web.
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # noqa: TID251  LiteLLM reads no other way
+    import litellm  # noqa: PLC0415  seconds and 160 MB for whoever needs another provider
+
+    litellm.telemetry = False
+    litellm.suppress_debug_info = True
+    return litellm

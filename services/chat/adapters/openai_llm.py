@@ -1,0 +1,161 @@
+"""Any OpenAI-compatible server, directly: a tenth of the CPU of a general client per token."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any
+
+import httpx
+import orjson
+from httpx_sse import EventSource, SSEError
+from typing_extensions import override
+
+from services.chat.ports import LanguageModel, ModelFailed, Prompt, Spent, Text
+
+FIRST_TOKEN_SECONDS = 20.0
+IDLE_SECONDS = 15.0
+TOTAL_SECONDS = 120.0
+ATTEMPTS = 3
+RETRY_SECONDS = 0.5
+LONGEST_WAIT = 5.0
+CHARACTERS_PER_TOKEN = 4
+"""For servers that do not count: the usual rule of thumb."""
+RETRYABLE = frozenset({408, 409, 429, 500, 502, 503, 504})
+
+
+class OpenAiModel(LanguageModel):
+    """Chat completions over server-sent events."""
+
+    def __init__(self, client: httpx.AsyncClient, base_url: str, api_key: str | None) -> None:
+        self._client = client
+        self._url = f"{base_url.rstrip('/')}/chat/completions"
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+
+    @override
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Text | Spent, None]:
+        """Tries again before the first piece only; after it a repeat would say things twice."""
+        try:
+            async with asyncio.timeout(TOTAL_SECONDS):
+                for attempt in range(1, ATTEMPTS + 1):
+                    started = False
+                    try:
+                        async with aclosing(self._once(prompt)) as pieces:
+                            async for piece in pieces:
+                                started = True
+                                yield piece
+                    except ModelFailed as failure:
+                        if started or not failure.retryable or attempt == ATTEMPTS:
+                            raise
+                        pause = failure.retry_after or RETRY_SECONDS * 2 ** (attempt - 1)
+                        if pause > LONGEST_WAIT:
+                            raise
+                        await asyncio.sleep(pause * random.uniform(1, 1.3))  # noqa: S311  jitter
+                    else:
+                        return
+        except TimeoutError as error:
+            raise timed_out() from error
+
+    async def _once(self, prompt: Prompt) -> AsyncGenerator[Text | Spent, None]:
+        body = {
+            "model": prompt.model.removeprefix("openai/"),
+            "messages": [{"role": turn.role, "content": turn.content} for turn in prompt.messages],
+            "temperature": prompt.temperature,
+            "max_tokens": prompt.max_tokens,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        request = self._client.build_request(
+            "POST",
+            self._url,
+            json=body,
+            headers={**self._headers, "Accept": "text/event-stream"},
+            timeout=httpx.Timeout(IDLE_SECONDS, connect=5, read=FIRST_TOKEN_SECONDS),
+        )
+        try:
+            response = await self._client.send(request, stream=True)
+            try:
+                if response.status_code >= 400:  # noqa: PLR2004  HTTP errors
+                    raise refused(response.status_code, response.headers)
+                async with aclosing(self._pieces(response, prompt)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+            finally:
+                await response.aclose()
+        except httpx.TimeoutException as error:
+            raise timed_out() from error
+        except (httpx.HTTPError, SSEError) as error:
+            raise unreachable() from error
+
+    async def _pieces(
+        self, response: httpx.Response, prompt: Prompt
+    ) -> AsyncGenerator[Text | Spent, None]:
+        usage: Mapping[str, Any] | None = None
+        said = 0
+        ended = False
+        async for event in EventSource(response).aiter_sse():
+            if event.data == "[DONE]":
+                ended = True
+                break
+            try:
+                chunk = orjson.loads(event.data)
+                usage = chunk.get("usage") or usage
+                choices = chunk.get("choices") or [{}]
+                piece = (choices[0].get("delta") or {}).get("content")
+                ended = ended or bool(choices[0].get("finish_reason"))
+            except (ValueError, AttributeError, TypeError, IndexError, KeyError):
+                continue  # a piece that nobody can read is not worth the whole answer
+            if piece:
+                said += len(piece)
+                yield Text(piece)
+        if not ended:
+            raise unreachable()
+        yield spent(prompt, usage, said)
+
+
+def spent(prompt: Prompt, usage: Mapping[str, Any] | None, said: int) -> Spent:
+    """Usage as the server counted it, or estimated from characters if it did not."""
+    if usage and isinstance(usage.get("prompt_tokens"), int):
+        completion = usage.get("completion_tokens")
+        return Spent(
+            prompt.model,
+            usage["prompt_tokens"],
+            completion if isinstance(completion, int) else 0,
+        )
+    read = sum(len(turn.content) for turn in prompt.messages)
+    return Spent(prompt.model, -(-read // CHARACTERS_PER_TOKEN), -(-said // CHARACTERS_PER_TOKEN))
+
+
+def refused(status: int, headers: Mapping[str, str]) -> ModelFailed:
+    """The failure for an HTTP error, in words that give nothing of the provider away."""
+    if status in (401, 403):
+        return ModelFailed(
+            "llm_auth", "The language model's credentials were refused.", retryable=False
+        )
+    if status == 429:  # noqa: PLR2004  too many requests
+        return ModelFailed(
+            "llm_rate_limited",
+            "The language model takes no more requests at the moment.",
+            retryable=True,
+            status=429,
+            retry_after=seconds(headers.get("retry-after")),
+        )
+    return ModelFailed("llm_failed", "The language model failed.", retryable=status in RETRYABLE)
+
+
+def timed_out() -> ModelFailed:
+    return ModelFailed(
+        "llm_timeout", "The language model did not answer in time.", retryable=True, status=504
+    )
+
+
+def unreachable() -> ModelFailed:
+    return ModelFailed("llm_failed", "The connection to the language model failed.", retryable=True)
+
+
+def seconds(value: str | None) -> float | None:
+    """`Retry-After` as seconds; its date form is not worth a wait of ours."""
+    try:
+        return None if value is None else max(0.0, float(value))
+    except ValueError:
+        return None

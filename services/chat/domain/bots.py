@@ -1,0 +1,76 @@
+"""What may happen to a bot."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from shared.contracts.base import Message, Metadata
+from shared.contracts.chat import (
+    BotProfileCommand,
+    BotProfileCreated,
+    BotProfileEvent,
+    BotProfileUpdated,
+    BotSettings,
+    CreateBotProfile,
+    DeactivateBotProfile,
+    UpdateBotProfile,
+)
+from shared.kernel.decider import Decider
+from shared.kernel.errors import Conflict, InvalidCommand, NotFound
+
+
+class NoBot(Message):
+    kind: Literal["absent"] = "absent"
+
+
+class Bot(Message):
+    kind: Literal["present"] = "present"
+    settings: BotSettings
+
+
+BotState = NoBot | Bot
+
+
+def decide(bot: BotState, command: BotProfileCommand, _meta: Metadata) -> Sequence[BotProfileEvent]:
+    """What `command` does to `bot`. Raises `NotFound`, `Conflict` or `InvalidCommand`."""
+    match command:
+        case CreateBotProfile(bot_profile_id=bot_id, settings=settings):
+            if isinstance(bot, Bot):
+                raise Conflict("A bot profile with this id exists already")
+            return [BotProfileCreated(bot_profile_id=bot_id, settings=settings)]
+        case UpdateBotProfile():
+            return _update(bot, command)
+        case DeactivateBotProfile(bot_profile_id=bot_id):
+            changes = {"is_active": False}
+            return _update(bot, UpdateBotProfile(bot_profile_id=bot_id, changes=changes))
+
+
+def _update(bot: BotState, command: UpdateBotProfile) -> Sequence[BotProfileEvent]:
+    if isinstance(bot, NoBot):
+        raise NotFound("Bot profile not found")
+    try:
+        settings = BotSettings.model_validate(bot.settings.model_dump() | dict(command.changes))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = str(first["loc"][0])
+        raise InvalidCommand(f"{field}: {first['msg']}", field=field) from error
+    if settings == bot.settings:
+        return []
+    return [BotProfileUpdated(bot_profile_id=command.bot_profile_id, settings=settings)]
+
+
+def evolve(_bot: BotState, event: BotProfileEvent) -> BotState:
+    """Both events tell the whole settings."""
+    match event:
+        case BotProfileCreated() | BotProfileUpdated():
+            return Bot(settings=event.settings)
+
+
+bot_decider: Decider[BotState, BotProfileCommand, BotProfileEvent] = Decider(
+    aggregate="bot_profile",
+    initial=NoBot(),
+    state=TypeAdapter(Annotated[BotState, Field(discriminator="kind")]),
+    decide=decide,
+    evolve=evolve,
+)

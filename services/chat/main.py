@@ -1,0 +1,157 @@
+"""Composition root of chat. Read this first: it lists every way in."""
+
+from contextlib import AsyncExitStack
+
+import httpx
+
+from services.chat.adapters import lexical
+from services.chat.adapters.edge_index import EdgeIndexes
+from services.chat.adapters.models import LanguageModels
+from services.chat.adapters.qdrant_index import QdrantIndexes
+from services.chat.adapters.retriever import HybridRetriever
+from services.chat.domain.bots import bot_decider
+from services.chat.domain.chats import chat_decider
+from services.chat.domain.index import index_decider
+from services.chat.handlers import CheckBot
+from services.chat.ports import VectorIndexes
+from services.chat.projections import Bots, Chats, Index
+from services.chat.queries import BotQueries, ChatQueries, IndexQueries
+from services.chat.reactions import AnswerQuestion, CleanDeleted, TellIndexed
+from services.chat.settings import Settings
+from services.chat.tables import bots_metadata, chats_metadata, index_metadata
+from shared.adapters import language
+from shared.adapters.egress import egress_client
+from shared.adapters.frames import FrameChannel
+from shared.adapters.read_model import ReadModel
+from shared.contracts.chat import (
+    AskQuestion,
+    CreateBotProfile,
+    DeactivateBotProfile,
+    GetBotProfile,
+    GetCitation,
+    GetTurn,
+    ListBotProfiles,
+    QuestionAsked,
+    UpdateBotProfile,
+)
+from shared.contracts.ingest import SourceDeleted, SourcePrepared, SourceUpdated
+from shared.runtime.platform import Platform
+from shared.runtime.service import Service
+
+__all__ = ["Settings", "build"]
+
+MODEL_SECONDS = 60.0
+BOTS = ReadModel(
+    service="chat",
+    name="bots",
+    version=1,
+    tables=bots_metadata,
+    owns={"bot_profile": bot_decider},
+    projection=Bots(),
+)
+CHATS = ReadModel(
+    service="chat",
+    name="chats",
+    version=1,
+    tables=chats_metadata,
+    owns={"chat": chat_decider},
+    projection=Chats(),
+)
+
+
+async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -> Service:
+    """The service, not yet running."""
+    indexes = _indexes(settings, stack)
+    index_model = ReadModel(
+        service="chat",
+        name="index",
+        version=1,
+        tables=index_metadata,
+        owns={"retrieval_index": index_decider},
+        projection=Index(indexes, platform.blobs, lexical),
+        listens=[(e.aggregate, e.name) for e in (SourcePrepared, SourceUpdated, SourceDeleted)],
+    )
+    service = Service(platform)
+    bots, chats, index = (service.keeps(model) for model in (BOTS, CHATS, index_model))
+    service.takes(bots, [CreateBotProfile, UpdateBotProfile, DeactivateBotProfile])
+    service.takes(chats, [AskQuestion], check=CheckBot(service.current))
+    service.owns(index)
+
+    bot_queries = BotQueries(bots)
+    chat_queries = ChatQueries(chats, platform.blobs)
+    index_queries = IndexQueries(index)
+    service.answers(GetBotProfile, bot_queries.get_bot_profile)
+    service.answers(ListBotProfiles, bot_queries.list_bot_profiles)
+    service.answers(GetTurn, chat_queries.get_turn)
+    service.answers(GetCitation, chat_queries.get_citation)
+
+    answer = AnswerQuestion(
+        execute=service.execute,
+        current=service.current,
+        bots=bot_queries,
+        chats=chat_queries,
+        retriever=HybridRetriever(indexes, index_queries),
+        model=await _models(settings, stack),
+        frames=FrameChannel(platform.client),
+        secret=platform.vault.get,
+        detect=language.detect,
+    )
+    service.reacts(
+        "answer-question",
+        [QuestionAsked],
+        answer,
+        concurrency=settings.turns_at_once,
+        attempts=4,
+        given_up=answer.given_up,
+    )
+    shown = service.shown("index")
+    tell = TellIndexed(service.execute, shown, indexes, index_queries)
+    service.reacts("tell-indexed", [SourcePrepared], tell, given_up=tell.given_up)
+    clean = CleanDeleted(shown, indexes, index_queries)
+    service.reacts("clean-deleted", [SourceDeleted], clean)
+
+    async def drop_unused() -> None:
+        for name in await indexes.names() - await index_queries.collection_names():
+            await indexes.drop(name)
+
+    async def same_engine() -> None:
+        """Rows may point to an index whose files were lost: then it is made anew."""
+        if not await index_queries.collection_names() <= await indexes.names():
+            await service.rebuild("index")
+        await drop_unused()
+
+    service.after_rebuild("index", drop_unused)
+    service.starts(same_engine)
+    service.depends("qdrant", indexes.state)
+    return service
+
+
+def _indexes(settings: Settings, stack: AsyncExitStack) -> VectorIndexes:
+    if settings.qdrant_url:
+        key = settings.qdrant_api_key
+        server = QdrantIndexes.connect(settings.qdrant_url, key.get_secret_value() if key else None)
+        stack.push_async_callback(server.aclose)
+        return server
+    edge = EdgeIndexes(settings.index_dir)
+    stack.push_async_callback(edge.aclose)
+    return edge
+
+
+async def _models(settings: Settings, stack: AsyncExitStack) -> LanguageModels:
+    guarded = await stack.enter_async_context(
+        egress_client(allow_loopback=settings.egress_allow_loopback, timeout=MODEL_SECONDS)
+    )
+    trusted = await stack.enter_async_context(
+        httpx.AsyncClient(timeout=MODEL_SECONDS, trust_env=False)
+    )
+    keys = {
+        "ANTHROPIC_API_KEY": settings.anthropic_api_key,
+        "GEMINI_API_KEY": settings.gemini_api_key,
+    }
+    return LanguageModels(
+        guarded=guarded,
+        trusted=trusted,
+        openai_key=settings.openai_api_key.get_secret_value() if settings.openai_api_key else None,
+        openai_base=settings.openai_api_base,
+        provider_keys={name: key.get_secret_value() for name, key in keys.items() if key},
+    )

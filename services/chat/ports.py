@@ -1,0 +1,238 @@
+"""What chat needs from the world, as protocols."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from services.chat.domain.prompt import Passage, Turn
+from shared.contracts.base import Metadata
+from shared.contracts.chat import BotSettings, Frame, GetTurn, TurnView
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which part of an index is meant. Nothing can be asked of an index without a tenant."""
+
+    tenant_id: str
+    bot_profile_id: str | None = None
+    source_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.tenant_id or "" in (self.bot_profile_id, self.source_id):
+            raise ValueError("an index is never asked without a tenant, nor for an empty id")
+
+    def conditions(self) -> dict[str, str]:
+        """Payload fields that must have these values."""
+        named = {
+            "tenant_id": self.tenant_id,
+            "bot_profile_id": self.bot_profile_id,
+            "source_id": self.source_id,
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Sparse:
+    """A sparse vector: weights of numbered terms."""
+
+    indices: Sequence[int]
+    values: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One chunk in the index. `id` is a UUID; `dense` little-endian float32 of unit length."""
+
+    id: str
+    tenant_id: str
+    bot_profile_id: str
+    source_id: str
+    revision: int
+    ordinal: int
+    text: str
+    start: int
+    end: int
+    heading: str | None
+    dense: bytes
+    sparse: Sparse
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk that was found; `similarity` is the cosine of query and chunk."""
+
+    id: str
+    source_id: str
+    revision: int
+    ordinal: int
+    text: str
+    start: int
+    end: int
+    heading: str | None
+    score: float
+    similarity: float
+
+
+class VectorIndex(Protocol):
+    """Chunks of many tenants with dense and sparse vectors of one embedding model."""
+
+    async def upsert(self, points: Sequence[Point]) -> None:
+        """Put points in, replacing those of the same id."""
+        ...
+
+    async def delete(self, scope: Scope, *, below_revision: int | None = None) -> None:
+        """Take out what is in scope, or only its revisions below a number."""
+        ...
+
+    async def flush(self) -> None:
+        """Return once everything that was put in survives a power cut."""
+        ...
+
+    async def search(self, scope: Scope, dense: bytes, sparse: Sparse, *, limit: int) -> list[Hit]:
+        """Best first: dense and sparse rankings fused by weighted reciprocal rank.
+
+        Term weights come from the tenant's own corpus, so that no tenant's words sway another's
+        ranking.
+        """
+        ...
+
+    async def count(self, scope: Scope) -> int: ...
+
+
+class VectorIndexes(Protocol):
+    """All vector indexes of an engine, by name."""
+
+    async def open(self, name: str, dimension: int) -> VectorIndex:
+        """The index of this name, made if it is missing."""
+        ...
+
+    async def names(self) -> frozenset[str]: ...
+
+    async def drop(self, name: str) -> None: ...
+
+    async def state(self) -> str:
+        """`ok`, perhaps with a version, or what is wrong."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Everything a model may use for one answer."""
+
+    model: str
+    messages: Sequence[Turn]
+    question: str
+    passages: Sequence[Passage]
+    temperature: float
+    max_tokens: int
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What the answer took, by the model that really answered; comes last."""
+
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class ModelFailed(Exception):
+    """No answer came. The text is fit for a visitor: no key, no provider's words."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        retryable: bool,
+        status: int = 502,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.retryable = retryable
+        self.status = status
+        self.retry_after = retry_after
+
+
+class LanguageModel(Protocol):
+    def stream(self, prompt: Prompt) -> AsyncGenerator[Text | Spent, None]:
+        """The answer in pieces, then what it took. Raises `ModelFailed`."""
+        ...
+
+
+class Frames(Protocol):
+    async def publish(self, tenant_id: str, turn_id: str, frame: Frame) -> None: ...
+
+    async def stored(self, tenant_id: str, turn_id: str, after: int = 0) -> list[Frame]:
+        """Frames of earlier attempts that are still kept, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A chunk of a source that may answer now, with everything a citation needs."""
+
+    hit: Hit
+    coverage: float
+    source_name: str
+    title: str | None
+    url: str | None
+    text_ref: str
+    authority: str | None
+    language: str | None
+
+
+class Retriever(Protocol):
+    async def retrieve(self, tenant_id: str, bot_profile_id: str, question: str) -> list[Found]:
+        """Chunks for a question, best first. Raise `Unavailable` if the index does not answer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """A vector index that a bot can retrieve from, and the languages in it."""
+
+    collection: str
+    dimension: int
+    embedding_model: str
+    languages: frozenset[str | None]
+
+
+class BotReader(Protocol):
+    async def settings(self, tenant_id: str, bot_profile_id: str) -> BotSettings:
+        """What the bot answers with. Raise `NotFound`."""
+        ...
+
+
+class ChatReader(Protocol):
+    async def get_turn(self, question: GetTurn, meta: Metadata) -> TurnView:
+        """Raise `NotFound`."""
+        ...
+
+    async def history(
+        self, tenant_id: str, chat_id: str, turn_id: str, limit: int
+    ) -> list[tuple[str, str]]:
+        """Role and text of the last `limit` messages of other turns, oldest first."""
+        ...
+
+
+class IndexReader(Protocol):
+    async def knowledge(self, tenant_id: str, bot_profile_id: str) -> Sequence[Knowledge]: ...
+
+    async def all_collections(self) -> Sequence[tuple[str, int]]:
+        """Name and dimension of every vector index in use."""
+        ...
+
+
+class Terms(Protocol):
+    def document_terms(self, text: str, language: str | None) -> Sparse: ...

@@ -1,0 +1,434 @@
+"""Facts → effects through ports, and their outcomes as commands."""
+
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from services.chat.domain.chats import is_open
+from services.chat.domain.grounding import Candidate, Grounded, Silent, judge
+from services.chat.domain.prompt import (
+    HISTORY,
+    Passage,
+    Role,
+    Turn,
+    cited_numbers,
+    messages,
+    refusal,
+)
+from services.chat.ports import (
+    BotReader,
+    ChatReader,
+    Found,
+    Frames,
+    IndexReader,
+    LanguageModel,
+    ModelFailed,
+    Prompt,
+    Retriever,
+    Scope,
+    Spent,
+    VectorIndexes,
+)
+from shared.contracts.base import Command, Done, Metadata, Recorded
+from shared.contracts.chat import (
+    BotSettings,
+    Citation,
+    Frame,
+    FrameName,
+    GetTurn,
+    QuestionAsked,
+    RecordAnswer,
+    RecordFailedTurn,
+    RecordIndexBuilt,
+    RecordIndexFailed,
+    RecordRefusal,
+    Timings,
+    TurnView,
+    Usage,
+)
+from shared.contracts.ingest import SourceDeleted, SourcePrepared
+from shared.kernel.errors import Unavailable
+from shared.kernel.ids import derived_id
+
+SNIPPET = 200
+SHOWN_SECONDS = 30.0
+REFUSING = "local/none"
+"""The model of a refusal: none was asked, and none is paid."""
+
+Execute = Callable[[Command, Metadata, str], Awaitable[Done]]
+Current = Callable[[str, str, str], Awaitable[Any]]
+AwaitShown = Callable[[int, float], Awaitable[int]]
+Secret = Callable[[str, str], Awaitable[bytes | None]]
+DetectLanguage = Callable[[str], str | None]
+
+
+@dataclass
+class Speech:
+    """What a turn has told so far, over all its attempts.
+
+    An attempt that follows a killed one says nothing twice: what was sent is skipped as long as
+    the new text agrees with it; if it does not, a frame `restart` takes the old text back.
+    """
+
+    frames: Frames
+    tenant_id: str
+    turn_id: str
+    before: Sequence[Frame] = ()
+    text: str = ""
+    _i: int = 0
+    _sent: str = ""
+    _names: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        for frame in self.before:
+            self._i = max(self._i, frame.i)
+            self._names.add(frame.event)
+            if frame.event == "delta":
+                self._sent += str(frame.data["content"])
+            elif frame.event == "restart":
+                self._sent = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether an earlier attempt has told the end."""
+        return bool(self._names & {"done", "error"})
+
+    async def once(self, name: FrameName, data: Mapping[str, Any]) -> None:
+        """Tell something that is told once a turn."""
+        if name not in self._names:
+            await self._tell(name, data)
+
+    async def say(self, piece: str) -> None:
+        """Tell a piece of the answer."""
+        self.text += piece
+        if self._sent.startswith(self.text):
+            return
+        if self.text.startswith(self._sent):
+            rest = self.text[len(self._sent) :]
+        else:
+            await self._tell("restart", {"turn_id": self.turn_id})
+            rest = self.text
+        self._sent = self.text
+        await self._tell("delta", {"content": rest})
+
+    async def finish(self, name: FrameName, data: Mapping[str, Any]) -> None:
+        """Tell the end."""
+        if self.text != self._sent and name == "done":
+            # The new answer is a beginning of the old one: take the surplus back.
+            await self._tell("restart", {"turn_id": self.turn_id})
+            await self._tell("delta", {"content": self.text})
+        await self._tell(name, data)
+
+    async def _tell(self, name: FrameName, data: Mapping[str, Any]) -> None:
+        self._i += 1
+        self._names.add(name)
+        await self.frames.publish(
+            self.tenant_id, self.turn_id, Frame(i=self._i, event=name, data=dict(data))
+        )
+
+
+@dataclass(frozen=True)
+class AnswerQuestion:
+    """Retrieve, judge, answer or refuse. The turn is ended and stored whoever listens."""
+
+    execute: Execute
+    current: Current
+    bots: BotReader
+    chats: ChatReader
+    retriever: Retriever
+    model: LanguageModel
+    frames: Frames
+    secret: Secret
+    detect: DetectLanguage
+
+    async def __call__(self, recorded: Recorded[QuestionAsked]) -> None:
+        """Raise `Unavailable` if it should be tried again."""
+        event, meta = recorded.event, recorded.metadata
+        before = await self.frames.stored(recorded.tenant_id, event.turn_id)
+        speech = Speech(self.frames, recorded.tenant_id, event.turn_id, before)
+        chat = await self.current("chat", recorded.tenant_id, event.chat_id)
+        if is_open(chat, event.turn_id):
+            started = time.perf_counter()
+            try:
+                await self._answer(recorded, speech, started)
+            except ModelFailed as failure:
+                await self._fail(recorded, failure)
+        if not speech.ended:
+            turn = await self.chats.get_turn(GetTurn(turn_id=event.turn_id), meta)
+            await tell_end(speech, turn)
+
+    async def given_up(self, recorded: Recorded[QuestionAsked], _reason: str) -> None:
+        """After the last attempt the turn says so: no answer is generated for ever."""
+        failure = ModelFailed("failed", "The answer failed.", retryable=True, status=503)
+        await self._fail(recorded, failure)
+        speech = Speech(self.frames, recorded.tenant_id, recorded.event.turn_id)
+        await speech.finish(
+            "error", {"detail": failure.detail, "code": failure.code, "retryable": True}
+        )
+
+    async def _answer(
+        self, recorded: Recorded[QuestionAsked], speech: Speech, started: float
+    ) -> None:
+        event, tenant_id = recorded.event, recorded.tenant_id
+        bot = await self.bots.settings(tenant_id, event.bot_profile_id)
+        found = await self.retriever.retrieve(tenant_id, event.bot_profile_id, event.question)
+        retrieval_ms = (time.perf_counter() - started) * 1000
+        by_id = {one.hit.id: one for one in found}
+        verdict = judge([candidate(one) for one in found])
+        if isinstance(verdict, Silent):
+            await self._refuse(recorded, speech, verdict, retrieval_ms, started)
+            return
+        context = [by_id[chosen.chunk_id] for chosen in verdict.context]
+        citations = cite(event.turn_id, context, verdict)
+        await speech.once("sources", sources_data(citations))
+        await speech.once("citations", citations_data(citations))
+        prompt = await self._prompt(recorded, bot, context)
+        spent: Spent | None = None
+        first_token_ms: float | None = None
+        async with aclosing(self.model.stream(prompt)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Spent):
+                    spent = piece
+                    continue
+                if first_token_ms is None:
+                    first_token_ms = (time.perf_counter() - started) * 1000
+                await speech.say(piece.text)
+        if spent is None or not speech.text.strip():
+            raise ModelFailed("llm_failed", "The language model said nothing.", retryable=True)
+        numbers = {citation.n for citation in citations}
+        command = RecordAnswer(
+            chat_id=event.chat_id,
+            turn_id=event.turn_id,
+            answer=speech.text,
+            grounded=bool(cited_numbers(speech.text) & numbers),
+            citations=citations,
+            usage=usage(spent),
+            timings=Timings(
+                retrieval_ms=retrieval_ms,
+                first_token_ms=first_token_ms,
+                total_ms=(time.perf_counter() - started) * 1000,
+            ),
+        )
+        await self.execute(command, recorded.metadata, "answer")
+
+    async def _prompt(
+        self, recorded: Recorded[QuestionAsked], bot: BotSettings, context: Sequence[Found]
+    ) -> Prompt:
+        event = recorded.event
+        past = await self.chats.history(recorded.tenant_id, event.chat_id, event.turn_id, HISTORY)
+        passages = [passage(n, one) for n, one in enumerate(context, 1)]
+        history = [Turn(_role(role), content) for role, content in past]
+        return Prompt(
+            model=bot.model,
+            messages=messages(
+                bot.system_prompt, passages, history, event.question, secrets.token_hex(12)
+            ),
+            question=event.question,
+            passages=passages,
+            temperature=bot.temperature,
+            max_tokens=bot.max_tokens,
+            credentials=await self._credentials(recorded.tenant_id, bot),
+        )
+
+    async def _credentials(self, tenant_id: str, bot: BotSettings) -> Mapping[str, str]:
+        if bot.credentials_ref is None:
+            return {}
+        kept = await self.secret(tenant_id, bot.credentials_ref)
+        found: dict[str, str] = {} if kept is None else orjson.loads(kept)
+        return found
+
+    async def _refuse(
+        self,
+        recorded: Recorded[QuestionAsked],
+        speech: Speech,
+        verdict: Silent,
+        retrieval_ms: float,
+        started: float,
+    ) -> None:
+        event = recorded.event
+        await speech.once("sources", sources_data(()))
+        await speech.once("citations", citations_data(()))
+        await speech.say(refusal(self.detect(event.question)))
+        command = RecordRefusal(
+            chat_id=event.chat_id,
+            turn_id=event.turn_id,
+            answer=speech.text,
+            reason=verdict.reason,
+            best_score=verdict.best,
+            usage=Usage(model=REFUSING),
+            timings=Timings(
+                retrieval_ms=retrieval_ms, total_ms=(time.perf_counter() - started) * 1000
+            ),
+        )
+        await self.execute(command, recorded.metadata, "refuse")
+        await speech.once("refused", {"reason": verdict.reason, "best_score": verdict.best})
+
+    async def _fail(self, recorded: Recorded[QuestionAsked], failure: ModelFailed) -> None:
+        command = RecordFailedTurn(
+            chat_id=recorded.event.chat_id,
+            turn_id=recorded.event.turn_id,
+            error=failure.code,
+            detail=failure.detail,
+            retryable=failure.retryable,
+            status=failure.status,
+            retry_after=failure.retry_after,
+        )
+        await self.execute(command, recorded.metadata, "fail")
+
+
+@dataclass(frozen=True)
+class TellIndexed:
+    """Once the rows name a new revision, take the old points out and tell that it answers."""
+
+    execute: Execute
+    await_shown: AwaitShown
+    indexes: VectorIndexes
+    rows: IndexReader
+
+    async def __call__(self, recorded: Recorded[SourcePrepared]) -> None:
+        """Raise `Unavailable` while the projection is not there yet."""
+        event, tenant_id = recorded.event, recorded.tenant_id
+        if await self.await_shown(recorded.sequence, SHOWN_SECONDS) < recorded.sequence:
+            raise Unavailable("the index is not there yet")
+        revision = event.prepared.revision
+        for known in await self.rows.knowledge(tenant_id, event.bot_profile_id):
+            index = await self.indexes.open(known.collection, known.dimension)
+            scope = Scope(tenant_id, event.bot_profile_id, event.source_id)
+            await index.delete(scope, below_revision=revision)
+            await index.flush()
+        command = RecordIndexBuilt(
+            source_id=event.source_id,
+            run_id=event.run_id,
+            revision=revision,
+            points=event.prepared.chunk_count,
+        )
+        await self.execute(command, recorded.metadata, "index built")
+
+    async def given_up(self, recorded: Recorded[SourcePrepared], reason: str) -> None:
+        """After the last attempt the source says so: nothing stays in `processing`."""
+        event = recorded.event
+        command = RecordIndexFailed(
+            source_id=event.source_id,
+            run_id=event.run_id,
+            revision=event.prepared.revision,
+            reason=reason,
+        )
+        await self.execute(command, recorded.metadata, "index failed")
+
+
+@dataclass(frozen=True)
+class CleanDeleted:
+    """Take the points of deleted sources out; the rows have kept them from answering already."""
+
+    await_shown: AwaitShown
+    indexes: VectorIndexes
+    rows: IndexReader
+
+    async def __call__(self, recorded: Recorded[SourceDeleted]) -> None:
+        event, tenant_id = recorded.event, recorded.tenant_id
+        await self.await_shown(recorded.sequence, SHOWN_SECONDS)
+        for name, dimension in await self.rows.all_collections():
+            index = await self.indexes.open(name, dimension)
+            await index.delete(Scope(tenant_id, event.bot_profile_id, event.source_id))
+            await index.flush()
+
+
+async def tell_end(speech: Speech, turn: TurnView) -> None:
+    """Tell the end of a stored turn, and before it whatever of the turn was not told."""
+    if turn.status == "failed" or turn.message is None or turn.usage is None:
+        await speech.finish(
+            "error",
+            {
+                "detail": turn.detail or "The answer failed.",
+                "code": turn.error or "failed",
+                "retryable": turn.retryable,
+            },
+        )
+        return
+    if not speech.text:
+        await speech.once("sources", sources_data(turn.citations))
+        await speech.once("citations", citations_data(turn.citations))
+        await speech.say(turn.message.content)
+    await speech.finish(
+        "done",
+        {
+            "chat_id": turn.chat_id,
+            "message_id": turn.message.id,
+            "usage": {**turn.usage.model_dump(), "total_tokens": turn.usage.total_tokens},
+            "grounded": turn.grounded,
+        },
+    )
+
+
+def candidate(found: Found) -> Candidate:
+    return Candidate(
+        chunk_id=found.hit.id,
+        source_id=found.hit.source_id,
+        text=found.hit.text,
+        score=found.hit.score,
+        similarity=found.hit.similarity,
+        coverage=found.coverage,
+        authority=found.authority,
+    )
+
+
+def passage(n: int, found: Found) -> Passage:
+    return Passage(
+        n=n,
+        text=found.hit.text,
+        title=found.title or found.source_name,
+        authority=found.authority,
+        language=found.language,
+        similarity=found.hit.similarity,
+    )
+
+
+def cite(turn_id: str, context: Sequence[Found], verdict: Grounded) -> tuple[Citation, ...]:
+    """Numbered citations of the context. The score is the evidence, between 0 and 1."""
+    evidence = {chosen.chunk_id: chosen.evidence for chosen in verdict.context}
+    return tuple(
+        Citation(
+            citation_id=derived_id("citation", turn_id, str(n)),
+            n=n,
+            source_id=found.hit.source_id,
+            document_id=derived_id("document", found.hit.source_id, str(found.hit.revision)),
+            chunk_id=found.hit.id,
+            title=found.title or found.source_name,
+            url=found.url,
+            heading=found.hit.heading,
+            revision=found.hit.revision,
+            text_ref=found.text_ref,
+            start=found.hit.start,
+            end=found.hit.end,
+            score=round(evidence[found.hit.id], 4),
+            snippet=found.hit.text[:SNIPPET],
+            authority=found.authority,
+        )
+        for n, found in enumerate(context, 1)
+    )
+
+
+def sources_data(citations: Sequence[Citation]) -> dict[str, Any]:
+    return {"sources": [citation.hit.model_dump() for citation in citations]}
+
+
+def citations_data(citations: Sequence[Citation]) -> dict[str, Any]:
+    hidden = {"text_ref", "snippet"}
+    return {"items": [citation.model_dump(exclude=hidden) for citation in citations]}
+
+
+def usage(spent: Spent) -> Usage:
+    return Usage(
+        model=spent.model,
+        prompt_tokens=spent.prompt_tokens,
+        completion_tokens=spent.completion_tokens,
+    )
+
+
+def _role(role: str) -> Role:
+    return "assistant" if role == "assistant" else "user"

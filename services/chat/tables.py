@@ -1,0 +1,123 @@
+"""Rows that show bots, chats and what is indexed; disposable, rebuilt from the log."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+bots_metadata = MetaData()
+chats_metadata = MetaData()
+index_metadata = MetaData()
+
+bot_profiles = Table(
+    "bot_profiles",
+    bots_metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("embedding_model", Text),
+    Column("system_prompt", Text, nullable=False),
+    Column("temperature", Float, nullable=False),
+    Column("max_tokens", Integer, nullable=False),
+    Column("credentials_ref", Text),
+    Column("is_active", Boolean, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+)
+
+chats = Table(
+    "chats",
+    chats_metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("bot_profile_id", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("message_count", Integer, nullable=False),
+    Column("total_prompt_tokens", BigInteger, nullable=False),
+    Column("total_completion_tokens", BigInteger, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+    Index("chats_listed", "tenant_id", "created_at"),
+)
+
+messages = Table(
+    "messages",
+    chats_metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("chat_id", Text, nullable=False),
+    Column("turn_id", Text, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("refusal", Boolean, nullable=False),
+    Column("prompt_tokens", Integer, nullable=False),
+    Column("completion_tokens", Integer, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Index("messages_of_chat", "tenant_id", "chat_id", "sequence"),
+)
+
+turns = Table(
+    "turns",
+    chats_metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("turn_id", Text, primary_key=True),
+    Column("chat_id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("message_id", Text),
+    Column("grounded", Boolean, nullable=False),
+    Column("citations", JSONB, nullable=False),
+    Column("usage", JSONB(none_as_null=True)),
+    Column("error", Text),
+    Column("detail", Text),
+    Column("retryable", Boolean, nullable=False),
+    Column("error_status", Integer),
+    Column("retry_after", Float),
+)
+
+citations = Table(
+    "citations",
+    chats_metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("citation", JSONB, nullable=False),
+)
+
+indexed_sources = Table(
+    "indexed_sources",
+    index_metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("source_id", Text, primary_key=True),
+    Column("bot_profile_id", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("points", Integer, nullable=False),
+    Column("embedding_model", Text, nullable=False),
+    Column("language", Text),
+    Column("name", Text, nullable=False),
+    Column("title", Text),
+    Column("url", Text),
+    Column("text_ref", Text, nullable=False),
+    Column("authority", Text),
+    Column("is_active", Boolean, nullable=False),
+    Index("indexed_of_bot", "tenant_id", "bot_profile_id"),
+)
+
+collections = Table(
+    "collections",
+    index_metadata,
+    Column("embedding_model", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("dimension", Integer, nullable=False),
+)
+"""Which vector index belongs to these rows: a rebuild fills one of its own and swaps both."""

@@ -1,0 +1,51 @@
+"""Argon2id on threads of its own, so that logins cannot starve the gateway.
+
+Parameters are OWASP's minimum (m=19456 KiB, t=2, p=1).
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+
+from shared.kernel.errors import QuotaExceeded
+
+R = TypeVar("R")
+
+THREADS = 2
+QUEUE = 16
+
+
+class Argon2Passwords:
+    """Hashes and verifies, a bounded number at a time."""
+
+    def __init__(self) -> None:
+        self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2")
+        self._waiting = 0
+
+    async def hash(self, password: str) -> bytes:
+        """The encoded hash. Raises `QuotaExceeded` when too many are waiting."""
+        return (await self._run(self._hasher.hash, password)).encode()
+
+    async def verify(self, encoded: bytes, password: str) -> bool:
+        """Whether `password` is the one. Raises `QuotaExceeded` when too many are waiting."""
+        try:
+            return await self._run(self._hasher.verify, encoded.decode(), password)
+        except VerificationError:
+            return False
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _run(self, function: Callable[..., R], *args: str) -> R:
+        if self._waiting >= QUEUE:
+            raise QuotaExceeded("too many logins at a time; try again in a moment")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
+        finally:
+            self._waiting -= 1

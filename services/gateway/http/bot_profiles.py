@@ -1,0 +1,134 @@
+"""/v1/bot-profiles."""
+
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, status
+from pydantic import BaseModel, Field
+
+from services.gateway.http.context import Caller, CallerDep, Text, Timestamp, checked_id, given
+from shared.contracts.chat import (
+    BotProfileView,
+    BotProfileViews,
+    BotSettings,
+    CreateBotProfile,
+    DeactivateBotProfile,
+    GetBotProfile,
+    ListBotProfiles,
+    UpdateBotProfile,
+)
+from shared.kernel.errors import NotAuthenticated, NotFound
+from shared.kernel.ids import new_id
+from shared.web.problem import responses
+
+router = APIRouter(prefix="/v1/bot-profiles", tags=["bot profiles"])
+
+NAMES = ("api_key", "api_base", "api_version")
+"""What may stand in credentials; other keys are not kept."""
+
+
+class BotProfileIn(BaseModel):
+    name: Annotated[Text, Field(max_length=255)]
+    description: Annotated[Text, Field(max_length=1000)] = ""
+    model: Annotated[Text, Field(max_length=100)] = "gpt-4o-mini"
+    embedding_model: Annotated[Text, Field(max_length=100)] | None = None
+    system_prompt: Text = "You are a helpful assistant."
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
+    max_tokens: Annotated[int, Field(ge=1, le=128_000)] = 1024
+    credentials: dict[str, Any] | None = None
+    """`api_key`, and `api_base` for any OpenAI-compatible server. Never read back."""
+
+
+class BotProfilePatch(BaseModel):
+    name: Annotated[Text, Field(max_length=255)] = ""
+    description: Annotated[Text, Field(max_length=1000)] = ""
+    model: Annotated[Text, Field(max_length=100)] = ""
+    embedding_model: Annotated[Text, Field(max_length=100)] | None = None
+    system_prompt: Text = ""
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0
+    max_tokens: Annotated[int, Field(ge=1, le=128_000)] = 1
+    is_active: bool = True
+    credentials: dict[str, Any] | None = None
+    """`{}` or null forgets them; leaving the field out keeps them."""
+
+
+class BotProfileOut(BaseModel):
+    id: str
+    tenant_id: str
+    name: str
+    description: str
+    model: str
+    embedding_model: str | None
+    system_prompt: str
+    temperature: float
+    max_tokens: int
+    has_credentials: bool
+    is_active: bool
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+@router.post("", status_code=status.HTTP_201_CREATED, responses=responses(NotAuthenticated))
+async def create(body: BotProfileIn, caller: CallerDep) -> BotProfileOut:
+    """Make a bot. Its credentials go to the vault and are never read back."""
+    bot_id = caller.id_for("bot_profile")
+    ref = await _keep(caller, body.credentials)
+    settings = BotSettings(**body.model_dump(exclude={"credentials"}), credentials_ref=ref)
+    await caller.order(CreateBotProfile(bot_profile_id=bot_id, settings=settings))
+    return await _get(caller, bot_id)
+
+
+@router.get("", responses=responses(NotAuthenticated))
+async def list_bots(caller: CallerDep) -> list[BotProfileOut]:
+    """All bots, newest first, inactive ones included."""
+    found = await caller.ask(ListBotProfiles(), BotProfileViews)
+    return [_out(bot) for bot in found.items]
+
+
+@router.get("/{bot_profile_id}", responses=responses(NotAuthenticated, NotFound))
+async def get(bot_profile_id: str, caller: CallerDep) -> BotProfileOut:
+    """One bot, also when it is inactive."""
+    return await _get(caller, _checked(bot_profile_id))
+
+
+@router.patch("/{bot_profile_id}", responses=responses(NotAuthenticated, NotFound))
+async def patch(bot_profile_id: str, body: BotProfilePatch, caller: CallerDep) -> BotProfileOut:
+    """Change the fields that are sent."""
+    bot_id = _checked(bot_profile_id)
+    changes = given(body)
+    if "credentials" in changes:
+        changes["credentials_ref"] = await _keep(caller, changes.pop("credentials"))
+    await caller.order(UpdateBotProfile(bot_profile_id=bot_id, changes=changes))
+    return await _get(caller, bot_id)
+
+
+@router.delete(
+    "/{bot_profile_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=responses(NotAuthenticated, NotFound),
+)
+async def deactivate(bot_profile_id: str, caller: CallerDep) -> None:
+    """Switch a bot off. It can still be read, and switched on again by PATCH."""
+    await caller.order(DeactivateBotProfile(bot_profile_id=_checked(bot_profile_id)))
+
+
+async def _get(caller: Caller, bot_id: str) -> BotProfileOut:
+    return _out(await caller.ask(GetBotProfile(bot_profile_id=bot_id), BotProfileView))
+
+
+async def _keep(caller: Caller, credentials: dict[str, Any] | None) -> str | None:
+    """Put credentials into the vault and return where; None if there are none."""
+    kept = {name: str(credentials[name]) for name in NAMES if credentials and credentials.get(name)}
+    if not kept:
+        return None
+    ref = f"credentials/{new_id()}"
+    await caller.gateway.vault.put(caller.tenant_id, ref, orjson.dumps(kept))
+    return ref
+
+
+def _checked(bot_profile_id: str) -> str:
+    return checked_id(bot_profile_id, NotFound("Bot profile not found"))
+
+
+def _out(bot: BotProfileView) -> BotProfileOut:
+    return BotProfileOut.model_validate(bot.model_dump())

@@ -1,0 +1,189 @@
+"""/v1/chat and /v1/citations."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Response, status
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
+
+from services.gateway.http import relay
+from services.gateway.http.context import Caller, CallerDep, Text, Timestamp, checked_id
+from shared.contracts.chat import AskQuestion, CitationText, GetCitation, GetTurn, TurnView
+from shared.kernel.errors import InvalidCommand, NotAuthenticated, NotFound
+from shared.kernel.ids import derived_id
+from shared.web import sse
+from shared.web.problem import ProblemError, responses
+
+router = APIRouter(prefix="/v1", tags=["chat"])
+
+HEARTBEAT_EVERY = 5
+"""Looks without a frame between two heartbeats: one every ten seconds."""
+
+
+class ChatIn(BaseModel):
+    bot_profile_id: str
+    message: Annotated[Text, Field(min_length=1, max_length=32_000)]
+    chat_id: str | None = None
+    stream: bool = False
+
+
+class MessageOut(BaseModel):
+    id: str
+    chat_id: str
+    role: str
+    content: str
+    prompt_tokens: int
+    completion_tokens: int
+    feedback: str | None
+    created_at: Timestamp
+
+
+class SourceHitOut(BaseModel):
+    chunk_id: str
+    content: str
+    score: float
+    source_id: str
+
+
+class UsageOut(BaseModel):
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+class CitationOut(BaseModel):
+    """Where a passage stands. `GET /v1/citations/{citation_id}` opens it."""
+
+    citation_id: str
+    n: int
+    source_id: str
+    document_id: str
+    chunk_id: str
+    title: str | None
+    url: str | None
+    heading: str | None
+    revision: int
+    start: int
+    end: int
+    score: float
+    authority: str | None
+
+
+class ChatOut(BaseModel):
+    turn_id: str
+    chat_id: str
+    message: MessageOut
+    sources: list[SourceHitOut]
+    citations: list[CitationOut]
+    usage: UsageOut
+    grounded: bool
+
+
+class CitationTextOut(BaseModel):
+    citation: CitationOut
+    text: str
+    before: str
+    after: str
+
+
+@router.post(
+    "/chat",
+    response_model=ChatOut,
+    responses={
+        **responses(NotAuthenticated, NotFound, InvalidCommand),
+        200: {"content": {sse.MEDIA_TYPE: {"schema": {"type": "string"}}}},
+        502: {"description": "The language model failed; the question stays stored."},
+    },
+)
+async def chat(body: ChatIn, caller: CallerDep) -> Any:
+    """Ask a bot. With `stream: true` the answer comes as server-sent events."""
+    new_chat = body.chat_id is None
+    unknown = NotFound("Bot profile not found or inactive")
+    turn_id = caller.metadata.message_id
+    command = AskQuestion(
+        chat_id=derived_id("chat", caller.tenant_id, turn_id)
+        if body.chat_id is None
+        else checked_id(body.chat_id, NotFound("Chat session not found")),
+        turn_id=turn_id,
+        bot_profile_id=checked_id(body.bot_profile_id, unknown),
+        new_chat=new_chat,
+        question=body.message,
+    )
+    await caller.order(command)
+    if body.stream:
+        first = sse.encode("turn", {"turn_id": turn_id, "chat_id": command.chat_id}, 0)
+        return _stream(caller, turn_id, 0, first)
+    async with aclosing(relay.frames(caller, turn_id, 0)) as frames:
+        async for frame in frames:
+            if frame is not None and frame.terminal:
+                break
+    return _answer(await caller.ask(GetTurn(turn_id=turn_id), TurnView))
+
+
+@router.get(
+    "/chat/turns/{turn_id}/stream",
+    response_class=StreamingResponse,
+    responses=responses(NotAuthenticated, NotFound),
+)
+async def resume(
+    turn_id: str, caller: CallerDep, last_event_id: Annotated[str | None, Header()] = None
+) -> Response:
+    """Go on with a stream behind `Last-Event-ID`, or see it from the beginning."""
+    turn = await caller.ask(
+        GetTurn(turn_id=checked_id(turn_id, NotFound("Turn not found"))), TurnView
+    )
+    after = int(last_event_id) if last_event_id and last_event_id.isdigit() else 0
+    first = sse.encode("turn", {"turn_id": turn_id, "chat_id": turn.chat_id}, 0)
+    return _stream(caller, turn_id, after, b"" if after else first)
+
+
+@router.get("/citations/{citation_id}", responses=responses(NotAuthenticated, NotFound))
+async def citation(citation_id: str, caller: CallerDep) -> CitationTextOut:
+    """The passage a citation points to, in exactly the revision it was quoted from."""
+    question = GetCitation(citation_id=checked_id(citation_id, NotFound("Citation not found")))
+    found = await caller.ask(question, CitationText)
+    return CitationTextOut.model_validate(found.model_dump())
+
+
+def _stream(caller: Caller, turn_id: str, after: int, first: bytes) -> StreamingResponse:
+    async def body() -> AsyncIterator[bytes]:
+        if first:
+            yield first
+        quiet = 0
+        async with aclosing(relay.frames(caller, turn_id, after)) as frames:
+            async for frame in frames:
+                if frame is not None:
+                    quiet = 0
+                    yield sse.encode(frame.event, frame.data, frame.i)
+                    continue
+                quiet += 1
+                if quiet % HEARTBEAT_EVERY == 0:
+                    yield sse.encode("heartbeat", {})
+
+    return StreamingResponse(body(), media_type=sse.MEDIA_TYPE, headers=dict(sse.HEADERS))
+
+
+def _answer(turn: TurnView) -> ChatOut:
+    """The JSON answer of an ended turn. Raises the problem of a failed one."""
+    if turn.status == "failed":
+        headers = {} if turn.retry_after is None else {"Retry-After": str(round(turn.retry_after))}
+        raise ProblemError(
+            turn.error_status or status.HTTP_502_BAD_GATEWAY,
+            turn.error or "llm-failed",
+            turn.detail or "The language model failed.",
+            headers,
+        )
+    if turn.message is None or turn.usage is None:
+        raise ProblemError(status.HTTP_504_GATEWAY_TIMEOUT, "timeout", "The answer takes too long.")
+    return ChatOut(
+        turn_id=turn.turn_id,
+        chat_id=turn.chat_id,
+        message=MessageOut.model_validate(turn.message.model_dump()),
+        sources=[SourceHitOut.model_validate(hit.model_dump()) for hit in turn.sources],
+        citations=[CitationOut.model_validate(c.model_dump()) for c in turn.citations],
+        usage=UsageOut.model_validate(relay.usage_of(turn)),
+        grounded=turn.grounded,
+    )

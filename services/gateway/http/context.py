@@ -1,0 +1,181 @@
+"""Who calls, and what a route may do for them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import AfterValidator, PlainSerializer
+
+from services.gateway.ports import FrameSource, Passwords, Principals
+from services.gateway.queries import IdentityQueries
+from shared.adapters.blobs import Blobs
+from shared.adapters.vault import Vault
+from shared.contracts.base import Command, Done, Message, Metadata, Question
+from shared.contracts.gateway import Principal
+from shared.contracts.operations import AwaitPosition, Position
+from shared.kernel.clock import utc_now
+from shared.kernel.errors import InvalidCommand, NotAuthenticated, Refused, Unavailable
+from shared.kernel.ids import TOKEN, derived_id, new_id
+from shared.kernel.tokens import is_well_formed, token_hash
+from shared.runtime.bus import Bus
+
+R = TypeVar("R", bound=Message)
+
+OWNERS = {
+    "tenant": "gateway",
+    "user": "gateway",
+    "api_token": "gateway",
+    "source": "ingest",
+    "bot_profile": "chat",
+    "chat": "chat",
+}
+"""Which service owns an aggregate."""
+
+bearer = HTTPBearer(auto_error=False, description="An API token, `nrag_live_…`")
+
+
+def _no_nul(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("must not contain NUL characters")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_no_nul)]
+"""Text from a client; NUL cannot be stored."""
+Timestamp = Annotated[
+    datetime,
+    PlainSerializer(lambda at: at.isoformat().replace("+00:00", "Z"), return_type=str),
+]
+"""RFC 3339 in UTC, with `Z`."""
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """What the routes stand on; one per process, in `app.state.gateway`."""
+
+    bus: Bus
+    identity: IdentityQueries
+    principals: Principals
+    passwords: Passwords
+    frames: FrameSource
+    vault: Vault
+    blobs: Blobs
+    signup_open: bool
+
+
+class StillRunning(Exception):
+    """The command is stored and its owner is away; the caller gets 202 and an operation."""
+
+    def __init__(self, operation_id: str) -> None:
+        super().__init__(operation_id)
+        self.operation_id = operation_id
+
+
+@dataclass(frozen=True)
+class Caller:
+    """An authenticated principal, inside one request. It can name no tenant but its own."""
+
+    principal: Principal
+    gateway: Gateway
+    metadata: Metadata
+    """Its `message_id` is the id of the request's one command."""
+
+    @property
+    def tenant_id(self) -> str:
+        return self.principal.tenant_id
+
+    def id_for(self, kind: str) -> str:
+        """The id of what this request creates: a repeat with its `Idempotency-Key` names the
+        same.
+        """
+        return derived_id(kind, self.metadata.tenant_id, self.metadata.message_id)
+
+    async def order(self, command: Command) -> Done:
+        """Have it done. Raises the refusal, `StillRunning`, or `Unavailable`."""
+        done = await self.gateway.bus.order(command, self.metadata, OWNERS[command.aggregate])
+        if done is None:
+            raise StillRunning(self.metadata.message_id)
+        return done
+
+    async def ask(self, question: Question[R], answer: type[R]) -> R:
+        return await self.gateway.bus.ask(question, answer, self.metadata)
+
+    async def until_shown(self, service: str, read_model: str, done: Done) -> None:
+        """Wait until another service's read model shows what was done. Raises `Unavailable`."""
+        question = AwaitPosition(read_model=read_model, position=done.position)
+        reached = await self.gateway.bus.ask(question, Position, self.metadata, service=service)
+        if reached.position < done.position:
+            raise Unavailable(f"{service} has not caught up yet; the change itself is stored")
+
+
+def metadata_for(request: Request, tenant_id: str, actor: str) -> Metadata:
+    """What goes with everything this request causes."""
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        command_id = new_id()
+    elif 0 < len(key) <= 255 and key.isprintable():  # noqa: PLR2004  the draft's usual bound
+        route = f"{request.method} {request.url.path}"
+        command_id = derived_id("idempotency", tenant_id, actor, route, key)
+    else:
+        raise InvalidCommand("an Idempotency-Key has 1 to 255 printable characters")
+    return Metadata(
+        tenant_id=tenant_id,
+        message_id=command_id,
+        correlation_id=request.state.request_id,
+        actor=actor,
+        now=utc_now(),
+        traceparent=request.headers.get("traceparent"),
+    )
+
+
+def gateway_of(request: Request) -> Gateway:
+    found: Gateway = request.app.state.gateway
+    return found
+
+
+async def caller(
+    request: Request,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+) -> Caller:
+    """Raise `NotAuthenticated` unless an active token came."""
+    gateway = gateway_of(request)
+    if credentials is None or not credentials.credentials:
+        raise NotAuthenticated("Not authenticated")
+    principal = await authenticate(gateway, credentials.credentials)
+    metadata = metadata_for(request, principal.tenant_id, f"token/{principal.token_id}")
+    return Caller(principal, gateway, metadata)
+
+
+async def authenticate(gateway: Gateway, token: str) -> Principal:
+    """Raise `NotAuthenticated`, in the words of the contract."""
+    if "." in token:
+        raise NotAuthenticated("Invalid or expired JWT")
+    if not is_well_formed(token):
+        raise NotAuthenticated("Invalid or revoked API token")
+    principal = await gateway.principals.find(token_hash(token))
+    if principal is None:
+        raise NotAuthenticated("Invalid or revoked API token")
+    if principal.expires_at is not None and principal.expires_at <= utc_now():
+        raise NotAuthenticated("API token has expired")
+    if not principal.user_active:
+        raise NotAuthenticated("Token owner account is disabled")
+    return principal
+
+
+GatewayDep = Annotated[Gateway, Depends(gateway_of)]
+CallerDep = Annotated[Caller, Depends(caller)]
+
+
+def checked_id(value: str, error: Refused) -> str:
+    """An id from a path. One that cannot exist is answered like one that does not."""
+    if not TOKEN.fullmatch(value):
+        raise error
+    return value
+
+
+def given(body: Any) -> dict[str, Any]:
+    """The fields a client really sent, for a PATCH."""
+    fields: dict[str, Any] = body.model_dump(exclude_unset=True, mode="json")
+    return fields

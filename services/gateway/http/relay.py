@@ -1,0 +1,105 @@
+"""Brings a turn's frames to a client, whatever happens on the way.
+
+The turn belongs to the chat service: it ends and is stored whoever listens. What the live frames
+do not tell, because a broker lost them, is told from the stored turn.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from services.gateway.http.context import Caller
+from shared.contracts.chat import Frame, FrameName, GetTurn, TurnView
+from shared.kernel.errors import Unavailable
+
+LOOK_SECONDS = 2.0
+"""How long nothing may come before the stored turn is looked at."""
+GIVE_UP_SECONDS = 300.0
+
+
+def usage_of(turn: TurnView) -> dict[str, object]:
+    """The usage member of the contract."""
+    usage = turn.usage
+    if usage is None:
+        return {}
+    return {**usage.model_dump(), "total_tokens": usage.total_tokens}
+
+
+async def frames(caller: Caller, turn_id: str, after: int) -> AsyncGenerator[Frame | None, None]:
+    """Frames behind number `after` up to the terminal one; None when it is time for a heartbeat."""
+    said = ""
+    last = after
+    silent = 0.0
+    follow = caller.gateway.frames.follow(caller.tenant_id, turn_id, after, LOOK_SECONDS)
+    async with aclosing(follow) as live:
+        async for frame in live:
+            if frame is not None:
+                silent, last = 0.0, frame.i
+                if frame.event == "delta":
+                    said += str(frame.data["content"])
+                elif frame.event == "restart":
+                    said = ""
+                yield frame
+                continue
+            silent += LOOK_SECONDS
+            turn = await _stored(caller, turn_id)
+            if turn is not None and turn.status != "open":
+                for missing in remainder(turn, last, said, resumed=after > 0):
+                    yield missing
+                return
+            if silent >= GIVE_UP_SECONDS:
+                yield _error(last + 1, "timeout", "The answer takes too long.", retryable=True)
+                return
+            yield None
+
+
+def remainder(turn: TurnView, last: int, said: str, *, resumed: bool) -> list[Frame]:
+    """What is missing of an ended turn, when a client has seen `said` and frames up to `last`."""
+    made: list[Frame] = []
+
+    def add(event: FrameName, data: dict[str, object]) -> None:
+        made.append(Frame(i=last + 1 + len(made), event=event, data=data))
+
+    if turn.status == "failed" or turn.message is None:
+        add("error", error_data(turn))
+        return made
+    text = turn.message.content
+    if last == 0:
+        add("sources", {"sources": [hit.model_dump() for hit in turn.sources]})
+        add("citations", {"items": [c.model_dump() for c in turn.citations]})
+    if (said or not resumed) and text.startswith(said):
+        text = text[len(said) :]
+    elif last > 0:
+        add("restart", {"turn_id": turn.turn_id})
+    if text:
+        add("delta", {"content": text})
+    add("done", done_data(turn))
+    return made
+
+
+def done_data(turn: TurnView) -> dict[str, object]:
+    """The data of the frame that ends a turn well."""
+    return {
+        "chat_id": turn.chat_id,
+        "message_id": turn.message.id if turn.message else None,
+        "usage": usage_of(turn),
+        "grounded": turn.grounded,
+    }
+
+
+def error_data(turn: TurnView) -> dict[str, object]:
+    return {
+        "detail": turn.detail or "The answer failed.",
+        "code": turn.error or "failed",
+        "retryable": turn.retryable,
+    }
+
+
+def _error(i: int, code: str, detail: str, *, retryable: bool) -> Frame:
+    return Frame(i=i, event="error", data={"detail": detail, "code": code, "retryable": retryable})
+
+
+async def _stored(caller: Caller, turn_id: str) -> TurnView | None:
+    try:
+        return await caller.ask(GetTurn(turn_id=turn_id), TurnView)
+    except Unavailable:
+        return None  # the chat service is away; it will go on when it is back

@@ -1,0 +1,298 @@
+"""What may happen to a source. Pure: no clock, no ids, no I/O.
+
+A source's status follows from facts: it is `processing` from `ingestion_started` until exactly one
+of `ingested`, `unchanged` or `failed`. The revision that answered before goes on answering until
+another one is in the index.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from shared.contracts.base import Message, Metadata
+from shared.contracts.ingest import (
+    CompleteIngestion,
+    CreateSource,
+    DeleteSource,
+    IngestionRequested,
+    IngestionStarted,
+    Prepared,
+    RecordFailed,
+    RecordFetched,
+    RecordPrepared,
+    RecordUnchanged,
+    RequestIngestion,
+    SourceCommand,
+    SourceCreated,
+    SourceDeleted,
+    SourceEvent,
+    SourceFailed,
+    SourceFetched,
+    SourceIngested,
+    SourcePrepared,
+    SourceSettings,
+    SourceType,
+    SourceUnchanged,
+    SourceUpdated,
+    StartIngestion,
+    UpdateSource,
+)
+from shared.kernel.decider import Decider
+from shared.kernel.errors import Conflict, InvalidCommand, NotFound
+
+REASON_LIMIT = 2000
+"""Characters of an error message that are kept; the public contract's limit."""
+
+
+class Absent(Message):
+    """No such source yet."""
+
+    kind: Literal["absent"] = "absent"
+
+
+class Run(Message):
+    """An ingestion on its way, and the last stage it has behind it."""
+
+    run_id: str
+    attempt: int = 0
+    fetched: SourceFetched | None = None
+    prepared: Prepared | None = None
+
+
+class Present(Message):
+    """A source, deleted or not."""
+
+    kind: Literal["present"] = "present"
+    bot_profile_id: str
+    parent_id: str | None
+    source_type: SourceType
+    settings: SourceSettings
+    deleted: bool = False
+    run: Run | None = None
+    serving: Prepared | None = None
+    """The revision that answers."""
+    fetched: SourceFetched | None = None
+    """How the serving revision was fetched: what a conditional request needs."""
+    revision: int = 0
+
+
+Source = Annotated[Absent | Present, Field(discriminator="kind")]
+
+
+def decide(
+    source: Absent | Present, command: SourceCommand, meta: Metadata
+) -> Sequence[SourceEvent]:
+    """What `command` does to `source`. Raises `NotFound`, `Conflict` or `InvalidCommand`."""
+    match command:
+        case CreateSource():
+            return _create(source, command)
+        case UpdateSource():
+            return _update(_existing(source), command)
+        case DeleteSource():
+            return _delete(source, command)
+        case RequestIngestion():
+            return _request(_existing(source), command, meta)
+        case StartIngestion():
+            return _start(source, command)
+        case RecordFetched():
+            return _record_fetched(source, command)
+        case RecordPrepared():
+            return _record_prepared(source, command)
+        case RecordUnchanged(source_id=source_id, run_id=run_id):
+            if _run(source, run_id) is None:
+                return []
+            return [SourceUnchanged(source_id=source_id, run_id=run_id)]
+        case RecordFailed(source_id=source_id, run_id=run_id, reason=reason):
+            if _run(source, run_id) is None:
+                return []
+            return [SourceFailed(source_id=source_id, run_id=run_id, reason=reason[:REASON_LIMIT])]
+        case CompleteIngestion():
+            return _complete(source, command)
+
+
+def _existing(source: Absent | Present) -> Present:
+    if isinstance(source, Absent) or source.deleted:
+        raise NotFound("Source not found")
+    return source
+
+
+def _run(source: Absent | Present, run_id: str) -> Run | None:
+    """The run of this id, if it is still on its way: results of any other come too late."""
+    if isinstance(source, Present) and source.run is not None and source.run.run_id == run_id:
+        return source.run
+    return None
+
+
+def _create(source: Absent | Present, command: CreateSource) -> Sequence[SourceEvent]:
+    if isinstance(source, Present):
+        raise Conflict("A source with this id exists already")
+    _check(command.source_type, command.settings)
+    return [
+        SourceCreated(
+            source_id=command.source_id,
+            bot_profile_id=command.bot_profile_id,
+            parent_id=command.parent_id,
+            source_type=command.source_type,
+            settings=command.settings,
+        )
+    ]
+
+
+def _update(source: Present, command: UpdateSource) -> Sequence[SourceEvent]:
+    settings = merged(source.settings, command.changes)
+    _check(source.source_type, settings)
+    if settings == source.settings:
+        return []
+    return [
+        SourceUpdated(
+            source_id=command.source_id, bot_profile_id=source.bot_profile_id, settings=settings
+        )
+    ]
+
+
+def _delete(source: Absent | Present, command: DeleteSource) -> Sequence[SourceEvent]:
+    if isinstance(source, Absent):
+        raise NotFound("Source not found")
+    if source.deleted:
+        return []
+    return [SourceDeleted(source_id=command.source_id, bot_profile_id=source.bot_profile_id)]
+
+
+def _request(source: Present, command: RequestIngestion, meta: Metadata) -> Sequence[SourceEvent]:
+    if source.run is None:
+        return [IngestionRequested(source_id=command.source_id, run_id=meta.message_id)]
+    if source.run.attempt == 0:
+        return []  # one that waits in the queue serves this request too
+    raise Conflict("Source is already being processed")
+
+
+def _start(source: Absent | Present, command: StartIngestion) -> Sequence[SourceEvent]:
+    run = _run(source, command.run_id)
+    if run is None or command.attempt <= run.attempt:
+        return []
+    return [
+        IngestionStarted(
+            source_id=command.source_id, run_id=command.run_id, attempt=command.attempt
+        )
+    ]
+
+
+def _record_fetched(source: Absent | Present, command: RecordFetched) -> Sequence[SourceEvent]:
+    run = _run(source, command.run_id)
+    if run is None or run.fetched is not None:
+        return []
+    return [SourceFetched.model_validate(command.model_dump())]
+
+
+def _record_prepared(source: Absent | Present, command: RecordPrepared) -> Sequence[SourceEvent]:
+    run = _run(source, command.run_id)
+    if run is None or run.prepared is not None or not isinstance(source, Present):
+        return []
+    if command.prepared.revision != source.revision + 1:
+        raise Conflict("another revision was prepared meanwhile")
+    return [
+        SourcePrepared(
+            source_id=command.source_id,
+            run_id=command.run_id,
+            bot_profile_id=source.bot_profile_id,
+            source_name=source.settings.name,
+            authority=source.settings.authority,
+            is_active=source.settings.is_active,
+            prepared=command.prepared,
+        )
+    ]
+
+
+def _complete(source: Absent | Present, command: CompleteIngestion) -> Sequence[SourceEvent]:
+    run = _run(source, command.run_id)
+    if run is None or run.prepared is None or not isinstance(source, Present):
+        return []
+    if run.prepared.revision != command.revision:
+        return []
+    return [
+        SourceIngested(
+            source_id=command.source_id,
+            run_id=command.run_id,
+            revision=command.revision,
+            source_name=source.settings.name,
+            document_count=1,
+            chunk_count=run.prepared.chunk_count,
+        )
+    ]
+
+
+def merged(settings: SourceSettings, changes: Any) -> SourceSettings:
+    """`settings` with `changes`. Raises `InvalidCommand` with the field at fault."""
+    try:
+        return SourceSettings.model_validate(settings.model_dump() | dict(changes))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InvalidCommand(
+            f"{first['loc'][0]}: {first['msg']}", field=str(first["loc"][0])
+        ) from error
+
+
+def _check(source_type: SourceType, settings: SourceSettings) -> None:
+    if source_type != "url":
+        return
+    url = settings.config.get("url")
+    if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+        raise InvalidCommand("a url source needs an http or https address", field="config.url")
+
+
+def evolve(source: Absent | Present, event: SourceEvent) -> Absent | Present:
+    """What `event` makes of `source`. Never raises."""
+    if isinstance(event, SourceCreated):
+        return Present(
+            bot_profile_id=event.bot_profile_id,
+            parent_id=event.parent_id,
+            source_type=event.source_type,
+            settings=event.settings,
+        )
+    if isinstance(source, Absent):
+        return source
+    match event:
+        case SourceUpdated():
+            return source.model_copy(update={"settings": event.settings})
+        case SourceDeleted():
+            return source.model_copy(update={"deleted": True, "run": None})
+        case IngestionRequested():
+            return source.model_copy(update={"run": Run(run_id=event.run_id)})
+        case IngestionStarted():
+            return _running(source, attempt=event.attempt)
+        case SourceFetched():
+            return _running(source, fetched=event)
+        case SourcePrepared():
+            after = source.model_copy(update={"revision": event.prepared.revision})
+            return _running(after, prepared=event.prepared)
+        case SourceIngested():
+            run = source.run
+            return source.model_copy(
+                update={
+                    "run": None,
+                    "serving": run.prepared if run else source.serving,
+                    "fetched": run.fetched if run else source.fetched,
+                }
+            )
+        case SourceUnchanged():
+            run = source.run
+            fetched = run.fetched if run and run.fetched else source.fetched
+            return source.model_copy(update={"run": None, "fetched": fetched})
+        case SourceFailed():
+            return source.model_copy(update={"run": None})
+
+
+def _running(source: Present, **changes: Any) -> Present:
+    if source.run is None:
+        return source
+    return source.model_copy(update={"run": source.run.model_copy(update=changes)})
+
+
+source_decider: Decider[Absent | Present, SourceCommand, SourceEvent] = Decider(
+    aggregate="source",
+    initial=Absent(),
+    state=TypeAdapter(Source),
+    decide=decide,
+    evolve=evolve,
+)

@@ -1,0 +1,89 @@
+"""What ingest needs from the world, as protocols."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a server, or the blob store, gave."""
+
+    url: str | None
+    """Where redirects led."""
+    data: bytes
+    media_type: str
+    """With its charset parameter, as the server said it."""
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotModified:
+    """The server says that nothing changed since the given validators."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """Normalised text with Markdown structure."""
+
+    text: str
+    title: str | None
+    language: str | None
+    """ISO 639-1, or None if it cannot be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A chunk: `text[start:end]` to the character, under the headings above it."""
+
+    start: int
+    end: int
+    heading: str | None = None
+
+
+class FetchFailed(Exception):
+    """`reason` is for people; `retryable` says whether another attempt may help."""
+
+    def __init__(self, reason: str, *, retryable: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retryable = retryable
+
+
+class Unreadable(Exception):
+    """The document holds no text we can use; `reason` is for people."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Fetcher(Protocol):
+    async def fetch(
+        self, url: str, *, etag: str | None = None, last_modified: str | None = None
+    ) -> Fetched | NotModified:
+        """Raise `FetchFailed`."""
+        ...
+
+
+class Documents(Protocol):
+    async def read(self, data: bytes, media_type: str, url: str | None) -> Extracted:
+        """Raise `Unreadable`, or `Unavailable` if the worker died."""
+        ...
+
+    async def split(self, text: str, *, max_chars: int, overlap: int) -> list[Span]:
+        """Chunks of at most `max_chars` characters, on semantic boundaries, in order."""
+        ...
+
+
+class Embedder(Protocol):
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def dimension(self) -> int: ...
+
+    async def embed(self, texts: Sequence[str]) -> list[bytes]:
+        """One unit vector per text, as little-endian float32 bytes."""
+        ...

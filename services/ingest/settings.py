@@ -1,0 +1,23 @@
+"""What an operator can change about ingest."""
+
+from pydantic import Field, SecretStr
+
+from shared.runtime.settings import ServiceSettings, alias
+
+
+class Settings(ServiceSettings):
+    """Read from the environment."""
+
+    nats_url: SecretStr = Field(validation_alias=alias("ingest", "NATS_URL"))
+    """Where the event log is."""
+    database_url: SecretStr = Field(validation_alias=alias("ingest", "DATABASE_URL"))
+    """Read models, with the role of this service."""
+    chunk_chars: int = Field(default=1000, ge=100, le=8000)
+    """Characters of a chunk at most. Another value prepares every source anew when it is ingested
+    again."""
+    chunk_overlap: int = Field(default=0, ge=0, le=1000)
+    """Characters that neighbouring chunks share, where whole sentences fit."""
+    workers: int = Field(default=2, ge=1, le=64)
+    """Processes for extraction and embedding."""
+    worker_idle_seconds: float = Field(default=60.0, gt=0)
+    """Workers without work are ended after so long; they hold the models' memory."""

@@ -1,0 +1,44 @@
+"""Rows that show sources and their lives; disposable, rebuilt from the log."""
+
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Index, Integer, MetaData, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData()
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("bot_profile_id", Text, nullable=False),
+    Column("parent_id", Text),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("source_type", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("config", JSONB, nullable=False),
+    Column("document_count", Integer, nullable=False),
+    Column("chunk_count", Integer, nullable=False),
+    Column("error_message", Text),
+    Column("is_active", Boolean, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("refresh_schedule", Text),
+    Column("authority", Text),
+    Column("language", Text),
+    Column("last_refreshed_at", DateTime(timezone=True)),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+    Index("sources_listed", "tenant_id", "created_at"),
+    Index("sources_children", "tenant_id", "parent_id"),
+)
+
+timeline = Table(
+    "timeline",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("source_id", Text, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("event", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+)

@@ -1,0 +1,5 @@
+"""Webhooks: tells other systems, signed and until they have heard.
+
+Owns      aggregates `webhook_endpoint`, `delivery` (no feature of it is released yet)
+Answers   health
+"""

@@ -1,0 +1,1 @@
+"""Implementations of what more than one service needs from the world."""

@@ -1,0 +1,63 @@
+"""Content-addressed blobs: a tenant's bytes under their own SHA-256, on disk or in a bucket."""
+
+import asyncio
+import hashlib
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from shared.kernel.errors import Unavailable
+from shared.kernel.ids import subject_token
+
+
+class Blobs:
+    """Written before the event that refers to them, never changed, so never out of step."""
+
+    def __init__(self, store: ObjectStore, root: Path | None = None) -> None:
+        self._store = store
+        self._root = root
+
+    @classmethod
+    def open(cls, url: str) -> "Blobs":
+        """`file:///folder`, or a bucket URL that obstore knows (`s3://`, `gs://`, `az://`)."""
+        parts = urlsplit(url)
+        if parts.scheme != "file":
+            return cls(from_url(url))
+        root = Path(parts.path)
+        return cls(LocalStore(prefix=root, mkdir=True), root)
+
+    async def put(self, tenant_id: str, data: bytes) -> str:
+        """Store `data` durably and return its reference. The same bytes are stored once."""
+        ref = hashlib.sha256(data).hexdigest()
+        path = _path(tenant_id, ref)
+        try:
+            await self._store.head_async(path)
+        except FileNotFoundError:
+            await self._store.put_async(path, data)
+            if self._root is not None:
+                await asyncio.to_thread(_sync, self._root / path)
+        return ref
+
+    async def get(self, tenant_id: str, ref: str) -> bytes:
+        """Raise `Unavailable` if the blob cannot be read now."""
+        try:
+            found = await self._store.get_async(_path(tenant_id, ref))
+            return bytes(await found.bytes_async())
+        except (FileNotFoundError, OSError) as error:
+            raise Unavailable(f"blob {ref} cannot be read") from error
+
+
+def _path(tenant_id: str, ref: str) -> str:
+    return f"{subject_token(tenant_id)}/{ref[:2]}/{subject_token(ref)}"
+
+
+def _sync(path: Path) -> None:
+    """Put the file and its name on the disk: an event that survives must find its blob."""
+    for part in (path, path.parent):
+        handle = os.open(part, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,155 @@
+"""Messages on the wire: CloudEvents attributes as headers, the body as JSON, personal text sealed.
+
+Headers follow the NATS protocol binding of CloudEvents 1.0 in binary mode. All values are ASCII by
+construction: ids, names of types, timestamps.
+"""
+
+import base64
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+import orjson
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from shared.contracts.base import GLOBAL_TENANT, Command, Event, Keyed, Metadata, Recorded
+from shared.kernel.errors import TooLarge
+from shared.kernel.ids import subject_token
+from shared.kernel.registry import EventRegistry
+
+MAX_BODY = 1_000_000
+"""Bytes of one message; the broker's `max_payload` is a little more."""
+NONCE = 12
+CIPHER = "$personal"
+
+K = TypeVar("K", bound=Keyed)
+
+
+class DataKeys(Protocol):
+    """Where the keys of data subjects come from."""
+
+    async def data_key(self, tenant_id: str, subject: str, *, create: bool) -> bytes | None: ...
+
+
+def tenant_of(event: Event, metadata: Metadata) -> str:
+    """Which tenant's part of the log the event belongs to."""
+    return GLOBAL_TENANT if event.spans_tenants else metadata.tenant_id
+
+
+def event_subject(tenant_id: str, event: Event) -> str:
+    prefix = aggregate_subject(tenant_id, event.aggregate, event.aggregate_id)
+    return f"{prefix}.{event.name}"
+
+
+def aggregate_subject(tenant_id: str, aggregate: str, aggregate_id: str) -> str:
+    """Subject of an aggregate's events, without the event's name."""
+    return f"evt.{subject_token(tenant_id)}.{aggregate}.{subject_token(aggregate_id)}"
+
+
+def command_subject(tenant_id: str, command: Command) -> str:
+    return (
+        f"cmd.{subject_token(tenant_id)}.{command.aggregate}"
+        f".{subject_token(command.aggregate_id)}.{command.verb}"
+    )
+
+
+def metadata_headers(metadata: Metadata) -> dict[str, str]:
+    headers = {
+        "ce-specversion": "1.0",
+        "ce-time": metadata.now.isoformat(),
+        "ce-tenant": metadata.tenant_id,
+        "ce-actor": metadata.actor,
+        "ce-correlationid": metadata.correlation_id,
+        "cmd-id": metadata.message_id,
+    }
+    if metadata.causation_id:
+        headers["ce-causationid"] = metadata.causation_id
+    if metadata.traceparent:
+        headers["traceparent"] = metadata.traceparent
+    return headers
+
+
+def read_metadata(headers: Mapping[str, str]) -> Metadata:
+    return Metadata.model_construct(
+        tenant_id=headers["ce-tenant"],
+        message_id=headers["cmd-id"],
+        correlation_id=headers["ce-correlationid"],
+        causation_id=headers.get("ce-causationid"),
+        actor=headers["ce-actor"],
+        now=datetime.fromisoformat(headers["ce-time"]),
+        traceparent=headers.get("traceparent"),
+    )
+
+
+def event_headers(event: Event, event_id: str, metadata: Metadata, service: str) -> dict[str, str]:
+    return {
+        **metadata_headers(metadata),
+        "Nats-Msg-Id": event_id,
+        "ce-id": event_id,
+        "ce-type": event.type(),
+        "ce-source": f"/minirag/{service}",
+        "ce-subject": f"{event.aggregate}/{event.aggregate_id}",
+        "ce-datacontenttype": "application/json",
+    }
+
+
+class Codec:
+    """Turns messages into bodies and back, sealing and opening their personal fields."""
+
+    def __init__(self, keys: DataKeys, registry: EventRegistry) -> None:
+        self._keys = keys
+        self._registry = registry
+
+    async def encode(self, message: Keyed, tenant_id: str) -> bytes:
+        """JSON bytes. Raise `TooLarge` if they do not fit into one message."""
+        body = message.model_dump(mode="json")
+        personal = dict(message.personal_fields())
+        if personal and (subject := message.data_subject):
+            key = await self._keys.data_key(tenant_id, subject, create=True)
+            assert key is not None  # noqa: S101  create=True always gives one
+            for name in personal:
+                nonce = os.urandom(NONCE)
+                aad = _associated(tenant_id, subject, name)
+                sealed = AESGCM(key).encrypt(nonce, orjson.dumps(body[name]), aad)
+                body[name] = {CIPHER: base64.b64encode(nonce + sealed).decode(), "of": subject}
+        encoded = orjson.dumps(body)
+        if len(encoded) > MAX_BODY:
+            raise TooLarge(f"{len(encoded)} bytes do not fit into one message")
+        return encoded
+
+    async def decode(self, cls: type[K], data: bytes, tenant_id: str) -> K:
+        return cls.model_validate(await self._open(cls, orjson.loads(data), tenant_id))
+
+    async def decode_event(self, type_name: str, data: bytes, tenant_id: str) -> Event:
+        """Raise `UnknownEvent` for a type this version does not know."""
+        body = orjson.loads(data)
+        cls = self._registry.event_class(type_name, body)
+        return self._registry.decode(type_name, await self._open(cls, body, tenant_id))
+
+    async def recorded(
+        self, sequence: int, headers: Mapping[str, str], data: bytes
+    ) -> Recorded[Event]:
+        """The event of one message of the log."""
+        metadata = read_metadata(headers)
+        event = await self.decode_event(headers["ce-type"], data, metadata.tenant_id)
+        return Recorded(event, metadata, headers["ce-id"], sequence)
+
+    async def _open(self, cls: type[Keyed], body: dict[str, Any], tenant_id: str) -> dict[str, Any]:
+        for name, mark in cls.personal_fields():
+            sealed = body.get(name)
+            if not isinstance(sealed, dict) or CIPHER not in sealed:
+                continue
+            subject = sealed["of"]
+            key = await self._keys.data_key(tenant_id, subject, create=False)
+            if key is None:
+                body[name] = mark.erased
+                continue
+            raw = base64.b64decode(sealed[CIPHER])
+            aad = _associated(tenant_id, subject, name)
+            body[name] = orjson.loads(AESGCM(key).decrypt(raw[:NONCE], raw[NONCE:], aad))
+        return body
+
+
+def _associated(tenant_id: str, subject: str, field: str) -> bytes:
+    return f"{tenant_id}|{subject}|{field}".encode()

@@ -1,0 +1,226 @@
+"""The event log on JetStream: optimistic appends, all or none, and reads."""
+
+import uuid
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+import nats.errors
+import orjson
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext, api
+from nats.js.errors import APIError, NotFoundError
+
+from shared.adapters.envelope import (
+    Codec,
+    aggregate_subject,
+    event_headers,
+    event_subject,
+    tenant_of,
+)
+from shared.adapters.pull import Pull
+from shared.contracts.base import Event, Metadata, Recorded
+from shared.kernel.errors import StaleVersion, Unavailable, Unknown, Unusable
+from shared.kernel.ids import derived_id, new_id
+from shared.kernel.registry import UnknownEvent
+
+STREAM = "EVENTS"
+CONFLICTS = frozenset({10071, 10164, 10163, 10201})
+"""Wrong last sequence; the same on a cluster; try again; batch with a message already stored."""
+EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+EXPECTED_FOR = "Nats-Expected-Last-Subject-Sequence-Subject"
+TIMEOUT = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """One event, and what must be the last sequence of its aggregate for it to be stored."""
+
+    event: Event
+    expected: int | None
+    """None: an earlier event of the same append already fences this aggregate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events in log order, and how many more are waiting behind them."""
+
+    records: Sequence[Recorded[Event]]
+    pending: int
+
+
+class EventLog:
+    """Truth. Nothing else in the product may not be thrown away."""
+
+    def __init__(self, client: Client, codec: Codec, service: str) -> None:
+        self._client = client
+        self._js: JetStreamContext = client.jetstream(timeout=TIMEOUT)
+        self._codec = codec
+        self._service = service
+
+    async def append(self, events: Sequence[Append], metadata: Metadata) -> list[int]:
+        """Store all of `events` or none, and return their sequences.
+
+        Raises `StaleVersion` if an aggregate moved, `Unknown` if no acknowledgement came: the
+        events may be stored all the same, which only reading the tail can tell.
+        """
+        messages = [await self._message(n, append, metadata) for n, append in enumerate(events)]
+        try:
+            if len(messages) == 1:
+                subject, body, headers = messages[0]
+                ack = await self._js.publish(
+                    subject, body, headers=headers, stream=STREAM, timeout=TIMEOUT
+                )
+                return [ack.seq]
+            last = await self._atomic(messages)
+            return list(range(last - len(messages) + 1, last + 1))
+        except APIError as error:
+            if error.err_code in CONFLICTS:
+                raise StaleVersion(str(error.description)) from error
+            raise Unavailable(f"event log refused the append: {error.description}") from error
+        except (nats.errors.Error, TimeoutError) as error:
+            raise Unknown("no acknowledgement from the event log") from error
+
+    async def tail(
+        self, tenant_id: str, aggregate: str, aggregate_id: str, after: int = 0
+    ) -> list[Recorded[Event]]:
+        """Events of one aggregate behind sequence `after`, read from the leader's storage.
+
+        Raises `Unavailable` if the log does not answer.
+        """
+        subject = aggregate_subject(tenant_id, aggregate, aggregate_id)
+        found: list[Recorded[Event]] = []
+        sequence = after + 1
+        while True:
+            request: dict[str, Any] = {"seq": sequence, "next_by_subj": f"{subject}.*"}
+            reply = await self._get(request)
+            if reply is None:
+                return found
+            found.append(await self._codec.recorded(*reply))
+            sequence = reply[0] + 1
+
+    async def last_sequence_of(self, tenant_id: str, aggregate: str, aggregate_id: str) -> int:
+        """Sequence of the aggregate's last event, 0 if it has none. From the leader: exact."""
+        subject = aggregate_subject(tenant_id, aggregate, aggregate_id)
+        reply = await self._get({"last_by_subj": f"{subject}.*"})
+        return 0 if reply is None else reply[0]
+
+    async def last_of(
+        self, tenant_id: str, aggregate: str, aggregate_id: str
+    ) -> Recorded[Event] | None:
+        """The aggregate's last event, if it has one. From the leader: exact."""
+        subject = aggregate_subject(tenant_id, aggregate, aggregate_id)
+        reply = await self._get({"last_by_subj": f"{subject}.*"})
+        return None if reply is None else await self._codec.recorded(*reply)
+
+    async def last_sequence(self) -> int:
+        """Sequence of the newest event of all."""
+        return int((await self._js.stream_info(STREAM)).state.last_seq)
+
+    async def identity(self) -> str:
+        """Tells this log from one that was made anew under the same name."""
+        return str((await self._js.stream_info(STREAM)).created)
+
+    async def read(
+        self, after: int, subjects: Sequence[str], *, batch: int = 500
+    ) -> AsyncGenerator[Batch, None]:
+        """Everything behind `after` that matches, in order, then what comes; never ends.
+
+        The first batch is empty and tells how much there is to read; each other holds 1 to
+        `batch` events. Raises `PullEnded` if the server forgot the reader (a restart does that):
+        start again behind the last event seen. Raises `Unusable` at an event of a newer version.
+        """
+        name = f"read-{new_id()}"
+        config = api.ConsumerConfig(
+            name=name,
+            filter_subjects=list(subjects),
+            deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE,
+            opt_start_seq=after + 1,
+            ack_policy=api.AckPolicy.NONE,
+            mem_storage=True,
+            num_replicas=1,
+            inactive_threshold=60,
+        )
+        try:
+            info = await self._js.add_consumer(STREAM, config)
+        except (nats.errors.Error, TimeoutError) as error:
+            raise Unavailable("event log does not answer") from error
+        pull = Pull(self._client, STREAM, name, batch=batch * 2)
+        await pull.start()
+        try:
+            yield Batch([], info.num_pending or 0)
+            while True:
+                messages = await pull.get(batch)
+                tokens = messages[-1].reply.split(".")
+                yield Batch([await self._recorded(message) for message in messages], int(tokens[8]))
+        finally:
+            await pull.stop()
+
+    async def history(
+        self, after: int, subjects: Sequence[str], *, batch: int = 500
+    ) -> AsyncGenerator[Sequence[Recorded[Event]], None]:
+        """What lies behind `after` now, in batches, and then the end."""
+        async with aclosing(self.read(after, subjects, batch=batch)) as batches:
+            async for found in batches:
+                if found.records:
+                    yield found.records
+                if found.pending == 0:
+                    return
+
+    async def _recorded(self, message: Msg) -> Recorded[Event]:
+        sequence = int(message.reply.split(".")[5])
+        try:
+            return await self._codec.recorded(sequence, message.headers or {}, message.data)
+        except UnknownEvent as error:
+            raise Unusable(
+                f"event {sequence} is of a type only a newer version knows: {error}"
+            ) from error
+
+    async def _message(
+        self, n: int, append: Append, metadata: Metadata
+    ) -> tuple[str, bytes, dict[str, str]]:
+        event = append.event
+        tenant_id = tenant_of(event, metadata)
+        event_id = derived_id("event", metadata.message_id, str(n))
+        headers = event_headers(event, event_id, metadata, self._service)
+        if append.expected is not None:
+            # One spelling of the filter per aggregate: the server fences by the literal string.
+            fence = aggregate_subject(tenant_id, event.aggregate, event.aggregate_id)
+            headers[EXPECTED] = str(append.expected)
+            headers[EXPECTED_FOR] = f"{fence}.*"
+        body = await self._codec.encode(event, metadata.tenant_id)
+        return event_subject(tenant_id, event), body, headers
+
+    async def _atomic(self, messages: Sequence[tuple[str, bytes, dict[str, str]]]) -> int:
+        """Atomic batch publish (NATS ADR-50): only the commit is answered."""
+        batch_id = uuid.UUID(new_id()).hex
+        for n, (subject, body, headers) in enumerate(messages, 1):
+            batched = {**headers, "Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(n)}
+            if n < len(messages):
+                await self._client.publish(subject, body, headers=batched)
+                continue
+            batched["Nats-Batch-Commit"] = "1"
+            reply = await self._client.request(subject, body, timeout=TIMEOUT, headers=batched)
+            answer = orjson.loads(reply.data)
+            if "error" in answer:
+                raise APIError.from_error(answer["error"])
+            return int(answer["seq"])
+        raise ValueError("nothing to append")
+
+    async def _get(self, request: Mapping[str, Any]) -> tuple[int, Mapping[str, str], bytes] | None:
+        """One message by `STREAM.MSG.GET`, which the leader answers: no stale replica can."""
+        try:
+            if "last_by_subj" in request:
+                found = await self._js.get_last_msg(STREAM, request["last_by_subj"])
+            else:
+                found = await self._js.get_msg(
+                    STREAM, seq=request["seq"], subject=request["next_by_subj"], next=True
+                )
+        except NotFoundError:
+            return None
+        except (nats.errors.Error, TimeoutError) as error:
+            raise Unavailable("event log does not answer") from error
+        assert found.seq is not None  # noqa: S101  a stored message has a sequence
+        return found.seq, found.headers or {}, found.data or b""

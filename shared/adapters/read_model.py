@@ -1,0 +1,387 @@
+"""A read model: tables that only its projection writes, beside the state of the owned aggregates.
+
+One function, `apply`, brings events into it, whoever calls: the command handler at once, the
+projector from the log, a rebuild. Events of owned aggregates are let through once by the version
+of the aggregate's row; other events once by the checkpoint.
+"""
+
+import hashlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    func,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from shared.adapters.envelope import tenant_of
+from shared.adapters.postgres import as_tenant
+from shared.contracts.base import Event, Recorded, Refusal
+from shared.kernel.decider import AnyDecider
+
+Key = tuple[str, str, str]
+"""Tenant, aggregate type, aggregate id."""
+
+
+class Projection(Protocol):
+    async def apply(self, db: AsyncConnection, recorded: Recorded[Event]) -> None:
+        """Write what this one fact means. Facts of other kinds are passed over silently."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An aggregate's state, and the sequence of the event that made it."""
+
+    state: Any
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOutcome:
+    """What a command came to, and for whom."""
+
+    tenant_id: str
+    position: int | None
+    refusal: Refusal | None
+
+
+@dataclass(frozen=True)
+class ReadModel:
+    """What is kept, for which events, by which projection.
+
+    Raise `version` whenever rows would come out otherwise: the next start rebuilds beside the old
+    tables and swaps.
+    """
+
+    service: str
+    name: str
+    version: int
+    tables: MetaData
+    owns: Mapping[str, AnyDecider | None]
+    """Aggregate types whose state is kept here; None for claims, which have no state."""
+    projection: Projection
+    listens: Sequence[tuple[str, str]] = ()
+    """Events of other services' aggregates, as pairs of aggregate type and event name."""
+
+    def __post_init__(self) -> None:
+        add_kernel_tables(self.tables)
+
+    @property
+    def schema(self) -> str:
+        return f"{self.service}_{self.name}"
+
+    @property
+    def subjects(self) -> list[str]:
+        owned = [f"evt.*.{aggregate}.*.*" for aggregate in self.owns]
+        return owned + [f"evt.*.{aggregate}.*.{name}" for aggregate, name in self.listens]
+
+    @property
+    def lock(self) -> int:
+        """Key of the advisory lock that keeps a swap and writers apart."""
+        digest = hashlib.sha256(f"read model {self.schema}".encode()).digest()
+        return int.from_bytes(digest[:8], "big", signed=True)
+
+
+KERNEL_TABLES = ("aggregates", "outcomes", "checkpoint")
+
+
+def add_kernel_tables(tables: MetaData) -> None:
+    """The tables every read model has beside its own."""
+    if "aggregates" in tables.tables:
+        return
+    Table(
+        "aggregates",
+        tables,
+        Column("tenant_id", Text, primary_key=True),
+        Column("aggregate", Text, primary_key=True),
+        Column("id", Text, primary_key=True),
+        Column("version", BigInteger, nullable=False),
+        Column("state", JSONB(none_as_null=True)),
+    )
+    Table(
+        "outcomes",
+        tables,
+        Column("command_id", Text, primary_key=True),
+        Column("tenant_id", Text, nullable=False),
+        Column("position", BigInteger),
+        Column("refusal", JSONB(none_as_null=True)),
+        Column("at", DateTime(timezone=True), nullable=False, index=True),
+    )
+    Table(
+        "checkpoint",
+        tables,
+        Column("only_row", Integer, primary_key=True),
+        Column("version", Integer, nullable=False),
+        Column("log_identity", Text, nullable=False),
+        Column("position", BigInteger, nullable=False),
+    )
+
+
+class ReadModelStore:
+    """A read model in Postgres, in the schema `<service>_<name>` or one beside it."""
+
+    def __init__(self, engine: AsyncEngine, model: ReadModel, schema: str | None = None) -> None:
+        self.model = model
+        self.schema = schema or model.schema
+        self.engine = engine.execution_options(schema_translate_map={None: self.schema})
+        self.reader_role = f"minirag_{model.service}_reader"
+        tables = model.tables.tables
+        self._aggregates = tables["aggregates"]
+        self._outcomes = tables["outcomes"]
+        self.checkpoint = tables["checkpoint"]
+
+    @asynccontextmanager
+    async def reading(self, tenant_id: str) -> AsyncIterator[AsyncConnection]:
+        """A transaction that sees one tenant and can write nothing."""
+        async with as_tenant(self.engine, self.reader_role, tenant_id) as db:
+            yield db
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction of the projection; a swap waits for it, and it for a swap."""
+        async with self.engine.begin() as db:
+            await db.execute(select(func.pg_advisory_xact_lock_shared(self.model.lock)))
+            yield db
+
+    async def snapshot(self, aggregate: str, tenant_id: str, aggregate_id: str) -> Snapshot:
+        """State and version of an owned aggregate; the initial state at version 0 if it is new."""
+        table = self._aggregates
+        query = select(table.c.version, table.c.state).where(
+            table.c.tenant_id == tenant_id,
+            table.c.aggregate == aggregate,
+            table.c.id == aggregate_id,
+        )
+        async with self.engine.connect() as db:
+            row = (await db.execute(query)).one_or_none()
+        decider = self.model.owns[aggregate]
+        if decider is None:
+            return Snapshot(None, row.version if row else 0)
+        if row is None or row.version == 0:
+            return Snapshot(decider.initial, 0)
+        return Snapshot(decider.state.validate_python(row.state), row.version)
+
+    async def outcome(self, command_id: str) -> StoredOutcome | None:
+        """What a command came to, if it was handled before."""
+        table = self._outcomes
+        query = select(table).where(table.c.command_id == command_id)
+        async with self.engine.connect() as db:
+            row = (await db.execute(query)).one_or_none()
+        if row is None:
+            return None
+        refusal = None if row.refusal is None else Refusal.model_validate(row.refusal)
+        return StoredOutcome(row.tenant_id, row.position, refusal)
+
+    async def record_outcome(
+        self,
+        db: AsyncConnection,
+        command_id: str,
+        at: datetime,
+        outcome: StoredOutcome,
+    ) -> None:
+        """Remember what a command came to, in the transaction that shows its effect."""
+        refusal = outcome.refusal.model_dump() if outcome.refusal else None
+        row = {
+            "command_id": command_id,
+            "tenant_id": outcome.tenant_id,
+            "position": outcome.position,
+            "refusal": refusal,
+            "at": at,
+        }
+        await db.execute(insert(self._outcomes).values(row).on_conflict_do_nothing())
+
+    async def apply(self, db: AsyncConnection, records: Sequence[Recorded[Event]]) -> None:
+        """Bring events in, each exactly once however often it is offered, in log order."""
+        owned = [r for r in records if r.event.aggregate in self.model.owns]
+        kept = await self._lock_aggregates(db, owned)
+        fresh: list[Recorded[Event]] = []
+        changed: dict[Key, Snapshot] = {}
+        for record in records:
+            event = record.event
+            if event.aggregate not in self.model.owns:
+                fresh.append(record)
+                continue
+            key = _key(record)
+            before = kept[key]
+            if record.sequence <= before.version:
+                continue
+            decider = self.model.owns[event.aggregate]
+            state = None if decider is None else decider.evolve(before.state, event)
+            kept[key] = changed[key] = Snapshot(state, record.sequence)
+            fresh.append(record)
+        await self._store_aggregates(db, changed)
+        await self._store_outcomes(db, [r for r in fresh if r.event.aggregate in self.model.owns])
+        for record in fresh:
+            await self.model.projection.apply(db, record)
+
+    async def position(self) -> int:
+        """The sequence up to which the projector has brought everything in."""
+        async with self.engine.connect() as db:
+            return int(await db.scalar(select(self.checkpoint.c.position)) or 0)
+
+    async def advance(self, db: AsyncConnection, before: int, after: int) -> bool:
+        """Move the checkpoint; False if another projector moved it meanwhile."""
+        table = self.checkpoint
+        moved = await db.execute(
+            update(table).where(table.c.position == before).values(position=after)
+        )
+        return moved.rowcount == 1
+
+    async def version_and_log(self) -> tuple[int, str, int] | None:
+        """Version, log identity and position of what is stored; None if nothing is."""
+        async with self.engine.connect() as db:
+            exists = await db.scalar(
+                text("select to_regclass(:name)"), {"name": f'"{self.schema}".checkpoint'}
+            )
+            if exists is None:
+                return None
+            table = self.checkpoint
+            row = (await db.execute(select(table))).one_or_none()
+            return None if row is None else (row.version, row.log_identity, row.position)
+
+    async def create(self, log_identity: str) -> None:
+        """Make schema, tables, row-level security and an empty checkpoint. Safe to repeat."""
+        reader = f'"{self.reader_role}"'
+        async with self.engine.begin() as db:
+            await db.execute(select(func.pg_advisory_xact_lock(self.model.lock)))
+            await db.execute(text(f'create schema if not exists "{self.schema}"'))
+            await db.run_sync(self.model.tables.create_all)
+            await db.execute(text(f'grant usage on schema "{self.schema}" to {reader}'))
+            for table in self.model.tables.sorted_tables:
+                name = f'"{self.schema}"."{table.name}"'
+                if table.name not in KERNEL_TABLES:
+                    await db.execute(text(f"grant select on {name} to {reader}"))
+                if "tenant_id" not in table.c:
+                    continue
+                await db.execute(text(f"alter table {name} enable row level security"))
+                await db.execute(text(f"drop policy if exists tenant on {name}"))
+                await db.execute(
+                    text(
+                        f"create policy tenant on {name} for select to {reader} "
+                        "using (tenant_id = current_setting('app.tenant_id'))"
+                    )
+                )
+            row = {
+                "only_row": 1,
+                "version": self.model.version,
+                "log_identity": log_identity,
+                "position": 0,
+            }
+            await db.execute(insert(self.checkpoint).values(row).on_conflict_do_nothing())
+
+    async def drop(self) -> None:
+        async with self.engine.begin() as db:
+            await db.execute(text(f'drop schema if exists "{self.schema}" cascade'))
+
+    async def _lock_aggregates(
+        self, db: AsyncConnection, records: Sequence[Recorded[Event]]
+    ) -> dict[Key, Snapshot]:
+        """Lock the rows of all aggregates concerned, making those that are missing."""
+        keys = sorted({_key(record) for record in records})
+        if not keys:
+            return {}
+        arrays = {
+            "tenants": [key[0] for key in keys],
+            "types": [key[1] for key in keys],
+            "ids": [key[2] for key in keys],
+        }
+        given = (
+            "select * from unnest(cast(:tenants as text[]), cast(:types as text[]), "
+            "cast(:ids as text[])) as given(tenant_id, aggregate, id)"
+        )
+        name = f'"{self.schema}".aggregates'
+        await db.execute(
+            text(
+                f"insert into {name} (tenant_id, aggregate, id, version) "  # noqa: S608  own names
+                f"select tenant_id, aggregate, id, 0 from ({given}) as given "
+                "order by tenant_id, aggregate, id on conflict do nothing"
+            ),
+            arrays,
+        )
+        rows = await db.execute(
+            text(
+                f"select a.tenant_id, a.aggregate, a.id, a.version, a.state from {name} a "  # noqa: S608
+                f"join ({given}) as given using (tenant_id, aggregate, id) "
+                "order by a.tenant_id, a.aggregate, a.id for update of a"
+            ).columns(state=JSONB),
+            arrays,
+        )
+        found: dict[Key, Snapshot] = {}
+        for row in rows.mappings():
+            decider = self.model.owns[row["aggregate"]]
+            if decider is None:
+                state = None
+            elif row["version"] == 0:
+                state = decider.initial
+            else:
+                state = decider.state.validate_python(row["state"])
+            found[row["tenant_id"], row["aggregate"], row["id"]] = Snapshot(state, row["version"])
+        return found
+
+    async def _store_aggregates(self, db: AsyncConnection, changed: Mapping[Key, Snapshot]) -> None:
+        if not changed:
+            return
+        table = self._aggregates
+        rows = []
+        for (tenant_id, aggregate, aggregate_id), kept in changed.items():
+            decider = self.model.owns[aggregate]
+            state = None if decider is None else decider.state.dump_python(kept.state, mode="json")
+            rows.append(
+                {
+                    "tenant_id": tenant_id,
+                    "aggregate": aggregate,
+                    "id": aggregate_id,
+                    "version": kept.version,
+                    "state": state,
+                }
+            )
+        statement = insert(table)
+        await db.execute(
+            statement.on_conflict_do_update(
+                index_elements=["tenant_id", "aggregate", "id"],
+                set_={"version": statement.excluded.version, "state": statement.excluded.state},
+            ),
+            rows,
+        )
+
+    async def _store_outcomes(
+        self, db: AsyncConnection, records: Sequence[Recorded[Event]]
+    ) -> None:
+        rows: dict[str, dict[str, Any]] = {}
+        for record in records:
+            rows[record.metadata.message_id] = {
+                "command_id": record.metadata.message_id,
+                "tenant_id": record.tenant_id,
+                "position": record.sequence,
+                "at": record.at,
+            }
+        if not rows:
+            return
+        table = self._outcomes
+        statement = insert(table)
+        await db.execute(
+            statement.on_conflict_do_update(
+                index_elements=["command_id"],
+                set_={"position": func.greatest(table.c.position, statement.excluded.position)},
+            ),
+            list(rows.values()),
+        )
+
+
+def _key(record: Recorded[Event]) -> Key:
+    event = record.event
+    return tenant_of(event, record.metadata), event.aggregate, event.aggregate_id

@@ -1,0 +1,224 @@
+"""Streams and consumers as code, compared with the server's at every start.
+
+What can be changed is changed; anything else refuses to start and says which. Times are in
+seconds here and nanoseconds on the wire, as nats-py converts them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+import nats.errors
+from nats.aio.client import Client
+from nats.js import JetStreamContext, api
+from nats.js.errors import APIError, NotFoundError
+
+from shared.adapters.vault import BUCKET
+from shared.kernel.errors import Unusable
+
+DAY = 86_400.0
+JOB_PARTITIONS = 16
+TOKEN_SECONDS = 300.0
+
+STREAMS: Sequence[api.StreamConfig] = (
+    api.StreamConfig(
+        name="EVENTS",
+        description="The log. Everything else can be rebuilt from it.",
+        subjects=["evt.*.*.*.*"],
+        retention=api.RetentionPolicy.LIMITS,
+        storage=api.StorageType.FILE,
+        discard=api.DiscardPolicy.NEW,
+        max_msg_size=1_048_576,
+        duplicate_window=120,
+        allow_direct=True,
+        allow_atomic=True,
+        republish=api.RePublish(src="evt.>", dest="live.>"),
+    ),
+    api.StreamConfig(
+        name="CMDS",
+        description="Commands, each until its owner acknowledges it.",
+        subjects=["cmd.*.*.*.*"],
+        retention=api.RetentionPolicy.WORK_QUEUE,
+        storage=api.StorageType.FILE,
+        discard=api.DiscardPolicy.NEW,
+        max_msg_size=1_048_576,
+        max_age=7 * DAY,
+        duplicate_window=600,
+        allow_direct=True,
+    ),
+    api.StreamConfig(
+        name="JOBS",
+        description="Long work, partitioned so that one aggregate's is done in order.",
+        subjects=["job.*.*.*.*"],
+        retention=api.RetentionPolicy.WORK_QUEUE,
+        storage=api.StorageType.FILE,
+        discard=api.DiscardPolicy.NEW,
+        max_age=7 * DAY,
+        duplicate_window=600,
+        allow_direct=True,
+        subject_transform=api.SubjectTransform(
+            src="job.*.*.*.*",
+            dest=(
+                f"jobp.{{{{partition({JOB_PARTITIONS},1,2,3)}}}}"
+                ".{{wildcard(1)}}.{{wildcard(2)}}.{{wildcard(3)}}.{{wildcard(4)}}"
+            ),
+        ),
+    ),
+    api.StreamConfig(
+        name="SCHED",
+        description="Timers, and the ticks they publish.",
+        subjects=["sched.*.*.*", "tick.*.*.*"],
+        retention=api.RetentionPolicy.LIMITS,
+        storage=api.StorageType.FILE,
+        # The server takes no schedules in a stream that refuses new messages.
+        discard=api.DiscardPolicy.OLD,
+        max_msgs_per_subject=100,
+        allow_msg_schedules=True,
+        allow_msg_ttl=True,
+        allow_direct=True,
+    ),
+    api.StreamConfig(
+        name="TOK",
+        description="Frames of streamed answers, for minutes, so that a stream can be resumed.",
+        subjects=["tok.*.*"],
+        retention=api.RetentionPolicy.LIMITS,
+        storage=api.StorageType.MEMORY,
+        discard=api.DiscardPolicy.OLD,
+        no_ack=True,
+        max_age=TOKEN_SECONDS,
+        max_bytes=268_435_456,
+        max_msgs_per_subject=20_000,
+        allow_direct=True,
+    ),
+    api.StreamConfig(
+        name="DLQ",
+        description="Messages that were given up, with the reason.",
+        subjects=["dlq.>"],
+        retention=api.RetentionPolicy.LIMITS,
+        storage=api.StorageType.FILE,
+        discard=api.DiscardPolicy.NEW,
+        max_age=30 * DAY,
+        allow_direct=True,
+    ),
+    api.StreamConfig(
+        name=f"KV_{BUCKET}",
+        description="Encrypted secrets and data keys.",
+        subjects=[f"$KV.{BUCKET}.>"],
+        retention=api.RetentionPolicy.LIMITS,
+        storage=api.StorageType.FILE,
+        discard=api.DiscardPolicy.NEW,
+        max_msgs_per_subject=1,
+        allow_rollup_hdrs=True,
+        deny_delete=True,
+        # A replica may lag behind: a key that looks absent would be an answer that looks erased.
+        allow_direct=False,
+    ),
+)
+
+
+async def ensure_streams(client: Client, *, replicas: int = 1) -> None:
+    """Create what is missing and apply what changed.
+
+    Raises `Unusable`, naming stream and difference, if the server will not take a change.
+    """
+    js = client.jetstream(timeout=10)
+    for wanted in STREAMS:
+        copies = 1 if wanted.storage == api.StorageType.MEMORY else replicas
+        config = wanted.evolve(num_replicas=copies)
+        try:
+            have = (await js.stream_info(config.name or "")).config
+        except NotFoundError:
+            await _create_stream(js, config)
+            continue
+        if changes := differences(config, have):
+            try:
+                await js.update_stream(config)
+            except (APIError, nats.errors.Error) as error:
+                raise Unusable(_refusal("stream", config.name, changes, error)) from error
+
+
+async def ensure_consumer(client: Client, stream: str, wanted: api.ConsumerConfig) -> None:
+    """Create a durable consumer or apply what changed. Raises `Unusable` as `ensure_streams`."""
+    js = client.jetstream(timeout=10)
+    name = wanted.durable_name or ""
+    try:
+        have = (await js.consumer_info(stream, name)).config
+        changes = differences(wanted, have)
+        if not changes:
+            return
+    except NotFoundError:
+        changes = []
+    try:
+        await js.add_consumer(stream, wanted)
+    except (APIError, nats.errors.Error) as error:
+        raise Unusable(_refusal("consumer", f"{stream}/{name}", changes, error)) from error
+
+
+def command_consumer(service: str, aggregates: Sequence[str]) -> api.ConsumerConfig:
+    """The durable from which every replica of a service takes its commands."""
+    return api.ConsumerConfig(
+        durable_name=service,
+        filter_subjects=[f"cmd.*.{aggregate}.*.*" for aggregate in aggregates],
+        ack_policy=api.AckPolicy.EXPLICIT,
+        ack_wait=10,
+        # Attempts are counted by the runtime, so that a message that kills its worker is given up
+        # as well as one that fails.
+        max_deliver=-1,
+        max_ack_pending=256,
+    )
+
+
+def job_consumer(service: str, partition: int) -> api.ConsumerConfig:
+    """One partition of the jobs: one at a time, whichever replica pulls it."""
+    return api.ConsumerConfig(
+        durable_name=f"{service}-p{partition}",
+        filter_subjects=[f"jobp.{partition}.>"],
+        ack_policy=api.AckPolicy.EXPLICIT,
+        ack_wait=15,
+        max_deliver=-1,
+        max_ack_pending=1,
+    )
+
+
+def reaction_consumer(
+    service: str, name: str, events: Sequence[tuple[str, str]]
+) -> api.ConsumerConfig:
+    """A durable over the log for one reaction; `events` are pairs of aggregate and event name."""
+    return api.ConsumerConfig(
+        durable_name=f"{service}-{name}",
+        filter_subjects=[f"evt.*.{aggregate}.*.{event}" for aggregate, event in events],
+        ack_policy=api.AckPolicy.EXPLICIT,
+        deliver_policy=api.DeliverPolicy.ALL,
+        ack_wait=15,
+        max_deliver=-1,
+        max_ack_pending=1000,
+    )
+
+
+def differences(wanted: Any, have: Any) -> list[str]:
+    """Fields that `wanted` sets and `have` holds otherwise, as `field: have -> wanted`."""
+    found = []
+    for field in fields(wanted):
+        value = getattr(wanted, field.name)
+        if value is None or (field.name == "metadata"):
+            continue
+        there = getattr(have, field.name)
+        if isinstance(value, bool) and there is None:
+            there = False
+        if isinstance(value, list) and isinstance(there, list):
+            value, there = sorted(value), sorted(there)
+        if value != there and not (value == 0 and there in (None, -1)):
+            found.append(f"{field.name}: {there!r} -> {value!r}")
+    return found
+
+
+async def _create_stream(js: JetStreamContext, config: api.StreamConfig) -> None:
+    try:
+        await js.add_stream(config)
+    except (APIError, nats.errors.Error) as error:
+        raise Unusable(_refusal("stream", config.name, [], error)) from error
+
+
+def _refusal(kind: str, name: str | None, changes: Sequence[str], error: Exception) -> str:
+    what = "; ".join(changes) or "it is missing"
+    return f"the broker does not take our definition of {kind} {name} ({what}): {error}"

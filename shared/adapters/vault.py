@@ -1,0 +1,111 @@
+"""Secrets and data keys, encrypted, in the key-value bucket `vault`.
+
+Every value is sealed with AES-256-GCM under the operator's master key; the entry's own name is
+the associated data, so a value copied to another name does not open (NIST SP 800-38D).
+"""
+
+import base64
+import hashlib
+import os
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
+from nats.js.kv import KeyValue
+
+from shared.kernel.errors import Unusable
+
+BUCKET: Final = "vault"
+NONCE: Final = 12
+KID: Final = 8
+
+
+class Keyring:
+    """Master keys: the first seals, all open. Rotation puts a new key in front."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        if not keys or any(len(key) != 32 for key in keys):  # noqa: PLR2004  AES-256
+            raise Unusable("MINIRAG_VAULT_KEY must hold base64 keys of 32 bytes each")
+        self._keys = {hashlib.sha256(key).digest()[:KID]: AESGCM(key) for key in keys}
+        self._first = next(iter(self._keys))
+
+    @classmethod
+    def parse(cls, text: str) -> "Keyring":
+        """From urlsafe base64 keys separated by commas. Raises `Unusable` if one is not."""
+        try:
+            return cls([base64.urlsafe_b64decode(part) for part in text.split(",")])
+        except ValueError as error:
+            raise Unusable("MINIRAG_VAULT_KEY is not urlsafe base64") from error
+
+    def seal(self, name: str, value: bytes) -> bytes:
+        nonce = os.urandom(NONCE)
+        sealed = self._keys[self._first].encrypt(nonce, value, name.encode())
+        return self._first + nonce + sealed
+
+    def open(self, name: str, sealed: bytes) -> bytes:
+        """Raise `Unusable` if no key of this ring sealed it under this name."""
+        key = self._keys.get(sealed[:KID])
+        if key is None:
+            raise Unusable(f"vault entry {name!r} was sealed with a key that is not configured")
+        try:
+            return key.decrypt(sealed[KID : KID + NONCE], sealed[KID + NONCE :], name.encode())
+        except InvalidTag as error:
+            raise Unusable(f"vault entry {name!r} does not belong to its name") from error
+
+
+class Vault:
+    """Secrets by reference, and one data key per person or conversation."""
+
+    def __init__(self, bucket: KeyValue, keyring: Keyring, *, cached_keys: int = 10_000) -> None:
+        self._bucket = bucket
+        self._keyring = keyring
+        self._cached_keys = cached_keys
+        self._keys: OrderedDict[str, bytes] = OrderedDict()
+
+    async def put(self, tenant_id: str, ref: str, secret: bytes) -> None:
+        """Store a secret under `ref`, replacing what was there."""
+        name = f"{tenant_id}.secret.{ref}"
+        await self._bucket.put(name, self._keyring.seal(name, secret))
+
+    async def get(self, tenant_id: str, ref: str) -> bytes | None:
+        """The secret, or None if there is none (any more)."""
+        return await self._open(f"{tenant_id}.secret.{ref}")
+
+    async def remove(self, tenant_id: str, ref: str) -> None:
+        await self._bucket.purge(f"{tenant_id}.secret.{ref}")
+
+    async def data_key(self, tenant_id: str, subject: str, *, create: bool) -> bytes | None:
+        """The 32-byte key of a data subject; None if it was destroyed or never made."""
+        name = f"{tenant_id}.key.{subject}"
+        if (cached := self._keys.get(name)) is not None:
+            self._keys.move_to_end(name)
+            return cached
+        key = await self._open(name)
+        if key is None and create:
+            fresh = AESGCM.generate_key(256)
+            try:
+                await self._bucket.create(name, self._keyring.seal(name, fresh))
+                key = fresh
+            except KeyWrongLastSequenceError:
+                key = await self._open(name)
+        if key is not None:
+            self._keys[name] = key
+            while len(self._keys) > self._cached_keys:
+                self._keys.popitem(last=False)
+        return key
+
+    async def destroy_key(self, tenant_id: str, subject: str) -> None:
+        """Make everything sealed for this subject unreadable, wherever a copy lies."""
+        name = f"{tenant_id}.key.{subject}"
+        await self._bucket.purge(name)
+        self._keys.pop(name, None)
+
+    async def _open(self, name: str) -> bytes | None:
+        try:
+            entry = await self._bucket.get(name)
+        except KeyNotFoundError:
+            return None
+        return None if entry.value is None else self._keyring.open(name, entry.value)

@@ -1,0 +1,83 @@
+"""How the command line talks to a running MiniRAG: its public HTTP interface, nothing else."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+from httpx_sse import aconnect_sse
+
+CREDENTIALS = "demo.json"
+"""In the data directory: URL-independent, mode 0600, holds the demo tenant's token."""
+
+
+class ApiError(Exception):
+    """The server answered with a problem."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The tenant the command line acts for."""
+
+    token: str
+    bot_profile_id: str
+
+    @classmethod
+    def read(cls, data_dir: Path) -> "Credentials":
+        """Raise `FileNotFoundError` if there are none yet."""
+        found = orjson.loads((data_dir / CREDENTIALS).read_bytes())
+        return cls(found["token"], found["bot_profile_id"])
+
+
+class Api:
+    """The few calls that the command line needs."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, base_url: str, token: str | None = None) -> AsyncGenerator["Api", None]:
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        timeout = httpx.Timeout(30, read=120)
+        async with httpx.AsyncClient(
+            base_url=base_url, headers=headers, timeout=timeout, trust_env=False
+        ) as http:
+            yield cls(http)
+
+    async def get(self, path: str, **params: Any) -> Any:
+        return self._checked(await self._http.get(path, params=params))
+
+    async def post(self, path: str, body: Any = None) -> Any:
+        return self._checked(await self._http.post(path, json=body))
+
+    async def chat(self, body: dict[str, Any]) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
+        """The events of one streamed answer, as name and data."""
+        request = {**body, "stream": True}
+        async with aconnect_sse(self._http, "POST", "/v1/chat", json=request) as source:
+            if source.response.is_error:
+                await source.response.aread()
+                self._checked(source.response)
+            async for event in source.aiter_sse():
+                yield event.event, event.json()
+
+    @staticmethod
+    def _checked(response: httpx.Response) -> Any:
+        if response.is_success:
+            return response.json() if response.content else None
+        try:
+            detail = response.json()["detail"]
+        except (ValueError, KeyError, TypeError):
+            detail = response.text[:500]
+        raise ApiError(f"{response.status_code}: {detail}")
+
+
+def running_url(data_dir: Path) -> str:
+    """Where the gateway of a data directory answers. Raises `ValueError` if none runs."""
+    try:
+        return str(orjson.loads((data_dir / "run.json").read_bytes())["url"])
+    except FileNotFoundError:
+        raise ValueError(f"nothing runs on {data_dir}: start it with `minirag up`") from None

@@ -1,0 +1,386 @@
+"""Messages of the chat service: bots, conversations and the retrieval index."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+from typing_extensions import override
+
+from shared.contracts.base import Command, Event, Keyed, Message, Personal, Question
+
+PersonalText = Annotated[str, Personal()]
+
+
+class BotSettings(Message):
+    """What an owner can change about a bot."""
+
+    name: str
+    description: str = ""
+    model: str = "gpt-4o-mini"
+    embedding_model: str | None = None
+    system_prompt: str = "You are a helpful assistant."
+    temperature: float = Field(default=0.7, ge=0, le=2)
+    max_tokens: int = Field(default=1024, ge=1, le=128_000)
+    credentials_ref: str | None = None
+    """Where in the vault the provider credentials lie."""
+    is_active: bool = True
+
+
+class BotProfileMessage(Keyed):
+    aggregate: ClassVar[str] = "bot_profile"
+    bot_profile_id: str
+
+    @property
+    @override
+    def aggregate_id(self) -> str:
+        return self.bot_profile_id
+
+
+class CreateBotProfile(BotProfileMessage, Command):
+    verb: ClassVar[str] = "create"
+    settings: BotSettings
+
+
+class UpdateBotProfile(BotProfileMessage, Command):
+    """Change the named fields of `BotSettings`, leave the others."""
+
+    verb: ClassVar[str] = "update"
+    changes: Mapping[str, Any]
+
+
+class DeactivateBotProfile(BotProfileMessage, Command):
+    verb: ClassVar[str] = "deactivate"
+
+
+class BotProfileCreated(BotProfileMessage, Event):
+    name: ClassVar[str] = "created"
+    settings: BotSettings
+
+
+class BotProfileUpdated(BotProfileMessage, Event):
+    """The settings as they are from now on."""
+
+    name: ClassVar[str] = "updated"
+    settings: BotSettings
+
+
+BotProfileCommand = CreateBotProfile | UpdateBotProfile | DeactivateBotProfile
+BotProfileEvent = BotProfileCreated | BotProfileUpdated
+
+
+class Usage(Message):
+    """Tokens of one turn, by the count of the model that answered."""
+
+    model: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+
+class SourceHit(Message):
+    """A retrieved passage, as clients of the original see it."""
+
+    chunk_id: str
+    content: str
+    score: float
+    source_id: str
+
+
+class Citation(Message):
+    """Where a passage of an answer's context stands: exact revision and character span."""
+
+    citation_id: str
+    n: int
+    source_id: str
+    document_id: str
+    chunk_id: str
+    title: str | None = None
+    url: str | None = None
+    heading: str | None = None
+    revision: int
+    text_ref: str
+    start: int
+    end: int
+    score: float
+    snippet: str
+    """The first 200 characters."""
+    authority: str | None = None
+
+    @property
+    def hit(self) -> SourceHit:
+        """As clients of the original see it."""
+        return SourceHit(
+            chunk_id=self.chunk_id,
+            content=self.snippet,
+            score=self.score,
+            source_id=self.source_id,
+        )
+
+
+class Timings(Message):
+    """Milliseconds from the start of the attempt that answered."""
+
+    retrieval_ms: float = 0
+    first_token_ms: float | None = None
+    total_ms: float = 0
+
+
+class ChatMessage(Keyed):
+    aggregate: ClassVar[str] = "chat"
+    chat_id: str
+
+    @property
+    @override
+    def aggregate_id(self) -> str:
+        return self.chat_id
+
+    @property
+    @override
+    def data_subject(self) -> str:
+        return f"chat/{self.chat_id}"
+
+
+class AskQuestion(ChatMessage, Command):
+    """Ask, in a new chat or one that exists. The command's id is the turn's id."""
+
+    verb: ClassVar[str] = "ask"
+    turn_id: str
+    bot_profile_id: str
+    new_chat: bool
+    question: PersonalText
+
+
+class RecordAnswer(ChatMessage, Command):
+    verb: ClassVar[str] = "record_answer"
+    turn_id: str
+    answer: PersonalText
+    grounded: bool
+    citations: tuple[Citation, ...]
+    usage: Usage
+    timings: Timings
+
+
+class RecordRefusal(ChatMessage, Command):
+    verb: ClassVar[str] = "record_refusal"
+    turn_id: str
+    answer: PersonalText
+    reason: str
+    best_score: float
+    usage: Usage
+    timings: Timings
+
+
+class RecordFailedTurn(ChatMessage, Command):
+    verb: ClassVar[str] = "record_failed_turn"
+    turn_id: str
+    error: str
+    detail: str
+    retryable: bool
+    status: int = 502
+    retry_after: float | None = None
+
+
+class QuestionAsked(ChatMessage, Event):
+    """The first of a chat begins it."""
+
+    name: ClassVar[str] = "question_asked"
+    turn_id: str
+    bot_profile_id: str
+    message_id: str
+    first: bool
+    question: PersonalText
+
+
+class QuestionAnswered(ChatMessage, Event):
+    name: ClassVar[str] = "answered"
+    turn_id: str
+    bot_profile_id: str
+    message_id: str
+    answer: PersonalText
+    grounded: bool
+    citations: tuple[Citation, ...]
+    usage: Usage
+    timings: Timings
+
+
+class QuestionRefused(ChatMessage, Event):
+    """The knowledge base holds no answer, and the bot said so."""
+
+    name: ClassVar[str] = "refused"
+    turn_id: str
+    bot_profile_id: str
+    message_id: str
+    answer: PersonalText
+    reason: str
+    best_score: float
+    usage: Usage
+    timings: Timings
+
+
+class TurnFailed(ChatMessage, Event):
+    """The question stays; no answer came. `detail` is fit for a visitor's eyes."""
+
+    name: ClassVar[str] = "failed"
+    turn_id: str
+    bot_profile_id: str
+    error: str
+    detail: str
+    retryable: bool
+    status: int = 502
+    retry_after: float | None = None
+
+
+ChatCommand = AskQuestion | RecordAnswer | RecordRefusal | RecordFailedTurn
+ChatEvent = QuestionAsked | QuestionAnswered | QuestionRefused | TurnFailed
+
+
+class RetrievalIndexMessage(Keyed):
+    """The index of one source."""
+
+    aggregate: ClassVar[str] = "retrieval_index"
+    source_id: str
+
+    @property
+    @override
+    def aggregate_id(self) -> str:
+        return self.source_id
+
+
+class RecordIndexBuilt(RetrievalIndexMessage, Command):
+    verb: ClassVar[str] = "record_built"
+    run_id: str
+    revision: int
+    points: int
+
+
+class IndexBuilt(RetrievalIndexMessage, Event):
+    """All chunks of a revision are in the index and flushed."""
+
+    name: ClassVar[str] = "built"
+    run_id: str
+    revision: int
+    points: int
+
+
+class RecordIndexFailed(RetrievalIndexMessage, Command):
+    verb: ClassVar[str] = "record_failed"
+    run_id: str
+    revision: int
+    reason: str
+
+
+class IndexFailed(RetrievalIndexMessage, Event):
+    """A revision could not be indexed; the one before goes on answering."""
+
+    name: ClassVar[str] = "failed"
+    run_id: str
+    revision: int
+    reason: str
+
+
+RetrievalIndexCommand = RecordIndexBuilt | RecordIndexFailed
+RetrievalIndexEvent = IndexBuilt | IndexFailed
+
+
+class BotProfileView(Message):
+    id: str
+    tenant_id: str
+    name: str
+    description: str
+    model: str
+    embedding_model: str | None
+    system_prompt: str
+    temperature: float
+    max_tokens: int
+    has_credentials: bool
+    is_active: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class BotProfileViews(Message):
+    items: tuple[BotProfileView, ...]
+
+
+class MessageView(Message):
+    id: str
+    chat_id: str
+    role: Literal["system", "user", "assistant"]
+    content: str
+    prompt_tokens: int
+    completion_tokens: int
+    feedback: Literal["positive", "negative"] | None = None
+    created_at: datetime
+
+
+class TurnView(Message):
+    """A turn as it stands: `open` until it is answered, refused or failed."""
+
+    turn_id: str
+    chat_id: str
+    status: Literal["open", "answered", "refused", "failed"]
+    message: MessageView | None = None
+    sources: tuple[SourceHit, ...] = ()
+    citations: tuple[Citation, ...] = ()
+    usage: Usage | None = None
+    grounded: bool = False
+    error: str | None = None
+    detail: str | None = None
+    retryable: bool = False
+    error_status: int | None = None
+    retry_after: float | None = None
+
+
+class CitationText(Message):
+    """The passage a citation points to, in its exact revision, with what stands around it."""
+
+    citation: Citation
+    text: str
+    before: str
+    after: str
+
+
+class GetBotProfile(Question[BotProfileView]):
+    service: ClassVar[str] = "chat"
+    name: ClassVar[str] = "get_bot_profile"
+    bot_profile_id: str
+
+
+class ListBotProfiles(Question[BotProfileViews]):
+    """All bots of the tenant, newest first, inactive ones included."""
+
+    service: ClassVar[str] = "chat"
+    name: ClassVar[str] = "list_bot_profiles"
+
+
+class GetTurn(Question[TurnView]):
+    service: ClassVar[str] = "chat"
+    name: ClassVar[str] = "get_turn"
+    turn_id: str
+
+
+class GetCitation(Question[CitationText]):
+    service: ClassVar[str] = "chat"
+    name: ClassVar[str] = "get_citation"
+    citation_id: str
+
+
+FrameName = Literal[
+    "turn", "sources", "citations", "delta", "refused", "restart", "done", "error", "heartbeat"
+]
+
+
+class Frame(Message):
+    """One piece of a streamed turn. `i` counts from 1 without gaps within a turn."""
+
+    i: int
+    event: FrameName
+    data: Mapping[str, Any]
+
+    @property
+    def terminal(self) -> bool:
+        return self.event in ("done", "error")

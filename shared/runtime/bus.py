@@ -1,0 +1,155 @@
+"""Orders and questions from one service to another, and what comes back.
+
+An order is stored before it is answered for; its outcome comes on a subject that follows from the
+command's id, so that any replica, or a repeated call, can wait for it.
+"""
+
+import asyncio
+from typing import TypeVar
+
+import nats.errors
+import orjson
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.errors import APIError
+from pydantic import TypeAdapter
+
+from shared.adapters.envelope import Codec, command_subject, metadata_headers
+from shared.contracts.base import Command, Done, Message, Metadata, Outcome, Question, Refusal
+from shared.contracts.operations import GetOutcome, MaybeOutcome
+from shared.kernel.errors import QuotaExceeded, Unavailable, refused
+
+OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
+REFUSED = "refused"
+"""Header of an answer whose body is a refusal."""
+ORDER_SECONDS = 5.0
+ASK_SECONDS = 10.0
+LOOK_SECONDS = 1.0
+STORAGE_FULL = frozenset({10023, 10047, 10077})
+
+R = TypeVar("R", bound=Message)
+
+
+def outcome_subject(tenant_id: str, command_id: str) -> str:
+    return f"out.{tenant_id}.{command_id}"
+
+
+def question_subject(service: str, name: str) -> str:
+    return f"ask.{service}.{name}"
+
+
+class Bus:
+    """How the gateway orders and asks."""
+
+    def __init__(self, client: Client, codec: Codec) -> None:
+        self._client = client
+        self._js = client.jetstream(timeout=ORDER_SECONDS)
+        self._codec = codec
+        self._waiting: dict[str, asyncio.Future[Outcome]] = {}
+
+    async def start(self) -> None:
+        """Listen for outcomes. One subscription serves all orders of this process."""
+        await self._client.subscribe("out.*.*", cb=self._on_outcome)
+
+    async def order(
+        self, command: Command, metadata: Metadata, owner: str, *, wait: float = ORDER_SECONDS
+    ) -> Done | None:
+        """Store the command, then wait up to `wait` seconds; None: it is stored, not yet handled.
+
+        Raises the refusal as it was decided, or `Unavailable` if it is not known to be stored:
+        the same command with the same id may then be sent again.
+        """
+        command_id = metadata.message_id
+        future = asyncio.get_running_loop().create_future()
+        self._waiting[command_id] = future
+        try:
+            repeated = await self._store(command, metadata)
+            outcome = await self._outcome(future, owner, metadata, wait, look_now=repeated)
+        finally:
+            self._waiting.pop(command_id, None)
+        if isinstance(outcome, Refusal):
+            raise refused(outcome.code, outcome.detail, outcome.field)
+        return outcome
+
+    async def ask(
+        self,
+        question: Question[R],
+        answer: type[R],
+        metadata: Metadata,
+        *,
+        service: str | None = None,
+        timeout: float = ASK_SECONDS,  # noqa: ASYNC109  the broker's own deadline
+    ) -> R:
+        """The owner's answer. Raises its refusal, or `Unavailable` if nobody answers in time."""
+        subject = question_subject(service or question.service, question.name)
+        try:
+            reply = await self._client.request(
+                subject,
+                question.model_dump_json().encode(),
+                timeout=timeout,
+                headers={**metadata_headers(metadata), "content-type": "application/json"},
+            )
+        except (nats.errors.Error, TimeoutError) as error:
+            raise Unavailable(f"{subject.split('.')[1]} does not answer") from error
+        if reply.headers and REFUSED in reply.headers:
+            no = Refusal.model_validate_json(reply.data)
+            if no.code == "unavailable":
+                raise Unavailable(no.detail)
+            raise refused(no.code, no.detail, no.field)
+        return answer.model_validate_json(reply.data)
+
+    async def _store(self, command: Command, metadata: Metadata) -> bool:
+        """True if the broker had the command already."""
+        headers = {**metadata_headers(metadata), "Nats-Msg-Id": metadata.message_id}
+        body = await self._codec.encode(command, metadata.tenant_id)
+        subject = command_subject(metadata.tenant_id, command)
+        try:
+            ack = await self._js.publish(subject, body, headers=headers, stream="CMDS")
+        except APIError as error:
+            if error.err_code in STORAGE_FULL:
+                raise QuotaExceeded("too much work is waiting; try again later") from error
+            raise Unavailable(f"the command was not stored: {error.description}") from error
+        except (nats.errors.Error, TimeoutError) as error:
+            raise Unavailable("it is not known whether the command was stored") from error
+        return bool(ack.duplicate)
+
+    async def _outcome(
+        self,
+        future: asyncio.Future[Outcome],
+        owner: str,
+        metadata: Metadata,
+        wait: float,
+        *,
+        look_now: bool,
+    ) -> Outcome | None:
+        """Wait for the outcome to be told; look it up now and then, as telling is not durable."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wait
+        pause = 0.0 if look_now else LOOK_SECONDS
+        while (left := deadline - loop.time()) > 0:
+            done, _ = await asyncio.wait([future], timeout=min(pause, left))
+            if done:
+                return future.result()
+            pause = LOOK_SECONDS
+            if (known := await self._look(owner, metadata, left)) is not None:
+                return known
+        return None
+
+    async def _look(self, owner: str, metadata: Metadata, left: float) -> Outcome | None:
+        question = GetOutcome(command_id=metadata.message_id)
+        try:
+            answer = await self.ask(
+                question, MaybeOutcome, metadata, service=owner, timeout=max(left, 0.1)
+            )
+        except Unavailable:
+            return None
+        return answer.outcome
+
+    async def _on_outcome(self, message: Msg) -> None:
+        future = self._waiting.get(message.subject.rsplit(".", 1)[1])
+        if future is not None and not future.done():
+            future.set_result(OUTCOME.validate_json(message.data))
+
+
+def outcome_body(outcome: Outcome) -> bytes:
+    return orjson.dumps(outcome.model_dump())

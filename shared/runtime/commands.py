@@ -1,0 +1,170 @@
+"""Load, decide, append, project, tell: the only place where a command becomes events.
+
+The order makes every crash harmless: the event is stored before the rows, the rows before the
+outcome is told, and all of it before the command is acknowledged. Whoever repeats the command
+finds the outcome, or the event with the command's id at the aggregate's tail.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.adapters.envelope import tenant_of
+from shared.adapters.event_log import Append, EventLog
+from shared.adapters.read_model import ReadModelStore, StoredOutcome
+from shared.contracts.base import (
+    Claim,
+    Command,
+    Done,
+    Event,
+    Metadata,
+    Outcome,
+    Recorded,
+    Refusal,
+)
+from shared.kernel.decider import AnyDecider
+from shared.kernel.errors import Conflict, Refused, StaleVersion, Unavailable, Unknown
+from shared.kernel.ids import derived_id
+from shared.runtime.consumer import Turnstile
+
+DECISIONS = 6
+"""How often a command is decided anew because somebody else appended first."""
+
+Check = Callable[[Any, Metadata], Awaitable[None]]
+"""Raises `Refused` when a fact outside the aggregate forbids the command."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    state: Any
+    version: int
+    tail: Sequence[Recorded[Event]]
+    """Events that the read model does not show yet."""
+
+
+@dataclass
+class CommandHandler:
+    """Handles the commands of one read model's aggregates."""
+
+    store: ReadModelStore
+    event_log: EventLog
+    check: Check | None = None
+    _turnstile: Turnstile = field(default_factory=Turnstile)
+
+    async def execute(
+        self, command: Command, metadata: Metadata, *, redelivered: bool = False
+    ) -> Outcome:
+        """Handle `command` once, however often it is sent.
+
+        Raises `Unavailable` if log or database do not answer: try again, nothing is half done.
+        """
+        key = f"{metadata.tenant_id}.{command.aggregate}.{command.aggregate_id}"
+        async with self._turnstile.hold(key):
+            known = await self.store.outcome(metadata.message_id)
+            if known is not None:
+                return known.refusal or Done(position=known.position or 0)
+            return await self._decide(command, metadata, redelivered=redelivered)
+
+    async def current(self, aggregate: str, tenant_id: str, aggregate_id: str) -> Any:
+        """The aggregate's state with every event that is in the log. Raises `Unavailable`."""
+        return (await self._load(aggregate, tenant_id, aggregate_id, look_behind=True)).state
+
+    async def _decide(self, command: Command, metadata: Metadata, *, redelivered: bool) -> Outcome:
+        look_behind = redelivered
+        for attempt in range(DECISIONS):
+            loaded = await self._load(
+                command.aggregate,
+                metadata.tenant_id,
+                command.aggregate_id,
+                look_behind=look_behind,
+            )
+            mine = [r for r in loaded.tail if r.metadata.message_id == metadata.message_id]
+            if mine:
+                return await self._settle(metadata, loaded.tail, Done(position=mine[-1].sequence))
+            try:
+                if self.check is not None:
+                    await self.check(command, metadata)
+                events = list(
+                    self._decider(command.aggregate).decide(loaded.state, command, metadata)
+                )
+            except Refused as refused:
+                return await self._settle(metadata, loaded.tail, _refusal(refused))
+            if not events:
+                return await self._settle(metadata, loaded.tail, Done(position=loaded.version))
+            try:
+                stored = await self._append(command, events, loaded.version, metadata)
+            except StaleVersion:
+                if taken := await self._taken(events, metadata):
+                    return await self._settle(metadata, loaded.tail, _refusal(taken))
+                await asyncio.sleep(attempt * random.uniform(0.001, 0.01))  # noqa: S311  jitter
+            except Unknown:
+                await asyncio.sleep(attempt * 0.1)
+            else:
+                done = Done(position=stored[-1].sequence)
+                return await self._settle(metadata, [*loaded.tail, *stored], done)
+            look_behind = True
+        raise Unavailable("too many writers on one aggregate")
+
+    async def _load(
+        self, aggregate: str, tenant_id: str, aggregate_id: str, *, look_behind: bool
+    ) -> _Loaded:
+        kept = await self.store.snapshot(aggregate, tenant_id, aggregate_id)
+        if not look_behind:
+            return _Loaded(kept.state, kept.version, ())
+        tail = await self.event_log.tail(tenant_id, aggregate, aggregate_id, kept.version)
+        state = self._decider(aggregate).fold((r.event for r in tail), kept.state)
+        return _Loaded(state, tail[-1].sequence if tail else kept.version, tail)
+
+    async def _append(
+        self, command: Command, events: Sequence[Event], version: int, metadata: Metadata
+    ) -> list[Recorded[Event]]:
+        fenced: set[tuple[str, str]] = set()
+        appends = []
+        for event in events:
+            identity = (event.aggregate, event.aggregate_id)
+            own = identity == (command.aggregate, command.aggregate_id)
+            expected = None if identity in fenced else version if own else 0
+            fenced.add(identity)
+            appends.append(Append(event, expected))
+        sequences = await self.event_log.append(appends, metadata)
+        return [
+            Recorded(event, metadata, derived_id("event", metadata.message_id, str(n)), sequence)
+            for n, (event, sequence) in enumerate(zip(events, sequences, strict=True))
+        ]
+
+    async def _taken(self, events: Sequence[Event], metadata: Metadata) -> Refused | None:
+        """Whether a claim among `events` was somebody else's first."""
+        for event in events:
+            if not isinstance(event, Claim):
+                continue
+            tenant_id = tenant_of(event, metadata)
+            last = await self.event_log.last_of(tenant_id, event.aggregate, event.aggregate_id)
+            if last is not None and last.metadata.message_id != metadata.message_id:
+                return Conflict(event.taken)
+        return None
+
+    async def _settle(
+        self, metadata: Metadata, records: Sequence[Recorded[Event]], outcome: Outcome
+    ) -> Outcome:
+        position = outcome.position if isinstance(outcome, Done) else None
+        refusal = outcome if isinstance(outcome, Refusal) else None
+        async with self.store.writing() as db:
+            await self.store.apply(db, records)
+            await self.store.record_outcome(
+                db,
+                metadata.message_id,
+                metadata.now,
+                StoredOutcome(metadata.tenant_id, position, refusal),
+            )
+        return outcome
+
+    def _decider(self, aggregate: str) -> AnyDecider:
+        decider = self.store.model.owns[aggregate]
+        assert decider is not None  # noqa: S101  an aggregate that takes commands has a decider
+        return decider
+
+
+def _refusal(refused: Refused) -> Refusal:
+    return Refusal(code=refused.code, detail=refused.detail, field=refused.field)

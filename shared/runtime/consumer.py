@@ -1,0 +1,220 @@
+"""Takes messages from a durable consumer: in order per key, in parallel across keys.
+
+Every message ends in exactly one way: acknowledged after its work is stored, put back with a
+delay, or given up as a dead letter. Work in progress is told to the broker more often than the
+broker would give it to somebody else.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import api
+
+from shared.adapters.pull import Pull, PullEnded
+from shared.adapters.topology import ensure_consumer
+from shared.kernel.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+DELAYS = (0.2, 1.0, 3.0, 10.0, 30.0, 60.0)
+"""Seconds before attempt 2, 3, …; the last one repeats. Each is stretched by up to a fifth."""
+RETRY_SECONDS = 0.5
+
+
+class Poison(Exception):
+    """The message cannot be understood; it is given up at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One attempt at one message."""
+
+    stream: str
+    consumer: str
+    subject: str
+    headers: Mapping[str, str]
+    data: bytes
+    attempt: int
+    sequence: int
+
+    @property
+    def tenant_id(self) -> str:
+        return self.headers.get("ce-tenant", "")
+
+
+Handle = Callable[[Delivery], Awaitable[None]]
+GiveUp = Callable[[Delivery, str], Awaitable[None]]
+
+
+@dataclass
+class Turnstile:
+    """Lets one holder per key through, in the order of arrival."""
+
+    _waiting: dict[str, tuple[asyncio.Lock, int]] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def hold(self, key: str) -> AsyncIterator[None]:
+        lock, users = self._waiting.get(key, (asyncio.Lock(), 0))
+        self._waiting[key] = (lock, users + 1)
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, users = self._waiting[key]
+            if users == 1:
+                del self._waiting[key]
+            else:
+                self._waiting[key] = (lock, users - 1)
+
+
+class Consumer:
+    """Runs one durable consumer until it is told to stop."""
+
+    def __init__(
+        self,
+        client: Client,
+        stream: str,
+        config: api.ConsumerConfig,
+        handle: Handle,
+        give_up: GiveUp,
+        *,
+        key: Callable[[str], str],
+        concurrency: int,
+        max_attempts: int,
+    ) -> None:
+        self._client = client
+        self.stream = stream
+        self._config = config
+        self._name = config.durable_name or ""
+        self._handle = handle
+        self._give_up = give_up
+        self._key = key
+        self._places = asyncio.Semaphore(concurrency)
+        self._batch = concurrency
+        self._max_attempts = max_attempts
+        self._turnstile = Turnstile()
+        self._in_flight: dict[int, Msg] = {}
+        self._beat = (config.ack_wait or 30) / 3
+
+    async def ensure(self) -> None:
+        """Make or update the durable. Raises `Unusable` if the broker refuses."""
+        await ensure_consumer(self._client, self.stream, self._config)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Work until `stopping` is set, then finish what was begun."""
+        async with asyncio.TaskGroup() as tasks:
+            beats = tasks.create_task(self._beats())
+            async with asyncio.TaskGroup() as work:
+                taking = work.create_task(self._take(work))
+                await stopping.wait()
+                taking.cancel()
+            beats.cancel()
+
+    async def _take(self, work: asyncio.TaskGroup) -> None:
+        while True:
+            pull = Pull(self._client, self.stream, self._name, batch=self._batch)
+            try:
+                await pull.start()
+                while True:
+                    for message in await pull.get():
+                        await self._places.acquire()
+                        self._in_flight[id(message)] = message
+                        work.create_task(self._one(message))
+            except (PullEnded, nats.errors.Error, TimeoutError) as error:
+                log.warning(
+                    "consumer starts again", extra={"consumer": self._name, "error": str(error)}
+                )
+                await asyncio.sleep(RETRY_SECONDS)
+                await self._restore()
+            finally:
+                await pull.stop()
+
+    async def _restore(self) -> None:
+        try:
+            await self.ensure()
+        except (nats.errors.Error, TimeoutError) as error:
+            log.warning(
+                "broker does not answer", extra={"consumer": self._name, "error": str(error)}
+            )
+
+    async def _one(self, message: Msg) -> None:
+        delivery = self._delivery(message)
+        try:
+            async with self._turnstile.hold(self._key(message.subject)):
+                await self._attempt(message, delivery)
+        except (nats.errors.Error, TimeoutError) as error:
+            # The broker will deliver it again; everything behind this point is repeatable.
+            log.warning("message not settled", extra=self._about(delivery, error))
+        finally:
+            self._in_flight.pop(id(message), None)
+            self._places.release()
+
+    async def _attempt(self, message: Msg, delivery: Delivery) -> None:
+        if delivery.attempt > self._max_attempts:
+            # Its workers died rather than failed: an exception would have given it up before.
+            await self._surrender(message, delivery, "the worker died at every attempt")
+            return
+        try:
+            await self._handle(delivery)
+        except Poison as error:
+            await self._surrender(message, delivery, str(error))
+        except Exception as error:
+            expected = isinstance(error, Unavailable)
+            log.warning("attempt failed", extra=self._about(delivery, error), exc_info=not expected)
+            if delivery.attempt == self._max_attempts:
+                await self._surrender(message, delivery, str(error) or type(error).__name__)
+                return
+            step = DELAYS[min(delivery.attempt, len(DELAYS)) - 1]
+            await message.nak(delay=step * random.uniform(1, 1.2))  # noqa: S311  jitter
+        else:
+            await message.ack()
+
+    async def _surrender(self, message: Msg, delivery: Delivery, reason: str) -> None:
+        """Give the message up. If even that fails now, it comes again and is given up then."""
+        try:
+            await self._give_up(delivery, reason)
+        except Exception as error:
+            log.exception("giving up failed", extra=self._about(delivery, error))
+            await message.nak(delay=DELAYS[-1])
+            return
+        log.error("message given up", extra={**self._about(delivery), "reason": reason})
+        await message.ack()
+
+    async def _beats(self) -> None:
+        while True:
+            await asyncio.sleep(self._beat)
+            for message in list(self._in_flight.values()):
+                try:
+                    await message.in_progress()
+                except (nats.errors.Error, nats.errors.MsgAlreadyAckdError):
+                    continue
+
+    def _delivery(self, message: Msg) -> Delivery:
+        metadata = message.metadata
+        return Delivery(
+            stream=self.stream,
+            consumer=self._name,
+            subject=message.subject,
+            headers=message.headers or {},
+            data=message.data,
+            attempt=metadata.num_delivered,
+            sequence=metadata.sequence.stream,
+        )
+
+    def _about(self, delivery: Delivery, error: Exception | None = None) -> dict[str, object]:
+        about: dict[str, object] = {
+            "consumer": self._name,
+            "subject": delivery.subject,
+            "tenant": delivery.tenant_id,
+            "attempt": delivery.attempt,
+        }
+        if error is not None:
+            about["error"] = str(error) or repr(error)
+        return about

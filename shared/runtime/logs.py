@@ -1,0 +1,68 @@
+"""JSON log lines in which no secret survives."""
+
+import logging
+import re
+import sys
+from typing import Any
+
+from pythonjsonlogger.json import JsonFormatter
+from typing_extensions import override
+
+REDACTED = "[redacted]"
+SECRETS = re.compile(
+    r"nrag_[a-z]+_[A-Za-z0-9_]+"  # our own tokens and keys
+    r"|\bsk-[A-Za-z0-9_-]{8,}"  # provider keys
+    r"|\bwhsec_[A-Za-z0-9+/=_-]+"  # webhook secrets
+    r"|(?<=Bearer )[A-Za-z0-9._~+/=-]+"
+    r"|(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"  # credentials in a URL
+    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+"  # JSON web tokens
+)
+SECRET_NAMES = re.compile(
+    r"password|secret|api_key|authorization|credential|vault_key", re.IGNORECASE
+)
+
+
+def redact(text: str) -> str:
+    """`text` with everything that looks like a secret replaced."""
+    return SECRETS.sub(REDACTED, text)
+
+
+class RedactingFormatter(JsonFormatter):
+    """One JSON object a line: time, level, logger, message and the record's extras."""
+
+    @override
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        return {
+            key: REDACTED if SECRET_NAMES.search(key) else _clean(value)
+            for key, value in super().process_log_record(log_data).items()
+        }
+
+
+def configure(level: str) -> None:
+    """Send everything that is logged to standard error as JSON lines."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        RedactingFormatter(
+            "{asctime}{levelname}{name}{message}{exc_info}",
+            style="{",
+            rename_fields={"asctime": "at", "levelname": "level", "name": "logger"},
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for noisy in ("httpx", "httpcore", "nats", "trafilatura", "LiteLLM", "uvicorn.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {
+            key: REDACTED if SECRET_NAMES.search(str(key)) else _clean(inner)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_clean(inner) for inner in value]
+    return value

@@ -1,0 +1,67 @@
+"""What every service is given before it is built: broker, log, vault, blobs."""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from faststream.nats import NatsBroker
+from nats.aio.client import Client
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared.adapters import nats_client
+from shared.adapters.blobs import Blobs
+from shared.adapters.envelope import Codec
+from shared.adapters.event_log import EventLog
+from shared.adapters.postgres import create_engine
+from shared.adapters.topology import ensure_streams
+from shared.adapters.vault import BUCKET, Keyring, Vault
+from shared.kernel.errors import Unusable
+from shared.kernel.registry import REGISTRY
+from shared.runtime.settings import ServiceSettings
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Open connections of one service in one process."""
+
+    service: str
+    broker: NatsBroker
+    client: Client
+    event_log: EventLog
+    codec: Codec
+    vault: Vault
+    blobs: Blobs
+    engine: AsyncEngine
+
+    @classmethod
+    async def open(
+        cls, service: str, settings: ServiceSettings, stack: AsyncExitStack
+    ) -> "Platform":
+        """Connect and provision; closed by `stack`. Raises `Unusable` if the broker's streams
+        differ in a way that cannot be applied.
+        """
+        broker = NatsBroker(
+            settings.nats_url.get_secret_value(),
+            logger=None,
+            **nats_client.options(f"minirag-{service}"),
+        )
+        await broker.connect()
+        stack.push_async_callback(broker.stop)
+        client = broker.connection
+        if client is None:
+            raise Unusable("the broker is not connected")
+        await ensure_streams(client, replicas=settings.stream_replicas)
+        bucket = await client.jetstream().key_value(BUCKET)
+        vault = Vault(bucket, Keyring.parse(settings.vault_key.get_secret_value()))
+        codec = Codec(vault, REGISTRY)
+        engine = create_engine(settings.database_url.get_secret_value(), f"minirag-{service}")
+        stack.push_async_callback(engine.dispose)
+        return cls(
+            service=service,
+            broker=broker,
+            client=client,
+            event_log=EventLog(client, codec, service),
+            codec=codec,
+            vault=vault,
+            blobs=Blobs.open(settings.blob_url),
+            engine=engine,
+        )

@@ -1,0 +1,55 @@
+"""One operating-system process with one service or several."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from importlib import import_module
+
+import uvloop
+from pydantic import ValidationError
+
+from shared.kernel.errors import Unusable
+from shared.runtime import logs
+from shared.runtime.platform import Platform
+from shared.runtime.settings import ServiceSettings
+
+log = logging.getLogger(__name__)
+
+SERVICES = ("ingest", "chat", "scheduler", "analytics", "webhooks", "gateway")
+"""The gateway starts last: when its door opens, the others are behind it."""
+EXIT_UNUSABLE = 78
+"""`EX_CONFIG` of sysexits.h: starting again will not help."""
+
+
+def main(names: Sequence[str]) -> None:
+    """Run the named services, or `all`, until SIGTERM or SIGINT; exits the process."""
+    wanted = SERVICES if list(names) == ["all"] else tuple(names)
+    logs.configure("INFO")
+    try:
+        uvloop.run(_run(wanted))
+    except* (Unusable, ValidationError) as errors:
+        for error in errors.exceptions:
+            print(f"minirag: {error}", file=sys.stderr)  # noqa: T201  the operator reads this
+        sys.exit(EXIT_UNUSABLE)
+
+
+async def _run(names: Sequence[str]) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for received in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(received, stopping.set)
+    async with AsyncExitStack() as stack:
+        services = []
+        for name in names:
+            module = import_module(f"services.{name}.main")
+            settings: ServiceSettings = module.Settings()
+            logs.configure(settings.log_level)
+            platform = await Platform.open(name, settings, stack)
+            services.append(await module.build(settings, platform, stack))
+        async with asyncio.TaskGroup() as tasks:
+            for service in services:
+                tasks.create_task(service.run(stopping))
+    log.info("process stopped", extra={"services": list(names)})

@@ -1,0 +1,443 @@
+"""A service is a list of what it takes, works, reacts to, projects and answers.
+
+`main.py` of each service writes that list; this is the life they share. FastStream carries the
+broker connection and the questions; commands, jobs, reactions and projections, where order,
+heartbeats and dead letters matter, run on the kernel's own pull loops over the same connection.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any, TypeVar
+
+from faststream import AckPolicy
+from faststream.nats import NatsMessage, NatsResponse
+from pydantic import ValidationError
+
+from shared.adapters.envelope import read_metadata
+from shared.adapters.projector import Projector
+from shared.adapters.read_model import ReadModel, ReadModelStore
+from shared.adapters.topology import (
+    JOB_PARTITIONS,
+    command_consumer,
+    job_consumer,
+    reaction_consumer,
+)
+from shared.contracts.base import (
+    Command,
+    Done,
+    Event,
+    Message,
+    Metadata,
+    Outcome,
+    Question,
+    Recorded,
+    Refusal,
+)
+from shared.contracts.operations import (
+    AwaitPosition,
+    GetHealth,
+    GetOutcome,
+    MaybeOutcome,
+    Position,
+    ReadModelHealth,
+    Rebuild,
+    Rebuilt,
+    ServiceHealth,
+)
+from shared.kernel.clock import utc_now
+from shared.kernel.errors import MiniRagError, NotFound, Refused, refused
+from shared.kernel.ids import derived_id
+from shared.kernel.registry import UnknownEvent
+from shared.runtime.bus import REFUSED, outcome_body, outcome_subject, question_subject
+from shared.runtime.commands import Check, CommandHandler
+from shared.runtime.consumer import Consumer, Delivery, Poison
+from shared.runtime.dead_letters import DeadLetters
+from shared.runtime.platform import Platform
+
+log = logging.getLogger(__name__)
+
+COMMAND_ATTEMPTS = 8
+JOB_ATTEMPTS = 6
+REACTION_ATTEMPTS = 20
+COMMAND_CONCURRENCY = 64
+QUESTION_CONCURRENCY = 32
+PART_SECONDS = 1.0
+
+Q = TypeVar("Q", bound=Question[Any])
+A = TypeVar("A", bound=Message)
+Ev = TypeVar("Ev", bound=Event)
+Reaction = Callable[[Recorded[Any]], Awaitable[None]]
+JobGivenUp = Callable[["Job", str], Awaitable[None]]
+Part = Callable[[], Awaitable[str]]
+"""Tells `ok`, perhaps with a version behind it, or what is wrong with a backing part."""
+
+
+class Job:
+    """A piece of long work about one aggregate, as its worker sees it."""
+
+    def __init__(self, delivery: Delivery, metadata: Metadata) -> None:
+        tokens = delivery.subject.split(".")
+        self.aggregate, self.aggregate_id, self.kind = tokens[3], tokens[4], tokens[5]
+        self.body = delivery.data
+        self.attempt = delivery.attempt
+        self.metadata = metadata
+
+
+class Service:
+    """One service in one process."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.name = platform.service
+        self.platform = platform
+        self.ready = asyncio.Event()
+        self._consumers: list[Consumer] = []
+        self._projectors: dict[str, Projector] = {}
+        self._handlers: dict[str, CommandHandler] = {}
+        self._loops: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        self._servers: list[Callable[[asyncio.Event], Coroutine[Any, Any, None]]] = []
+        self._starts: list[Callable[[], Awaitable[None]]] = []
+        self._after_rebuild: dict[str, Callable[[], Awaitable[None]]] = {}
+        self._parts: dict[str, Part] = {}
+        self._dead_letters = DeadLetters(platform.client, platform.event_log, self.name)
+        self.answers(GetHealth, self._health)
+        self.answers(AwaitPosition, self._await_position)
+        self.answers(GetOutcome, self._get_outcome)
+        self.answers(Rebuild, self._rebuild)
+
+    # What main.py writes
+
+    def keeps(self, model: ReadModel) -> ReadModelStore:
+        """Keep a read model: project into it, and answer from what this returns."""
+        store = ReadModelStore(self.platform.engine, model)
+        self._projectors[model.name] = Projector(store, self.platform.event_log)
+        return store
+
+    def takes(
+        self, store: ReadModelStore, commands: Sequence[type[Command]], check: Check | None = None
+    ) -> None:
+        """Take these commands; their aggregates' state is kept by `store`."""
+        handler = self.owns(store, check)
+        classes = {(command.aggregate, command.verb): command for command in commands}
+
+        async def handle(delivery: Delivery) -> None:
+            _, _, aggregate, _, verb = delivery.subject.split(".")
+            cls = classes.get((aggregate, verb))
+            if cls is None:
+                raise Poison(f"{self.name} takes no command {aggregate}.{verb}")
+            command, metadata = await self._read(cls, delivery)
+            outcome = await handler.execute(command, metadata, redelivered=delivery.attempt > 1)
+            await self._tell(metadata, outcome)
+
+        async def give_up(delivery: Delivery, reason: str) -> None:
+            await self._dead_letters.record(delivery, reason)
+            refusal = Refusal(code="given-up", detail="The command failed at every attempt.")
+            await self._tell(read_metadata(delivery.headers), refusal)
+
+        aggregates = sorted({command.aggregate for command in commands})
+        config = command_consumer(f"{self.name}-{store.model.name}", aggregates)
+        self._consume(
+            "CMDS",
+            config,
+            handle,
+            give_up,
+            key=_aggregate_key,
+            concurrency=COMMAND_CONCURRENCY,
+            max_attempts=COMMAND_ATTEMPTS,
+        )
+
+    def owns(self, store: ReadModelStore, check: Check | None = None) -> CommandHandler:
+        """Handle this service's own commands to the aggregates of `store`."""
+        handler = CommandHandler(store, self.platform.event_log, check)
+        self._handlers |= dict.fromkeys(store.model.owns, handler)
+        return handler
+
+    def works(
+        self, kinds: Mapping[str, Callable[[Job], Awaitable[None]]], given_up: JobGivenUp
+    ) -> None:
+        """Work the jobs of these kinds: one at a time per partition, so in order per aggregate."""
+
+        async def handle(delivery: Delivery) -> None:
+            job = Job(delivery, _metadata(delivery))
+            if job.kind not in kinds:
+                raise Poison(f"{self.name} works no job {job.kind}")
+            await kinds[job.kind](job)
+
+        async def give_up(delivery: Delivery, reason: str) -> None:
+            await self._dead_letters.record(delivery, reason)
+            job = Job(delivery, _metadata(delivery))
+            if job.kind in kinds:
+                await given_up(job, reason)
+
+        for partition in range(JOB_PARTITIONS):
+            self._consume(
+                "JOBS",
+                job_consumer(self.name, partition),
+                handle,
+                give_up,
+                key=_job_key,
+                concurrency=1,
+                max_attempts=JOB_ATTEMPTS,
+            )
+
+    def reacts(
+        self,
+        name: str,
+        to: Sequence[type[Event]],
+        reaction: Reaction,
+        *,
+        concurrency: int = 16,
+        attempts: int = REACTION_ATTEMPTS,
+        given_up: Callable[[Recorded[Any], str], Awaitable[None]] | None = None,
+    ) -> None:
+        """Do `reaction` for every such fact, at least once, in order per aggregate."""
+
+        async def recorded(delivery: Delivery) -> Recorded[Event]:
+            try:
+                return await self.platform.codec.recorded(
+                    delivery.sequence, delivery.headers, delivery.data
+                )
+            except (UnknownEvent, ValidationError, KeyError) as error:
+                raise Poison(f"cannot read the event: {error}") from error
+
+        async def handle(delivery: Delivery) -> None:
+            await reaction(await recorded(delivery))
+
+        async def give_up(delivery: Delivery, reason: str) -> None:
+            await self._dead_letters.record(delivery, reason)
+            if given_up is not None:
+                try:
+                    await given_up(await recorded(delivery), reason)
+                except Poison:
+                    return
+
+        pairs = [(event.aggregate, event.name) for event in to]
+        self._consume(
+            "EVENTS",
+            reaction_consumer(self.name, name, pairs),
+            handle,
+            give_up,
+            key=_aggregate_key,
+            concurrency=concurrency,
+            max_attempts=attempts,
+        )
+
+    def answers(
+        self, question: type[Q], answer: Callable[[Q, Metadata], Awaitable[Message]]
+    ) -> None:
+        """Answer a question over request/reply; any replica may."""
+
+        async def on_question(body: Any, message: NatsMessage) -> Any:
+            try:
+                return await answer(body, read_metadata(message.headers))
+            except MiniRagError as error:
+                return NatsResponse(_refusal(error), headers={REFUSED: "1"})
+            except Exception:
+                log.exception("question failed", extra={"question": question.name})
+                refusal = Refusal(code="unavailable", detail=f"{self.name} could not answer")
+                return NatsResponse(refusal, headers={REFUSED: "1"})
+
+        on_question.__annotations__["body"] = question
+        self.platform.broker.subscriber(
+            question_subject(self.name, question.name),
+            queue=self.name,
+            max_workers=QUESTION_CONCURRENCY,
+            ack_policy=AckPolicy.MANUAL,
+            title=f"ask.{self.name}.{question.name}",
+            description=question.__doc__,
+        )(on_question)
+
+    def runs(self, loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run something of the service's own; its end or failure ends the service."""
+        self._loops.append(loop)
+
+    def serves(self, serve: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
+        """Run something that drains by itself once the event it is given is set."""
+        self._servers.append(serve)
+
+    def starts(self, start: Callable[[], Awaitable[None]]) -> None:
+        """Do something before anything is taken."""
+        self._starts.append(start)
+
+    def after_rebuild(self, read_model: str, tidy: Callable[[], Awaitable[None]]) -> None:
+        """Do something once a read model was swapped."""
+        self._after_rebuild[read_model] = tidy
+
+    def depends(self, part: str, check: Part) -> None:
+        """Tell in health answers how a backing part does."""
+        self._parts[part] = check
+
+    # What handlers may do
+
+    async def execute(self, command: Command, cause: Metadata, purpose: str) -> Done:
+        """Handle a command of this service's own, as the consequence of `cause`.
+
+        Its id follows from cause and purpose, so that repeated work repeats nothing. Raises the
+        refusal, or `Unavailable`.
+        """
+        command_id = derived_id("command", cause.message_id, purpose)
+        metadata = cause.caused(message_id=command_id, now=utc_now(), actor=f"service/{self.name}")
+        handler = self._handlers[command.aggregate]
+        outcome = await handler.execute(command, metadata, redelivered=True)
+        await self._tell(metadata, outcome)
+        if isinstance(outcome, Refusal):
+            raise refused(outcome.code, outcome.detail, outcome.field)
+        return outcome
+
+    async def current(self, aggregate: str, tenant_id: str, aggregate_id: str) -> Any:
+        """State of an aggregate this service owns, up to the newest event in the log."""
+        return await self._handlers[aggregate].current(aggregate, tenant_id, aggregate_id)
+
+    def shown(self, read_model: str) -> Callable[[int, float], Awaitable[int]]:
+        """Waits until this read model shows a position, for so many seconds at most."""
+        return self._projectors[read_model].await_position
+
+    async def rebuild(self, read_model: str) -> Rebuilt:
+        """Make a read model anew from the log, beside the old one, and swap."""
+        rebuilt = await self._projectors[read_model].rebuild()
+        if (tidy := self._after_rebuild.get(read_model)) is not None:
+            await tidy()
+        return rebuilt
+
+    async def dispatch_job(
+        self, aggregate: str, aggregate_id: str, kind: str, cause: Metadata, body: bytes = b""
+    ) -> None:
+        """Queue a job; the same cause and kind queue it once."""
+        job_id = derived_id("job", cause.message_id, aggregate_id, kind)
+        headers = {
+            "Nats-Msg-Id": job_id,
+            "ce-specversion": "1.0",
+            "ce-tenant": cause.tenant_id,
+            "ce-time": utc_now().isoformat(),
+            "ce-actor": f"service/{self.name}",
+            "ce-correlationid": cause.correlation_id,
+            "ce-causationid": cause.message_id,
+            "cmd-id": job_id,
+        }
+        if cause.traceparent:
+            headers["traceparent"] = cause.traceparent
+        await self.platform.client.jetstream().publish(
+            f"job.{cause.tenant_id}.{aggregate}.{aggregate_id}.{kind}",
+            body,
+            headers=headers,
+            stream="JOBS",
+        )
+
+    # Its life
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Start, work until `stopping` is set, drain, stop.
+
+        Raises whatever ended a loop: a service with a dead part must not look alive.
+        """
+        for projector in self._projectors.values():
+            await projector.prepare()
+        for consumer in self._consumers:
+            await consumer.ensure()
+        for start in self._starts:
+            await start()
+        async with asyncio.TaskGroup() as background:
+            tasks = [
+                background.create_task(projector.run()) for projector in self._projectors.values()
+            ]
+            tasks += [background.create_task(loop()) for loop in self._loops]
+            for projector in self._projectors.values():
+                await projector.ready.wait()
+            await self.platform.broker.start()
+            self.ready.set()
+            log.info("service started", extra={"service": self.name})
+            async with asyncio.TaskGroup() as work:
+                for consumer in self._consumers:
+                    work.create_task(consumer.run(stopping))
+                for serve in self._servers:
+                    work.create_task(serve(stopping))
+                work.create_task(_until(stopping))
+            for task in tasks:
+                task.cancel()
+        log.info("service stopped", extra={"service": self.name})
+
+    def _consume(self, *args: Any, **kwargs: Any) -> None:
+        self._consumers.append(Consumer(self.platform.client, *args, **kwargs))
+
+    async def _read(self, cls: type[Command], delivery: Delivery) -> tuple[Command, Metadata]:
+        metadata = _metadata(delivery)
+        try:
+            command = await self.platform.codec.decode(cls, delivery.data, metadata.tenant_id)
+        except (ValidationError, ValueError) as error:
+            raise Poison(f"cannot read the command: {error}") from error
+        return command, metadata
+
+    async def _tell(self, metadata: Metadata, outcome: Outcome) -> None:
+        """Tell whoever waits. Not durable: who misses it finds the stored outcome."""
+        subject = outcome_subject(metadata.tenant_id, metadata.message_id)
+        await self.platform.client.publish(subject, outcome_body(outcome))
+
+    async def _health(self, _question: GetHealth, _metadata: Metadata) -> ServiceHealth:
+        parts = {name: await _state(check) for name, check in self._parts.items()}
+        models = [
+            ReadModelHealth(name=name, position=await p.store.position(), lag=p.pending)
+            for name, p in self._projectors.items()
+        ]
+        sick = [f"{name}: {state}" for name, state in parts.items() if not state.startswith("ok")]
+        return ServiceHealth(
+            service=self.name,
+            status="degraded" if sick else "ok",
+            detail="; ".join(sick) or None,
+            read_models=tuple(models),
+            parts=parts,
+        )
+
+    async def _await_position(self, question: AwaitPosition, _metadata: Metadata) -> Position:
+        projector = self._projectors.get(question.read_model)
+        if projector is None:
+            raise NotFound(f"{self.name} keeps no read model {question.read_model!r}")
+        reached = await projector.await_position(question.position, question.seconds)
+        return Position(position=reached)
+
+    async def _rebuild(self, question: Rebuild, _metadata: Metadata) -> Rebuilt:
+        projector = self._projectors.get(question.read_model)
+        if projector is None:
+            raise NotFound(f"{self.name} keeps no read model {question.read_model!r}")
+        return await self.rebuild(question.read_model)
+
+    async def _get_outcome(self, question: GetOutcome, metadata: Metadata) -> MaybeOutcome:
+        for projector in self._projectors.values():
+            known = await projector.store.outcome(question.command_id)
+            if known is not None and known.tenant_id == metadata.tenant_id:
+                return MaybeOutcome(outcome=known.refusal or Done(position=known.position or 0))
+        return MaybeOutcome(outcome=None)
+
+
+async def _state(check: Part) -> str:
+    """What a part's check tells; a failing check is an answer too."""
+    try:
+        async with asyncio.timeout(PART_SECONDS):
+            return await check()
+    except Exception as error:  # noqa: BLE001  whatever is wrong with it, it is not ok
+        log.warning("part is not well", extra={"error": str(error) or repr(error)})
+        return "not reachable"
+
+
+async def _until(stopping: asyncio.Event) -> None:
+    await stopping.wait()
+
+
+def _metadata(delivery: Delivery) -> Metadata:
+    try:
+        return read_metadata(delivery.headers)
+    except (KeyError, ValueError) as error:
+        raise Poison(f"headers are incomplete: {error}") from error
+
+
+def _aggregate_key(subject: str) -> str:
+    return subject.rsplit(".", 1)[0]
+
+
+def _job_key(subject: str) -> str:
+    return subject
+
+
+def _refusal(error: MiniRagError) -> Refusal:
+    if isinstance(error, Refused):
+        return Refusal(code=error.code, detail=error.detail, field=error.field)
+    return Refusal(code="unavailable", detail=str(error))

@@ -1,0 +1,1 @@
+"""HTTP details shared by every route: problems, streams, limits."""

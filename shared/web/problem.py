@@ -1,0 +1,152 @@
+"""RFC 9457 problem documents, from one table.
+
+`detail` keeps the string, or for validation the list, that clients of the original read.
+"""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from shared.kernel.errors import (
+    Conflict,
+    InvalidCommand,
+    MiniRagError,
+    NotAuthenticated,
+    NotFound,
+    NotPermitted,
+    QuotaExceeded,
+    Refused,
+    StaleVersion,
+    TooLarge,
+    Unavailable,
+)
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+STATUS: Mapping[type[MiniRagError], HTTPStatus] = {
+    NotAuthenticated: HTTPStatus.UNAUTHORIZED,
+    NotPermitted: HTTPStatus.FORBIDDEN,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    InvalidCommand: HTTPStatus.UNPROCESSABLE_ENTITY,
+    QuotaExceeded: HTTPStatus.TOO_MANY_REQUESTS,
+    Refused: HTTPStatus.BAD_REQUEST,
+    StaleVersion: HTTPStatus.CONFLICT,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    MiniRagError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+RETRY_SECONDS = "2"
+
+
+class ProblemError(Exception):
+    """A problem whose status is not one of the table's, such as a provider's failure."""
+
+    def __init__(
+        self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.headers = headers or {}
+
+
+def problem(
+    request: Request,
+    status: int,
+    code: str,
+    detail: Any,
+    *,
+    headers: Mapping[str, str] | None = None,
+    field: str | None = None,
+) -> Response:
+    """The response for one problem. `type` is stable: clients may branch on it."""
+    body = {
+        "type": f"urn:minirag:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": request.url.path,
+        "request_id": getattr(request.state, "request_id", None),
+    }
+    if field is not None:
+        body["field"] = field
+    return Response(orjson.dumps(body, default=str), status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def responses(*errors: type[MiniRagError]) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses=`: the refusals a client must be ready for."""
+    return {
+        int(STATUS[error]): {
+            "description": STATUS[error].phrase,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for error in errors
+    }
+
+
+def status_of(error: MiniRagError) -> HTTPStatus:
+    return next(STATUS[cls] for cls in type(error).__mro__ if cls in STATUS)
+
+
+def install(app: FastAPI) -> None:
+    """Turn every error into a problem document."""
+    app.add_exception_handler(MiniRagError, _ours)
+    app.add_exception_handler(ProblemError, _given)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _bug)
+
+
+async def _ours(request: Request, error: Exception) -> Response:
+    assert isinstance(error, MiniRagError)  # noqa: S101  registered for this class only
+    status = status_of(error)
+    headers = {}
+    if isinstance(error, NotAuthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, Unavailable | QuotaExceeded):
+        headers["Retry-After"] = RETRY_SECONDS
+    if isinstance(error, Refused):
+        return problem(
+            request, status, error.code, error.detail, headers=headers, field=error.field
+        )
+    if isinstance(error, Unavailable):
+        log.warning("unavailable", extra={"path": request.url.path, "error": str(error)})
+        return problem(request, status, "unavailable", str(error), headers=headers)
+    return await _bug(request, error)
+
+
+async def _given(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemError)  # noqa: S101  registered for this class only
+    return problem(request, error.status, error.code, error.detail, headers=error.headers)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  registered for this class only
+    errors = jsonable_encoder(error.errors(), custom_encoder={bytes: repr, Exception: str})
+    first = errors[0]["loc"] if errors else []
+    field = ".".join(str(part) for part in first[1:]) or None
+    return problem(request, HTTPStatus.UNPROCESSABLE_ENTITY, "validation", errors, field=field)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  registered for this class only
+    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+    return problem(request, error.status_code, code, error.detail, headers=error.headers)
+
+
+async def _bug(request: Request, error: Exception) -> Response:
+    """A fault of ours: told to the log in full, to the client without its text."""
+    log.error("unhandled error", extra={"path": request.url.path}, exc_info=error)
+    return problem(
+        request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side."
+    )
