@@ -16,7 +16,7 @@ from services.chat.handlers import CheckBot
 from services.chat.ports import VectorIndexes
 from services.chat.projections import Bots, Chats, Index
 from services.chat.queries import BotQueries, ChatQueries, IndexQueries
-from services.chat.reactions import AnswerQuestion, CleanDeleted, TellIndexed
+from services.chat.reactions import AnswerQuestion, TellIndexed
 from services.chat.settings import Settings
 from services.chat.tables import bots_metadata, chats_metadata, index_metadata
 from shared.adapters import language
@@ -104,11 +104,8 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         attempts=4,
         given_up=answer.given_up,
     )
-    shown = service.shown("index")
-    tell = TellIndexed(service.execute, shown, indexes, index_queries)
+    tell = TellIndexed(service.execute, service.shown("index"))
     service.reacts("tell-indexed", [SourcePrepared], tell, given_up=tell.given_up)
-    clean = CleanDeleted(shown, indexes, index_queries)
-    service.reacts("clean-deleted", [SourceDeleted], clean)
 
     async def drop_unused() -> None:
         for name in await indexes.names() - await index_queries.collection_names():

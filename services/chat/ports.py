@@ -89,7 +89,7 @@ class VectorIndex(Protocol):
         ...
 
     async def search(self, scope: Scope, dense: bytes, sparse: Sparse, *, limit: int) -> list[Hit]:
-        """Best first: dense and sparse rankings fused by weighted reciprocal rank.
+        """Best first: dense and lexical scores fused (`domain.ranking`).
 
         Term weights come from the tenant's own corpus, so that no tenant's words sway another's
         ranking.
@@ -223,14 +223,6 @@ class ChatReader(Protocol):
         self, tenant_id: str, chat_id: str, turn_id: str, limit: int
     ) -> list[tuple[str, str]]:
         """Role and text of the last `limit` messages of other turns, oldest first."""
-        ...
-
-
-class IndexReader(Protocol):
-    async def knowledge(self, tenant_id: str, bot_profile_id: str) -> Sequence[Knowledge]: ...
-
-    async def all_collections(self) -> Sequence[tuple[str, int]]:
-        """Name and dimension of every vector index in use."""
         ...
 
 

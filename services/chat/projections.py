@@ -6,7 +6,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.chat.ports import Point, Terms, VectorIndexes
+from services.chat.ports import Point, Scope, Terms, VectorIndexes
 from services.chat.tables import (
     bot_profiles,
     chats,
@@ -23,6 +23,7 @@ from shared.contracts.chat import (
     BotProfileCreated,
     BotProfileUpdated,
     BotSettings,
+    IndexBuilt,
     QuestionAnswered,
     QuestionAsked,
     QuestionRefused,
@@ -164,8 +165,8 @@ class Chats:
 class Index:
     """The retrieval index: points in the vector engine, and the rows that say which may answer.
 
-    New points are flushed before the rows name their revision, and old ones are taken out after
-    (`reactions.TellIndexed`): at every moment exactly one whole revision of a source answers.
+    New points are flushed before the rows name their revision, and old ones are taken out when
+    that is told (`IndexBuilt`): at every moment exactly one whole revision of a source answers.
     """
 
     def __init__(self, indexes: VectorIndexes, blobs: Blobs, terms: Terms) -> None:
@@ -188,8 +189,25 @@ class Index:
                 )
             case SourceDeleted(source_id=source_id):
                 await _indexed(db, recorded.tenant_id, source_id, is_active=False)
+                await self._clean(db, recorded.tenant_id, source_id)
+            case IndexBuilt(source_id=source_id, revision=revision):
+                await self._clean(db, recorded.tenant_id, source_id, below_revision=revision)
             case _:
                 pass
+
+    async def _clean(
+        self,
+        db: AsyncConnection,
+        tenant_id: str,
+        source_id: str,
+        below_revision: int | None = None,
+    ) -> None:
+        rows = await db.execute(select(collections.c.name, collections.c.dimension))
+        for name, dimension in rows.all():
+            index = await self._indexes.open(name, dimension)
+            scope = Scope(tenant_id, source_id=source_id)
+            await index.delete(scope, below_revision=below_revision)
+            await index.flush()
 
     async def _index(
         self, db: AsyncConnection, recorded: Recorded[Event], event: SourcePrepared

@@ -223,14 +223,10 @@ class IndexQueries:
             for row in rows
         }
 
-    async def all_collections(self) -> Sequence[tuple[str, int]]:
-        """Name and dimension of every vector index that the rows point to."""
-        async with self._store.engine.connect() as db:
-            rows = await db.execute(select(collections.c.name, collections.c.dimension))
-            return [(row.name, row.dimension) for row in rows]
-
     async def collection_names(self) -> frozenset[str]:
-        return frozenset(name for name, _ in await self.all_collections())
+        """Every vector index that the rows point to."""
+        async with self._store.engine.connect() as db:
+            return frozenset(await db.scalars(select(collections.c.name)))
 
 
 def _bot(row: RowMapping) -> BotProfileView:

@@ -25,14 +25,11 @@ from services.chat.ports import (
     ChatReader,
     Found,
     Frames,
-    IndexReader,
     LanguageModel,
     ModelFailed,
     Prompt,
     Retriever,
-    Scope,
     Spent,
-    VectorIndexes,
 )
 from shared.contracts.base import Command, Done, Metadata, Recorded
 from shared.contracts.chat import (
@@ -51,7 +48,7 @@ from shared.contracts.chat import (
     TurnView,
     Usage,
 )
-from shared.contracts.ingest import SourceDeleted, SourcePrepared
+from shared.contracts.ingest import SourcePrepared
 from shared.kernel.errors import Unavailable
 from shared.kernel.ids import derived_id
 
@@ -283,28 +280,20 @@ class AnswerQuestion:
 
 @dataclass(frozen=True)
 class TellIndexed:
-    """Once the rows name a new revision, take the old points out and tell that it answers."""
+    """Once the rows name a new revision, tell that it answers."""
 
     execute: Execute
     await_shown: AwaitShown
-    indexes: VectorIndexes
-    rows: IndexReader
 
     async def __call__(self, recorded: Recorded[SourcePrepared]) -> None:
         """Raise `Unavailable` while the projection is not there yet."""
-        event, tenant_id = recorded.event, recorded.tenant_id
+        event = recorded.event
         if await self.await_shown(recorded.sequence, SHOWN_SECONDS) < recorded.sequence:
             raise Unavailable("the index is not there yet")
-        revision = event.prepared.revision
-        for known in await self.rows.knowledge(tenant_id, event.bot_profile_id):
-            index = await self.indexes.open(known.collection, known.dimension)
-            scope = Scope(tenant_id, event.bot_profile_id, event.source_id)
-            await index.delete(scope, below_revision=revision)
-            await index.flush()
         command = RecordIndexBuilt(
             source_id=event.source_id,
             run_id=event.run_id,
-            revision=revision,
+            revision=event.prepared.revision,
             points=event.prepared.chunk_count,
         )
         await self.execute(command, recorded.metadata, "index built")
@@ -319,23 +308,6 @@ class TellIndexed:
             reason=reason,
         )
         await self.execute(command, recorded.metadata, "index failed")
-
-
-@dataclass(frozen=True)
-class CleanDeleted:
-    """Take the points of deleted sources out; the rows have kept them from answering already."""
-
-    await_shown: AwaitShown
-    indexes: VectorIndexes
-    rows: IndexReader
-
-    async def __call__(self, recorded: Recorded[SourceDeleted]) -> None:
-        event, tenant_id = recorded.event, recorded.tenant_id
-        await self.await_shown(recorded.sequence, SHOWN_SECONDS)
-        for name, dimension in await self.rows.all_collections():
-            index = await self.indexes.open(name, dimension)
-            await index.delete(Scope(tenant_id, event.bot_profile_id, event.source_id))
-            await index.flush()
 
 
 async def tell_end(speech: Speech, turn: TurnView) -> None:

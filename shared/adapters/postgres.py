@@ -22,7 +22,8 @@ def create_engine(url: str, application: str) -> AsyncEngine:
         make_url(url).set(drivername="postgresql+asyncpg"),
         pool_size=POOL_SIZE,
         max_overflow=POOL_OVERFLOW,
-        pool_pre_ping=False,
+        # A restarted server must not cost every kept connection one failed request.
+        pool_pre_ping=True,
         pool_recycle=1800,
         json_serializer=_dumps,
         json_deserializer=orjson.loads,

@@ -1,71 +1,95 @@
-"""The command `minirag`."""
+"""The command `minirag`: every subcommand, and nothing else.
+
+Modules are imported by the command that needs them: the supervisor behind `up` lives as long as
+the product runs, and what it does not import it does not keep in memory.
+"""
+# ruff: noqa: PLC0415  for the reason above
 
 import asyncio
-import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from shared.kernel.errors import MiniRagError
-
 app = typer.Typer(
     name="minirag",
+    help="Answers from your own documents, with citations, from an event log.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Grounded answers from your own sources, on an event log.",
 )
 
-DataDir = Annotated[
-    Path, typer.Option("--data-dir", envvar="MINIRAG_DATA_DIR", help="Where everything is kept.")
+DataDirOption = Annotated[
+    Path,
+    typer.Option("--data-dir", envvar="MINIRAG_DATA_DIR", help="Where everything is kept."),
 ]
-DEFAULT_DATA_DIR = Path(".minirag")
+DATA_DIR = Path(".minirag")
+BotOption = Annotated[str | None, typer.Option(help="Bot profile id; left out, the demo bot.")]
 EXIT_UNUSABLE = 78
+"""`EX_CONFIG` of sysexits.h."""
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("minirag"))
+        raise typer.Exit
+
+
+@app.callback()
+def minirag(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Answers from your own documents, with citations, from an event log."""
 
 
 @app.command()
 def up(
-    data_dir: DataDir = DEFAULT_DATA_DIR,
-    port: Annotated[int, typer.Option(help="Gateway port; the next free one if it is taken.")] = (
-        8000
-    ),
-    host: Annotated[str, typer.Option(help="Gateway address.")] = "127.0.0.1",
-    *,
-    isolated: Annotated[bool, typer.Option(help="Each service in a process of its own.")] = False,
+    data_dir: DataDirOption = DATA_DIR,
+    host: Annotated[
+        str, typer.Option(envvar="MINIRAG_HOST", help="Address the gateway listens on.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int,
+        typer.Option(envvar="MINIRAG_PORT", min=1, max=65535, help="The next free one if taken."),
+    ] = 8000,
+    isolated: Annotated[
+        bool, typer.Option("--isolated", help="Run every service in a process of its own.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show what the processes log.")
+    ] = False,
 ) -> None:
-    """Start the whole product: broker, database, vector index and all services."""
-    from shared.cli.demo import bootstrap  # noqa: PLC0415  each command loads what it needs
-    from shared.local.supervisor import Supervisor  # noqa: PLC0415
+    """Start everything: NATS, Postgres and all services."""
+    from shared.cli.up import run_stack
 
-    supervisor = Supervisor(
-        data_dir, host=host, port=port, isolated=isolated, after_start=bootstrap, say=_say
-    )
-    asyncio.run(supervisor.run())
+    raise typer.Exit(run_stack(data_dir, host, port, isolated=isolated, verbose=verbose))
 
 
 @app.command()
-def run(service: Annotated[str, typer.Argument(help="One service, or `all`.")]) -> None:
-    """Run one service against NATS_URL, DATABASE_URL and QDRANT_URL."""
-    from shared.runtime.process import SERVICES, main  # noqa: PLC0415
+def run(
+    services: Annotated[
+        list[str], typer.Argument(help="gateway, ingest, chat, …; or `all` in one process.")
+    ],
+) -> None:
+    """Run services against NATS_URL, DATABASE_URL and QDRANT_URL."""
+    from shared.runtime.process import SERVICES, main
 
-    if service not in (*SERVICES, "all"):
-        raise typer.BadParameter(f"{service!r} is none of {', '.join(sorted(SERVICES))}, all")
-    main([service])
+    unknown = sorted(set(services) - {*SERVICES, "all"})
+    if unknown:
+        raise typer.BadParameter(f"no such service: {', '.join(unknown)}")
+    main(services)
 
 
 @app.command()
-def ask(
-    question: str,
-    bot: Annotated[str | None, typer.Option(help="Bot profile id; the demo bot's if left out.")] = (
-        None
-    ),
-    data_dir: DataDir = DEFAULT_DATA_DIR,
-) -> None:
+def ask(question: str, bot: BotOption = None, data_dir: DataDirOption = DATA_DIR) -> None:
     """Ask a bot; the answer streams in with its citations."""
-    from shared.cli.ask import ask as run_ask  # noqa: PLC0415
-    from shared.cli.client import Credentials, running_url  # noqa: PLC0415
+    from shared.cli.ask import ask as run_ask
+    from shared.cli.client import Credentials, running_url
 
     url, credentials = running_url(data_dir), Credentials.read(data_dir)
     if not asyncio.run(run_ask(url, credentials, question, bot)):
@@ -75,14 +99,12 @@ def ask(
 @app.command("import")
 def import_(
     target: Annotated[str, typer.Argument(help="An address, a file or a folder.")],
-    bot: Annotated[str | None, typer.Option(help="Bot profile id; the demo bot's if left out.")] = (
-        None
-    ),
-    data_dir: DataDir = DEFAULT_DATA_DIR,
+    bot: BotOption = None,
+    data_dir: DataDirOption = DATA_DIR,
 ) -> None:
     """Add sources and wait until each of them is ready."""
-    from shared.cli.client import Credentials, running_url  # noqa: PLC0415
-    from shared.cli.imports import import_all  # noqa: PLC0415
+    from shared.cli.client import Credentials, running_url
+    from shared.cli.imports import import_all
 
     url, credentials = running_url(data_dir), Credentials.read(data_dir)
     if not asyncio.run(import_all(url, credentials, target, bot)):
@@ -90,9 +112,9 @@ def import_(
 
 
 @app.command()
-def status(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
+def status(data_dir: DataDirOption = DATA_DIR) -> None:
     """Show services, streams, consumer lag and read-model positions."""
-    from shared.cli.status import show  # noqa: PLC0415
+    from shared.cli.status import show
 
     if not asyncio.run(show(data_dir)):
         raise typer.Exit(1)
@@ -100,47 +122,24 @@ def status(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
 
 @app.command()
 def rebuild(
-    read_model: Annotated[str, typer.Argument(help="`sources`, `bots`, `chats`, `index`, …")],
-    data_dir: DataDir = DEFAULT_DATA_DIR,
+    read_model: Annotated[str, typer.Argument(help="identity, sources, bots, chats or index")],
+    data_dir: DataDirOption = DATA_DIR,
 ) -> None:
     """Make a read model or the index anew from the log, beside the old one, and swap."""
-    from shared.cli.status import rebuild as run_rebuild  # noqa: PLC0415
+    from shared.cli.status import rebuild as run_rebuild
 
     asyncio.run(run_rebuild(data_dir, read_model))
 
 
-@app.callback(invoke_without_command=True)
-def root(
-    *,
-    show_version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
-) -> None:
-    """Grounded answers from your own sources, on an event log."""
-    if show_version:
-        _say(version("minirag"))
-        raise typer.Exit
-
-
 def main() -> None:
-    """Entry point: errors made on purpose are told in a line, not as a trace."""
+    """What the console script calls. Errors made on purpose are told in a line, not as a trace."""
+    from shared.kernel.errors import MiniRagError
+
     try:
         app()
-    except (MiniRagError, FileNotFoundError, ValueError) as error:
-        _complain(error)
-    except ExceptionGroup as group:
-        ours, others = group.split(MiniRagError)
-        if others is not None or ours is None:
-            raise
-        _complain(ours.exceptions[0])
-
-
-def _complain(error: Exception) -> None:
-    sys.stderr.write(f"minirag: {error}\n")
-    sys.exit(EXIT_UNUSABLE)
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    except (MiniRagError, ValueError) as error:
+        typer.echo(f"minirag: {error}", err=True)
+        raise SystemExit(EXIT_UNUSABLE) from None
 
 
 if __name__ == "__main__":

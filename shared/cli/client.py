@@ -10,8 +10,7 @@ import httpx
 import orjson
 from httpx_sse import aconnect_sse
 
-CREDENTIALS = "demo.json"
-"""In the data directory: URL-independent, mode 0600, holds the demo tenant's token."""
+from shared.embedded.data_dir import CREDENTIALS
 
 
 class ApiError(Exception):
@@ -27,8 +26,11 @@ class Credentials:
 
     @classmethod
     def read(cls, data_dir: Path) -> "Credentials":
-        """Raise `FileNotFoundError` if there are none yet."""
-        found = orjson.loads((data_dir / CREDENTIALS).read_bytes())
+        """Raise `ValueError` if there are none yet."""
+        try:
+            found = orjson.loads((data_dir / CREDENTIALS).read_bytes())
+        except FileNotFoundError:
+            raise ValueError(f"the demo tenant of {data_dir} is not made yet") from None
         return cls(found["token"], found["bot_profile_id"])
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import orjson
 
 import shared
-from shared.cli.client import CREDENTIALS, Api, ApiError, Credentials
+from shared.cli.client import Api, ApiError, Credentials
 from shared.cli.imports import import_all
+from shared.embedded.data_dir import CREDENTIALS, write_private
 
 OWNER = "owner@demo.example.com"
 PROMPT = (
@@ -60,7 +61,7 @@ async def bootstrap(data_dir: Path, base_url: str, say: Callable[[str], None]) -
         "owner_email": OWNER,
         "owner_password": password,
     }
-    await asyncio.to_thread(_write, data_dir / CREDENTIALS, orjson.dumps(body))
+    await asyncio.to_thread(write_private, data_dir / CREDENTIALS, orjson.dumps(body))
     say(f"tenant demo made; its token is in {data_dir / CREDENTIALS}")
     folder = guide()
     if folder is None:
@@ -77,11 +78,3 @@ async def _free_slug(data_dir: Path) -> str:
         return f"demo-{secrets.token_hex(3)}"
     await asyncio.to_thread(marker.touch)
     return "demo"
-
-
-def _write(path: Path, body: bytes) -> None:
-    """Whole or not at all, and for the owner's eyes only."""
-    beside = path.with_suffix(".part")
-    beside.touch(mode=0o600)
-    beside.write_bytes(body)
-    beside.rename(path)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import orjson
 from nats.aio.client import Client
 
 from shared.adapters import nats_client
@@ -15,12 +16,14 @@ from shared.adapters.vault import BUCKET, Keyring, Vault
 from shared.cli.client import running_url
 from shared.contracts.base import Metadata
 from shared.contracts.operations import GetHealth, Rebuild, Rebuilt, ServiceHealth
+from shared.embedded.data_dir import DataDir
+from shared.embedded.nats_server import NatsServer
+from shared.embedded.secrets import keep_secrets
+from shared.embedded.surroundings import SERVICES
 from shared.kernel.clock import utc_now
 from shared.kernel.errors import NotFound, Unavailable
 from shared.kernel.ids import new_id
 from shared.kernel.registry import REGISTRY
-from shared.local.secrets import SERVICES
-from shared.local.stack import Stack
 from shared.runtime.bus import Bus
 
 WAIT_SECONDS = 2.0
@@ -47,11 +50,14 @@ class Operator:
 @asynccontextmanager
 async def operator(data_dir: Path) -> AsyncIterator[Operator]:
     running_url(data_dir)
-    stack = Stack.running(data_dir)
-    client = await nats_client.connect(stack.nats.url, "minirag-operator")
+    home = DataDir(data_dir)
+    secrets = keep_secrets(home.secrets, SERVICES)
+    ports = orjson.loads(home.ports.read_bytes())
+    nats = NatsServer(home, secrets, port=ports["nats"], monitor=ports["nats_monitor"])
+    client = await nats_client.connect(nats.url, "minirag-operator")
     try:
         bucket = await client.jetstream().key_value(BUCKET)
-        vault = Vault(bucket, Keyring.parse(stack.secrets.vault_key))
+        vault = Vault(bucket, Keyring.parse(secrets.vault_key))
         yield Operator(client, Bus(client, Codec(vault, REGISTRY)))
     finally:
         await client.close()

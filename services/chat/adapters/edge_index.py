@@ -13,13 +13,14 @@ import numpy as np
 from typing_extensions import override
 
 from services.chat.adapters import edge_owner
+from services.chat.domain.ranking import fuse
 from services.chat.ports import Hit, Point, Scope, Sparse, VectorIndex, VectorIndexes
 from shared.kernel.errors import Unavailable, Unusable
 
 BATCH = 64
 """Points a call: searches come in between."""
-WEIGHTS = (1.0, 3.0)
-"""Dense and lexical ranking, as fits a static embedder: measured on SQuAD and XQuAD."""
+Row = tuple[str, float | None, list[float], dict[str, Any]]
+"""Id, lexical score if the lexical ranking has it, dense vector, payload."""
 
 
 class EdgeIndexes(VectorIndexes):
@@ -143,16 +144,10 @@ class EdgeIndex(VectorIndex):
 
     @override
     async def search(self, scope: Scope, dense: bytes, sparse: Sparse, *, limit: int) -> list[Hit]:
-        query = np.frombuffer(dense, "<f4")
         terms = (list(sparse.indices), list(sparse.values))
-        found = await self._owner.call(
-            "search", self._name, scope.conditions(), query.tolist(), terms, WEIGHTS, limit
-        )
-        return [
-            hit(point_id, score, float(np.dot(query, np.asarray(vector, "<f4"))), fields)
-            for point_id, score, vector, fields in found
-            if belongs(fields, scope)
-        ]
+        query = np.frombuffer(dense, "<f4").tolist()
+        rows = await self._owner.call("search", self._name, scope.conditions(), query, terms)
+        return ranked(rows, dense, scope, limit)
 
     @override
     async def count(self, scope: Scope) -> int:
@@ -174,7 +169,22 @@ def payload(point: Point) -> dict[str, Any]:
     }
 
 
-def hit(point_id: str, score: float, similarity: float, fields: dict[str, Any]) -> Hit:
+def ranked(rows: Sequence[Row], dense: bytes, scope: Scope, limit: int) -> list[Hit]:
+    """The best of what either vector found, scored by both."""
+    query = np.frombuffer(dense, "<f4")
+    kept = {row[0]: row for row in rows if belongs(row[3], scope)}
+    cosines = {
+        point_id: float(np.dot(query, np.asarray(vector, "<f4")))
+        for point_id, _, vector, _ in kept.values()
+    }
+    lexical = {point_id: score for point_id, score, _, _ in kept.values() if score is not None}
+    return [
+        _hit(point_id, score, cosines[point_id], kept[point_id][3])
+        for point_id, score in fuse(cosines, lexical)[:limit]
+    ]
+
+
+def _hit(point_id: str, score: float, similarity: float, fields: dict[str, Any]) -> Hit:
     return Hit(
         id=point_id,
         source_id=fields["source_id"],

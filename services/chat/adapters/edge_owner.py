@@ -20,7 +20,6 @@ import qdrant_edge as q
 
 PR_SET_PDEATHSIG = 1
 LOCK_SECONDS = 15.0
-RRF_K = 20
 PREFETCH = 40
 OPTIMIZE_AFTER = 20_000
 """Changes after which garbage is merged away at the next flush."""
@@ -102,38 +101,29 @@ class Owner:
         conditions: Mapping[str, str],
         dense: list[float],
         sparse: tuple[list[int], list[float]],
-        weights: tuple[float, float],
-        limit: int,
-    ) -> list[tuple[str, float, list[float], dict[str, Any]]]:
+    ) -> list[tuple[str, float | None, list[float], dict[str, Any]]]:
+        """Nearest by either vector: id, lexical score if it has one, dense vector, payload."""
         wanted = _filter(conditions, None)
-        prefetches = [
-            q.Prefetch(limit=PREFETCH, query=q.Query.Nearest(dense, using="dense"), filter=wanted)
-        ]
-        used = [weights[0]]
+        found: dict[str, tuple[str, float | None, list[float], dict[str, Any]]] = {}
         if sparse[0]:
-            corpus = _filter({"tenant_id": conditions["tenant_id"]}, None)
             terms = q.SparseVector(indices=sparse[0], values=sparse[1])
-            prefetches.append(
-                q.Prefetch(
-                    limit=PREFETCH,
-                    query=q.Query.Nearest(terms, using="bm25"),
-                    filter=wanted,
-                    params=q.SearchParams(idf=q.IdfParams(corpus=corpus)),
-                )
-            )
-            used.append(weights[1])
-        # The package's stubs do not know that this is a Fusion.
-        fusion: Any = q.Fusion.Rrf(k=RRF_K, weights=used)
-        found = self._shards[name].query(
-            q.QueryRequest(
-                limit=limit,
-                query=fusion,
-                prefetches=prefetches,
-                with_payload=True,
-                with_vector=["dense"],
-            )
+            corpus = _filter({"tenant_id": conditions["tenant_id"]}, None)
+            for point in self._nearest(name, terms, "bm25", wanted, q.IdfParams(corpus=corpus)):
+                found[str(point.id)] = _row(point, point.score)
+        for point in self._nearest(name, dense, "dense", wanted, None):
+            found.setdefault(str(point.id), _row(point, None))
+        return list(found.values())
+
+    def _nearest(self, name: str, vector: Any, using: str, wanted: Any, idf: Any) -> Any:
+        request = q.QueryRequest(
+            limit=PREFETCH,
+            query=q.Query.Nearest(vector, using=using),
+            filter=wanted,
+            params=None if idf is None else q.SearchParams(idf=idf),
+            with_payload=True,
+            with_vector=["dense"],
         )
-        return [(str(p.id), p.score, list(p.vector["dense"]), p.payload or {}) for p in found]
+        return self._shards[name].query(request)
 
     def count(self, name: str, conditions: Mapping[str, str]) -> int:
         request = q.CountRequest(filter=_filter(conditions, None), exact=True)
@@ -166,6 +156,10 @@ def call(method: str, *args: Any) -> Any:
 def pid() -> int:
     """Process id of the owner, for tests that kill it."""
     return os.getpid()
+
+
+def _row(point: Any, score: float | None) -> tuple[str, float | None, list[float], dict[str, Any]]:
+    return str(point.id), score, list(point.vector["dense"]), point.payload or {}
 
 
 def _acquire(handle: int, folder: Path) -> None:

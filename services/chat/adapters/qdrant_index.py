@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from typing_extensions import override
 
-from services.chat.adapters.edge_index import BATCH, WEIGHTS, belongs, hit, payload
-from services.chat.adapters.edge_owner import FIELDS, PREFETCH, RRF_K
+from services.chat.adapters.edge_index import BATCH, Row, payload, ranked
+from services.chat.adapters.edge_owner import FIELDS, PREFETCH
 from services.chat.ports import Hit, Point, Scope, Sparse, VectorIndex, VectorIndexes
 
 if TYPE_CHECKING:
@@ -114,39 +114,31 @@ class QdrantIndex(VectorIndex):
     async def search(self, scope: Scope, dense: bytes, sparse: Sparse, *, limit: int) -> list[Hit]:
         from qdrant_client import models as m  # noqa: PLC0415
 
-        query = np.frombuffer(dense, "<f4")
         wanted = _filter(scope.conditions(), None)
-        prefetch = [m.Prefetch(query=query.tolist(), using="dense", limit=PREFETCH, filter=wanted)]
-        weights = [WEIGHTS[0]]
+        found: dict[str, Row] = {}
         if sparse.indices:
             corpus = _filter({"tenant_id": scope.tenant_id}, None)
             terms = m.SparseVector(indices=list(sparse.indices), values=list(sparse.values))
-            prefetch.append(
-                m.Prefetch(
-                    query=terms,
-                    using="bm25",
-                    limit=PREFETCH,
-                    filter=wanted,
-                    params=m.SearchParams(idf=m.IdfCorpusParams(corpus=corpus)),
-                )
-            )
-            weights.append(WEIGHTS[1])
+            idf = m.SearchParams(idf=m.IdfCorpusParams(corpus=corpus))
+            for point in await self._nearest(terms, "bm25", wanted, idf):
+                found[str(point.id)] = _row(point, point.score)
+        query = np.frombuffer(dense, "<f4").tolist()
+        for point in await self._nearest(query, "dense", wanted, None):
+            found.setdefault(str(point.id), _row(point, None))
+        return ranked(list(found.values()), dense, scope, limit)
+
+    async def _nearest(self, vector: Any, using: str, wanted: Any, params: Any) -> Any:
         answer = await self._client.query_points(
             self._name,
-            query=m.RrfQuery(rrf=m.Rrf(k=RRF_K, weights=weights)),
-            prefetch=prefetch,
-            limit=limit,
+            query=vector,
+            using=using,
+            query_filter=wanted,
+            search_params=params,
+            limit=PREFETCH,
             with_payload=True,
             with_vectors=["dense"],
         )
-        hits = []
-        for point in answer.points:
-            fields: dict[str, Any] = point.payload or {}
-            if not belongs(fields, scope) or not isinstance(point.vector, dict):
-                continue
-            vector = np.asarray(point.vector["dense"], "<f4")
-            hits.append(hit(str(point.id), point.score, float(np.dot(query, vector)), fields))
-        return hits
+        return answer.points
 
     @override
     async def count(self, scope: Scope) -> int:
@@ -154,6 +146,10 @@ class QdrantIndex(VectorIndex):
             self._name, count_filter=_filter(scope.conditions(), None), exact=True
         )
         return found.count
+
+
+def _row(point: Any, score: float | None) -> Row:
+    return str(point.id), score, list(point.vector["dense"]), point.payload or {}
 
 
 def _filter(conditions: dict[str, str], below: int | None) -> Any:

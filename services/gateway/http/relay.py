@@ -32,7 +32,7 @@ async def frames(caller: Caller, turn_id: str, after: int) -> AsyncGenerator[Fra
     follow = caller.gateway.frames.follow(caller.tenant_id, turn_id, after, LOOK_SECONDS)
     async with aclosing(follow) as live:
         async for frame in live:
-            if frame is not None:
+            if frame is not None and frame.i == last + 1:
                 silent, last = 0.0, frame.i
                 if frame.event == "delta":
                     said += str(frame.data["content"])
@@ -40,6 +40,8 @@ async def frames(caller: Caller, turn_id: str, after: int) -> AsyncGenerator[Fra
                     said = ""
                 yield frame
                 continue
+            if frame is not None and not frame.terminal:
+                continue  # frames before it are lost for good; the stored turn will tell
             silent += LOOK_SECONDS
             turn = await _stored(caller, turn_id)
             if turn is not None and turn.status != "open":

@@ -1,0 +1,66 @@
+"""What no other process may know, made once for a data directory and kept in it."""
+
+import base64
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from shared.embedded.data_dir import write_private
+from shared.kernel.errors import Unusable
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Secrets:
+    """Never printed, never logged; each is safe to stand in a URL or a configuration file."""
+
+    nats_password: str
+    nats_key: str
+    """The broker encrypts its files under it."""
+    postgres_password: str
+    """Of the superuser."""
+    database_passwords: dict[str, str]
+    """By service."""
+    vault_key: str
+    jwt_secret: str
+
+
+def keep_secrets(path: Path, services: Sequence[str]) -> Secrets:
+    """Read the secrets at `path`, making what is missing.
+
+    Raises `Unusable` if the file cannot be read: making new ones would lock away the old data.
+    """
+    try:
+        kept = json.loads(path.read_bytes()) if path.exists() else {}
+        databases = dict(kept.get("database_passwords", {}))
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise Unusable(
+            f"{path} cannot be read ({error}); bring it back from a backup: the data beside it "
+            "is encrypted under its keys"
+        ) from error
+    found = Secrets(
+        nats_password=kept.get("nats_password") or _password(),
+        nats_key=kept.get("nats_key") or _password(),
+        postgres_password=kept.get("postgres_password") or _password(),
+        database_passwords=databases
+        | {name: _password() for name in services if not databases.get(name)},
+        vault_key=kept.get("vault_key") or _vault_key(),
+        jwt_secret=kept.get("jwt_secret") or secrets.token_urlsafe(48),
+    )
+    if asdict(found) == kept:
+        path.chmod(0o600)
+    else:
+        write_private(path, json.dumps(asdict(found), indent=2).encode())
+    return found
+
+
+def _password() -> str:
+    """192 random bits. It begins with a letter, as nats-server reads its configuration's
+    variables like literals and would take leading digits for a number.
+    """
+    return "m" + secrets.token_hex(24)
+
+
+def _vault_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()

@@ -1,0 +1,55 @@
+"""One installation for all tests that leave it as they found it."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness import Installation, Tenant
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    running = Installation(reachable(tmp_path_factory, "shared")).start()
+    yield running
+    assert running.stop() == 0, "".join(running.output)
+
+
+@pytest.fixture
+def register() -> Iterator[Callable[[str], Tenant]]:
+    """Makes tenants at an address."""
+    made: list[Tenant] = []
+
+    def make(url: str) -> Tenant:
+        made.append(Tenant(url, f"t-{uuid.uuid4().hex[:12]}"))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.http.close()
+
+
+@pytest.fixture
+def tenant(installation: Installation, register: Callable[[str], Tenant]) -> Tenant:
+    return register(installation.url)
+
+
+@pytest.fixture
+def other_tenant(installation: Installation, register: Callable[[str], Tenant]) -> Tenant:
+    return register(installation.url)
+
+
+@pytest.fixture
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return reachable(tmp_path_factory, "own")
+
+
+def reachable(factory: pytest.TempPathFactory, name: str) -> Path:
+    """A folder that Postgres' own user can enter when the tests run as root."""
+    folder = factory.mktemp(name)
+    for part in (folder, *folder.parents):
+        if part.stat().st_uid != 0 or part == Path("/tmp"):
+            break
+        part.chmod(part.stat().st_mode | 0o011)
+    return folder

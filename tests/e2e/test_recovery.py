@@ -1,0 +1,279 @@
+"""Whatever is killed, nothing acknowledged is lost, nothing is doubled, nothing is stuck."""
+
+import hashlib
+import json
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from typing_extensions import override
+
+from tests.e2e import inside
+from tests.harness import Installation, Tenant, events, eventually
+
+Register = Callable[[str], Tenant]
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+SOURCES = 20
+PARAGRAPHS = 60
+
+
+@pytest.fixture
+def isolated(data_dir: Path) -> Iterator[Installation]:
+    """Every service in a process of its own."""
+    running = Installation(data_dir, "--isolated").start()
+    yield running
+    assert running.stop() == 0, "".join(running.output)
+
+
+def word(kind: str, n: int, p: int) -> str:
+    """A word that stands nowhere else, of letters only."""
+    digest = hashlib.sha256(f"{kind}/{n}/{p}".encode()).hexdigest()
+    return kind + "".join(chr(ord("a") + int(digit, 16)) for digit in digest[:10])
+
+
+def secret(n: int, p: int) -> str:
+    """What only section `p` of document `n` tells."""
+    return word("quartz", n, p)
+
+
+def question(n: int, p: int) -> str:
+    return f"What is the code word of {word('cabinet', n, p)}?"
+
+
+def document(n: int) -> str:
+    """A text of some pages whose every section names what only it holds."""
+    sections = [
+        f"## Section {word('head', n, p)}\n\nThe code word of {word('cabinet', n, p)} is "
+        f"{secret(n, p)}. "
+        + " ".join(f"Then {word('filler', n, 100 * p + k)} follows." for k in range(5 + p % 23))
+        for p in range(PARAGRAPHS)
+    ]
+    return "\n\n".join([f"# Document {n}", *sections])
+
+
+def test_ingest_killed_again_and_again_finishes_twenty_sources_once_each(
+    isolated: Installation, register: Register
+) -> None:
+    tenant = register(isolated.url)
+    bot = tenant.bot()
+    ids = [tenant.source(bot, document(n), name=f"Document {n}") for n in range(SOURCES)]
+    for source in ids:
+        tenant.ingest(source)
+    for pause in (0.0, 0.4, 0.9, 1.3, 0.6):
+        time.sleep(pause)
+        isolated.kill("ingest")
+    found = [tenant.ready(source) for source in ids]
+    assert {one["chunk_count"] for one in found} == {PARAGRAPHS}
+
+    facts = inside.facts(isolated.data_dir)
+    for source in ids:
+        prefix = f"evt.{tenant.id}.source.{source}"
+        assert facts[prefix, "prepared"] == facts[prefix, "ingested"] == 1
+        assert facts[prefix, "failed"] == 0
+    rows = inside.rows(isolated.data_dir)
+    indexed = [json.loads(row) for row in rows["chat_index.indexed_sources"]]
+    assert sum(row["points"] for row in indexed if row["tenant_id"] == tenant.id) == (
+        SOURCES * PARAGRAPHS
+    )
+    answer = tenant.ask(bot, question(7, 13))
+    assert len({hit["content"] for hit in answer["sources"]}) == len(answer["sources"])
+    assert secret(7, 13) in answer["message"]["content"]
+
+
+@pytest.mark.parametrize("victim", ["nats", "postgres", "gateway", "ingest", "chat"])
+def test_a_process_killed_during_an_ingest_loses_nothing(
+    isolated: Installation, register: Register, victim: str
+) -> None:
+    tenant = register(isolated.url)
+    bot = tenant.bot()
+    ids = [tenant.source(bot, document(n)) for n in range(4)]
+    for source in ids:
+        tenant.ingest(source)
+    isolated.kill(victim)
+    for source in ids:
+        assert tenant.ready(source)["chunk_count"] == PARAGRAPHS
+    eventually(lambda: tenant.http.get("/readyz").status_code == 200)
+    assert secret(2, 5) in tenant.ask(bot, question(2, 5))["message"]["content"]
+
+
+@pytest.mark.parametrize("victim", ["nats", "postgres", "chat", "gateway"])
+def test_a_process_killed_during_a_stream_loses_no_answer(
+    data_dir: Path, register: Register, victim: str
+) -> None:
+    with slow_model() as base:
+        running = Installation(
+            data_dir, "--isolated", env={"OPENAI_API_BASE": base, "OPENAI_API_KEY": "k"}
+        ).start()
+        tenant = register(running.url)
+        bot = tenant.bot(model="gpt-4o-mini")
+        source = tenant.source(bot, document(1))
+        tenant.ingest(source)
+        tenant.ready(source)
+        body = {
+            "bot_profile_id": bot,
+            "message": question(1, 3),
+            "stream": True,
+        }
+        turn = ""
+        try:
+            with tenant.http.stream("POST", "/v1/chat", json=body) as answer:
+                for name, data in events(answer.iter_text()):
+                    turn = turn or data.get("turn_id", "")
+                    if name == "delta":
+                        running.kill(victim)
+                        break
+        finally:
+            eventually(lambda: tenant.http.get("/readyz").status_code == 200)
+        again = eventually(
+            lambda: [
+                *events(iter([tenant.http.get(f"/v1/chat/turns/{turn}/stream").text])),
+            ]
+        )
+        assert again[-1][0] == "done", again
+        said = ""
+        for name, data in again:
+            said = "" if name == "restart" else said + data.get("content", "")
+        assert said.strip() == WHOLE
+        facts = inside.facts(data_dir)
+        answered = [key for key in facts if key[1] == "answered"]
+        assert [facts[key] for key in answered] == [1]
+        assert running.stop() == 0
+
+
+def test_a_client_that_goes_away_leaves_a_stored_answer(data_dir: Path, register: Register) -> None:
+    with slow_model() as base:
+        running = Installation(
+            data_dir, env={"OPENAI_API_BASE": base, "OPENAI_API_KEY": "k"}
+        ).start()
+        tenant = register(running.url)
+        bot = tenant.bot()
+        source = tenant.source(bot, document(1))
+        tenant.ingest(source)
+        tenant.ready(source)
+        body = {"bot_profile_id": bot, "message": question(1, 3)}
+        with tenant.http.stream("POST", "/v1/chat", json={**body, "stream": True}) as answer:
+            first = next(events(answer.iter_text()))
+        stored = eventually(
+            lambda: [
+                row
+                for row in inside.rows(data_dir)["chat_chats.messages"]
+                if first[1]["turn_id"] in row and '"assistant"' in row
+            ]
+        )
+        assert WHOLE in stored[0]
+        assert json.loads(stored[0])["completion_tokens"] == len(WORDS)
+        assert running.stop() == 0
+
+
+def test_after_a_kill_of_everything_it_goes_on_with_the_same_data(
+    data_dir: Path, register: Register
+) -> None:
+    running = Installation(data_dir).start()
+    tenant = register(running.url)
+    bot = tenant.bot()
+    ids = [tenant.source(bot, document(n)) for n in range(6)]
+    for source in ids:
+        tenant.ingest(source)
+    time.sleep(0.5)
+    running.kill_everything()
+    running = Installation(data_dir).start()
+    tenant.http.base_url = running.url
+    for source in ids:
+        assert tenant.ready(source)["chunk_count"] == PARAGRAPHS
+    assert secret(5, 5) in tenant.ask(bot, question(5, 5))["message"]["content"]
+    assert running.stop() == 0
+
+
+def test_every_read_model_and_the_index_come_back_identical_from_the_log(
+    data_dir: Path, register: Register
+) -> None:
+    running = Installation(data_dir).start()
+    tenant = register(running.url)
+    bot = tenant.bot(credentials={"api_key": "sk-something"}, model="local/extractive")
+    kept = tenant.source(bot, document(1), name="kept")
+    gone = tenant.source(bot, document(2), name="gone")
+    for source in (kept, gone):
+        tenant.ingest(source)
+        tenant.ready(source)
+    tenant.http.patch(f"/v1/sources/{kept}", json={"content": document(3)})
+    tenant.ingest(kept)
+    eventually(lambda: "revision 2 answers" in tenant.http.get(f"/v1/sources/{kept}/timeline").text)
+    tenant.http.delete(f"/v1/sources/{gone}")
+    questions = [question(3, p) for p in range(5)]
+    for asked in (*questions, "How is the weather?"):
+        tenant.ask(bot, asked)
+
+    def searched() -> list[object]:
+        return [
+            [(hit["chunk_id"], hit["score"]) for hit in tenant.ask(bot, asked)["sources"]]
+            for asked in questions
+        ]
+
+    before_search = searched()
+    before = inside.rows(data_dir)
+    for model in ("identity", "sources", "bots", "chats", "index"):
+        done = running.cli("rebuild", model)
+        assert done.returncode == 0, done.stderr
+    assert inside.rows(data_dir) == before
+
+    inside.drop_read_models(data_dir)
+    assert running.stop() == 0
+    shutil.rmtree(data_dir / "index")
+    running = Installation(data_dir).start()
+    tenant.http.base_url = running.url
+    assert inside.rows(data_dir) == before
+    assert searched() == before_search
+    assert running.stop() == 0
+
+
+def test_a_second_installation_on_the_same_data_is_refused(data_dir: Path) -> None:
+    running = Installation(data_dir).start()
+    second = Installation(data_dir)
+    with pytest.raises(AssertionError, match="in use by another MiniRAG"):
+        second.start()
+    assert running.stop() == 0
+
+
+WORDS = [f"word{n}" for n in range(25)]
+WHOLE = " ".join(WORDS) + " [1]"
+
+
+class slow_model:  # noqa: N801  reads as what it is
+    """An OpenAI-compatible server that takes its time over every word."""
+
+    def __enter__(self) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.send_response(200)
+                self.send_header("Content-Type", "text/event-stream")
+                self.end_headers()
+                for piece in [*(f"{word} " for word in WORDS), "[1]"]:
+                    chunk = {"choices": [{"delta": {"content": piece}}]}
+                    self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
+                    self.wfile.flush()
+                    time.sleep(0.1)
+                usage = {"prompt_tokens": 100, "completion_tokens": len(WORDS)}
+                self.wfile.write(
+                    f"data: {json.dumps({'choices': [], 'usage': usage})}\n\n".encode()
+                )
+                self.wfile.write(b"data: [DONE]\n\n")
+
+            @override
+            def log_message(self, *_args: object) -> None:
+                """Silent."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+
+    def __exit__(self, *_exc: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()

@@ -1,0 +1,249 @@
+"""A whole MiniRAG in processes of its own, for tests that use it from outside."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+from typing_extensions import override
+
+START_SECONDS = 40.0
+WAIT_SECONDS = 60.0
+
+
+class Installation:
+    """`minirag up` on a data directory. Its processes can be killed one by one."""
+
+    def __init__(self, data_dir: Path, *flags: str, env: Mapping[str, str] | None = None) -> None:
+        self.data_dir = data_dir
+        self._flags = flags
+        self._env = {**os.environ, "MINIRAG_EGRESS_ALLOW_LOOPBACK": "true", **(env or {})}
+        self._process: subprocess.Popen[str] | None = None
+        self.output: list[str] = []
+
+    def start(self) -> Self:
+        """Start and wait until it says that it is ready."""
+        command = [sys.executable, "-m", "shared.cli.app", "up", "--data-dir", str(self.data_dir)]
+        self._process = subprocess.Popen(
+            [*command, "--port", "18700", *self._flags],
+            env=self._env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        ready = threading.Event()
+        self._reader = threading.Thread(target=self._read, args=(self._process, ready), daemon=True)
+        self._reader.start()
+        deadline = time.monotonic() + START_SECONDS
+        while not ready.wait(0.1):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.kill_everything()
+                raise AssertionError("not ready:\n" + "".join(self.output) + self.logs())
+        return self
+
+    def stop(self) -> int:
+        """Stop as Ctrl-C does; return the exit code."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
+        code = self._process.wait(40)
+        self._reader.join()
+        return code
+
+    def kill_everything(self) -> None:
+        """SIGKILL to the supervisor and to every process below it, as a crash of the machine."""
+        assert self._process is not None
+        pids = self.pids()
+        self._process.kill()
+        self._process.wait()
+        self._reader.join(5)
+        for pid in pids.values():
+            _kill(pid)
+        time.sleep(0.3)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL to one child, by the name in its pid file; waits for one that is not up."""
+        _kill(eventually(lambda: self.pids().get(name), seconds=10))
+
+    def pids(self) -> dict[str, int]:
+        return {
+            file.stem: int(file.read_text().split()[0])
+            for file in (self.data_dir / "pids").glob("*.pid")
+        }
+
+    @property
+    def url(self) -> str:
+        return str(json.loads((self.data_dir / "run.json").read_text())["url"])
+
+    def cli(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of `minirag` against this installation."""
+        command = [sys.executable, "-m", "shared.cli.app", args[0]]
+        return subprocess.run(
+            [*command, "--data-dir", str(self.data_dir), *args[1:]],
+            env=self._env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def logs(self) -> str:
+        """The end of every child's log."""
+        return "\n".join(
+            f"== {file.name}\n" + "\n".join(file.read_text().splitlines()[-15:])
+            for file in (self.data_dir / "logs").glob("*.log")
+        )
+
+    def _read(self, process: subprocess.Popen[str], ready: threading.Event) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            self.output.append(line)
+            if "Ctrl-C stops it" in line:
+                ready.set()
+        process.stdout.close()
+
+
+class Tenant:
+    """A fresh tenant with a token, as a client sees it."""
+
+    def __init__(self, url: str, name: str) -> None:
+        body = {
+            "tenant_name": name,
+            "tenant_slug": name,
+            "owner_email": f"owner@{name}.example.com",
+            "owner_password": "correct horse battery",
+        }
+        with httpx.Client(base_url=url, timeout=30, trust_env=False) as http:
+            answer = http.post("/v1/tenants", json=body)
+        assert answer.status_code == 201, answer.text
+        made = answer.json()
+        self.id: str = made["tenant"]["id"]
+        self.token: str = made["api_token"]
+        self.http = httpx.Client(
+            base_url=url,
+            timeout=60,
+            trust_env=False,
+            headers={"Authorization": f"Bearer {self.token}"},
+        )
+
+    def bot(self, **fields: Any) -> str:
+        answer = self.http.post("/v1/bot-profiles", json={"name": "Bot", **fields})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    def source(self, bot: str, content: str | None = None, **fields: Any) -> str:
+        body = {"bot_profile_id": bot, "name": "Source", "source_type": "text", **fields}
+        if content is not None:
+            body["content"] = content
+        answer = self.http.post("/v1/sources", json=body)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    def ingest(self, source: str) -> None:
+        answer = self.http.post(f"/v1/sources/{source}/ingest")
+        assert answer.status_code == 202, answer.text
+
+    def ready(self, source: str, status: str = "ready") -> dict[str, Any]:
+        """Wait until the source has this status."""
+
+        def look() -> dict[str, Any] | None:
+            found: dict[str, Any] = self.http.get(f"/v1/sources/{source}").json()
+            return found if found.get("status") == status else None
+
+        found: dict[str, Any] = eventually(
+            look, lambda: self.http.get(f"/v1/sources/{source}/timeline").text
+        )
+        return found
+
+    def ask(self, bot: str, message: str, **fields: Any) -> dict[str, Any]:
+        answer = self.http.post(
+            "/v1/chat", json={"bot_profile_id": bot, "message": message, **fields}
+        )
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def stream(self, bot: str, message: str, **fields: Any) -> list[tuple[str, dict[str, Any]]]:
+        """All events of a streamed answer."""
+        body = {"bot_profile_id": bot, "message": message, "stream": True, **fields}
+        with self.http.stream("POST", "/v1/chat", json=body) as answer:
+            assert answer.status_code == 200, answer.read()
+            return list(events(answer.iter_text()))
+
+
+def events(pieces: Iterator[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name and data of server-sent events, parsed as strictly as the original widget does."""
+    pending = ""
+    for piece in pieces:
+        pending += piece
+        while "\n\n" in pending:
+            block, pending = pending.split("\n\n", 1)
+            name, data = "", ""
+            for line in block.split("\n"):
+                if line.startswith("event: "):
+                    name = line[7:]
+                elif line.startswith("data: "):
+                    data += line[6:]
+            if data:
+                yield name, json.loads(data)
+
+
+def eventually(
+    look: Callable[[], Any], explain: Callable[[], str] = str, seconds: float = WAIT_SECONDS
+) -> Any:
+    """Wait for a fact, not for time: until `look` gives something that is true."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            found = look()
+        except httpx.HTTPError as error:
+            found, last = None, repr(error)
+        else:
+            last = ""
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"it never came to be: {last} {explain()}")
+        time.sleep(0.05)
+
+
+@contextmanager
+def website(pages: Mapping[str, tuple[str, bytes]]) -> Iterator[str]:
+    """Real pages on loopback: path to media type and body. Yields the base address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found = pages.get(self.path)
+            self.send_response(200 if found else 404)
+            media_type, body = found or ("text/plain", b"no such page")
+            self.send_header("Content-Type", media_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        @override
+        def log_message(self, *_args: object) -> None:
+            """Silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
