@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, status
 from pydantic import BaseModel, Field
 
-from services.gateway.http.context import CallerDep, Text, Timestamp, checked_id
+from services.gateway.http.context import AdminDep, CallerDep, Text, Timestamp, checked_id
 from shared.contracts.gateway import ApiTokenView, IssueApiToken, RevokeApiToken
-from shared.kernel.errors import NotAuthenticated, NotFound
+from shared.kernel.errors import NotAuthenticated, NotFound, NotPermitted
 from shared.kernel.tokens import SHOWN, new_token, token_hash
 from shared.web.problem import responses
 
@@ -34,8 +34,12 @@ class NewApiTokenOut(ApiTokenOut):
     """Shown once."""
 
 
-@router.post("", status_code=status.HTTP_201_CREATED, responses=responses(NotAuthenticated))
-async def issue(body: ApiTokenIn, caller: CallerDep) -> NewApiTokenOut:
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    responses=responses(NotAuthenticated, NotPermitted),
+)
+async def issue(body: ApiTokenIn, caller: AdminDep) -> NewApiTokenOut:
     """Make a token. It is shown this once: only its hash is kept."""
     token = new_token()
     token_id = caller.id_for("token")
@@ -62,9 +66,9 @@ async def list_tokens(caller: CallerDep) -> list[ApiTokenOut]:
 @router.delete(
     "/{token_id}",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=responses(NotAuthenticated, NotFound),
+    responses=responses(NotAuthenticated, NotPermitted, NotFound),
 )
-async def revoke(token_id: str, caller: CallerDep) -> None:
+async def revoke(token_id: str, caller: AdminDep) -> None:
     """Revoke a token. Repeating it changes nothing."""
     await caller.order(RevokeApiToken(token_id=checked_id(token_id, NotFound("Token not found"))))
 

@@ -6,7 +6,15 @@ import orjson
 from fastapi import APIRouter, status
 from pydantic import BaseModel, Field
 
-from services.gateway.http.context import Caller, CallerDep, Text, Timestamp, checked_id, given
+from services.gateway.http.context import (
+    AdminDep,
+    Caller,
+    CallerDep,
+    Text,
+    Timestamp,
+    checked_id,
+    given,
+)
 from shared.contracts.chat import (
     BotProfileView,
     BotProfileViews,
@@ -17,7 +25,7 @@ from shared.contracts.chat import (
     ListBotProfiles,
     UpdateBotProfile,
 )
-from shared.kernel.errors import NotAuthenticated, NotFound
+from shared.kernel.errors import NotAuthenticated, NotFound, NotPermitted
 from shared.kernel.ids import new_id
 from shared.web.problem import responses
 
@@ -68,8 +76,12 @@ class BotProfileOut(BaseModel):
     updated_at: Timestamp
 
 
-@router.post("", status_code=status.HTTP_201_CREATED, responses=responses(NotAuthenticated))
-async def create(body: BotProfileIn, caller: CallerDep) -> BotProfileOut:
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    responses=responses(NotAuthenticated, NotPermitted),
+)
+async def create(body: BotProfileIn, caller: AdminDep) -> BotProfileOut:
     """Make a bot. Its credentials go to the vault and are never read back."""
     bot_id = caller.id_for("bot_profile")
     ref = await _keep(caller, body.credentials)
@@ -91,8 +103,8 @@ async def get(bot_profile_id: str, caller: CallerDep) -> BotProfileOut:
     return await _get(caller, _checked(bot_profile_id))
 
 
-@router.patch("/{bot_profile_id}", responses=responses(NotAuthenticated, NotFound))
-async def patch(bot_profile_id: str, body: BotProfilePatch, caller: CallerDep) -> BotProfileOut:
+@router.patch("/{bot_profile_id}", responses=responses(NotAuthenticated, NotPermitted, NotFound))
+async def patch(bot_profile_id: str, body: BotProfilePatch, caller: AdminDep) -> BotProfileOut:
     """Change the fields that are sent."""
     bot_id = _checked(bot_profile_id)
     changes = given(body)
@@ -105,9 +117,9 @@ async def patch(bot_profile_id: str, body: BotProfilePatch, caller: CallerDep) -
 @router.delete(
     "/{bot_profile_id}",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=responses(NotAuthenticated, NotFound),
+    responses=responses(NotAuthenticated, NotPermitted, NotFound),
 )
-async def deactivate(bot_profile_id: str, caller: CallerDep) -> None:
+async def deactivate(bot_profile_id: str, caller: AdminDep) -> None:
     """Switch a bot off. It can still be read, and switched on again by PATCH."""
     await caller.order(DeactivateBotProfile(bot_profile_id=_checked(bot_profile_id)))
 

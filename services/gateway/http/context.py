@@ -16,7 +16,13 @@ from shared.contracts.base import Command, Done, Message, Metadata, Question
 from shared.contracts.gateway import Principal
 from shared.contracts.operations import AwaitPosition, Position
 from shared.kernel.clock import utc_now
-from shared.kernel.errors import InvalidCommand, NotAuthenticated, Refused, Unavailable
+from shared.kernel.errors import (
+    InvalidCommand,
+    NotAuthenticated,
+    NotPermitted,
+    Refused,
+    Unavailable,
+)
 from shared.kernel.ids import TOKEN, derived_id, new_id
 from shared.kernel.tokens import is_well_formed, token_hash
 from shared.runtime.bus import Bus
@@ -166,6 +172,24 @@ async def authenticate(gateway: Gateway, token: str) -> Principal:
 
 GatewayDep = Annotated[Gateway, Depends(gateway_of)]
 CallerDep = Annotated[Caller, Depends(caller)]
+
+
+async def admin(caller: CallerDep) -> Caller:
+    """Raise `NotPermitted` unless the caller may change the tenant's set-up."""
+    if caller.principal.role not in ("owner", "admin"):
+        raise NotPermitted("Only owners and admins can do this")
+    return caller
+
+
+async def owner(caller: CallerDep) -> Caller:
+    """Raise `NotPermitted` unless the caller is an owner."""
+    if caller.principal.role != "owner":
+        raise NotPermitted("Only owners can do this")
+    return caller
+
+
+AdminDep = Annotated[Caller, Depends(admin)]
+OwnerDep = Annotated[Caller, Depends(owner)]
 
 
 def checked_id(value: str, error: Refused) -> str:

@@ -5,7 +5,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, status
 from pydantic import BaseModel, Field
 
-from services.gateway.http.context import Caller, CallerDep, Text, Timestamp, checked_id, given
+from services.gateway.http.context import (
+    AdminDep,
+    Caller,
+    CallerDep,
+    Text,
+    Timestamp,
+    checked_id,
+    given,
+)
 from shared.contracts.ingest import (
     Authority,
     CreateSource,
@@ -23,7 +31,13 @@ from shared.contracts.ingest import (
     Timeline,
     UpdateSource,
 )
-from shared.kernel.errors import Conflict, InvalidCommand, NotAuthenticated, NotFound
+from shared.kernel.errors import (
+    Conflict,
+    InvalidCommand,
+    NotAuthenticated,
+    NotFound,
+    NotPermitted,
+)
 from shared.web.problem import responses
 
 router = APIRouter(prefix="/v1/sources", tags=["sources"])
@@ -88,9 +102,9 @@ class Accepted(BaseModel):
 @router.post(
     "",
     status_code=status.HTTP_201_CREATED,
-    responses=responses(NotAuthenticated, NotFound, InvalidCommand),
+    responses=responses(NotAuthenticated, NotPermitted, NotFound, InvalidCommand),
 )
-async def create(body: SourceIn, caller: CallerDep) -> SourceOut:
+async def create(body: SourceIn, caller: AdminDep) -> SourceOut:
     """Add a source. It answers after `POST /v1/sources/{id}/ingest`."""
     source_id = caller.id_for("source")
     settings = SourceSettings(
@@ -146,8 +160,10 @@ async def timeline(source_id: str, caller: CallerDep) -> list[TimelineEntryOut]:
     return [TimelineEntryOut.model_validate(entry.model_dump()) for entry in found.items]
 
 
-@router.patch("/{source_id}", responses=responses(NotAuthenticated, NotFound, InvalidCommand))
-async def patch(source_id: str, body: SourcePatch, caller: CallerDep) -> SourceOut:
+@router.patch(
+    "/{source_id}", responses=responses(NotAuthenticated, NotPermitted, NotFound, InvalidCommand)
+)
+async def patch(source_id: str, body: SourcePatch, caller: AdminDep) -> SourceOut:
     """Change the fields that are sent. Nothing is ingested again by this."""
     checked = _checked(source_id)
     changes = given(body)
@@ -162,9 +178,9 @@ async def patch(source_id: str, body: SourcePatch, caller: CallerDep) -> SourceO
 @router.delete(
     "/{source_id}",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=responses(NotAuthenticated, NotFound),
+    responses=responses(NotAuthenticated, NotPermitted, NotFound),
 )
-async def delete(source_id: str, caller: CallerDep) -> None:
+async def delete(source_id: str, caller: AdminDep) -> None:
     """Delete a source. When this is answered, no answer can come from it any more."""
     done = await caller.order(DeleteSource(source_id=_checked(source_id)))
     await caller.until_shown("chat", "index", done)
@@ -173,9 +189,9 @@ async def delete(source_id: str, caller: CallerDep) -> None:
 @router.post(
     "/{source_id}/ingest",
     status_code=status.HTTP_202_ACCEPTED,
-    responses=responses(NotAuthenticated, NotFound, Conflict),
+    responses=responses(NotAuthenticated, NotPermitted, NotFound, Conflict),
 )
-async def ingest(source_id: str, caller: CallerDep) -> Accepted:
+async def ingest(source_id: str, caller: AdminDep) -> Accepted:
     """Fetch, prepare and index the source. Its status and timeline tell how far it is."""
     checked = _checked(source_id)
     await caller.order(RequestIngestion(source_id=checked))
