@@ -41,7 +41,7 @@ def options(name: str, on_fatal: Callable[[], None] = give_up) -> dict[str, Any]
         log.info("nats connection closed")
 
     async def on_disconnected() -> None:
-        log.warning("nats disconnected")
+        log.info("nats disconnected")  # an orderly close comes by here as well
 
     async def on_reconnected() -> None:
         log.info("nats reconnected")

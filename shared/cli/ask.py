@@ -38,11 +38,18 @@ def _cite(cited: list[dict[str, Any]], said: str, done: dict[str, Any]) -> None:
     if used:
         _say("\n")
     for item in used:
-        where = " / ".join(part for part in (item["title"], item["heading"]) if part)
-        _say(f"  [{item['n']}] {where or item['source_id']}")
+        _say(f"  [{item['n']}] {_place(item)}")
         _say(f"  {item['url']}\n" if item["url"] else "\n")
         _say(f"      /v1/citations/{item['citation_id']}\n")
     _say(f"\n  {done['usage'].get('model', '')}\n")
+
+
+def _place(item: dict[str, Any]) -> str:
+    """Title and heading path; a document's first heading is often its title as well."""
+    title, heading = item["title"], item["heading"]
+    if title and heading and not heading.startswith(title):
+        return f"{title} / {heading}"
+    return str(heading or title or item["source_id"])
 
 
 def _say(text: str) -> None:
