@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test check fmt lock schemas bench clean
+.PHONY: help install up test check fmt lock schemas docs bench clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ lock: $(STAMP) ## Resolve requirements.lock anew
 
 schemas: $(STAMP) ## Release the schemas of new messages
 	$(BIN)/python -m tests.architecture.release_schemas
+
+docs: $(STAMP) ## Write docs/messages.md and docs/configuration.md anew
+	$(BIN)/python -m docs.generate
 
 bench: $(STAMP) ## The figures of docs/figures.md
 	$(BIN)/python -m bench.run

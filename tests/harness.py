@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -14,9 +15,10 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
+import pytest
 from typing_extensions import override
 
-START_SECONDS = 40.0
+START_SECONDS = 150.0
 WAIT_SECONDS = 60.0
 
 
@@ -26,6 +28,8 @@ class Installation:
     def __init__(self, data_dir: Path, *flags: str, env: Mapping[str, str] | None = None) -> None:
         self.data_dir = data_dir
         self._flags = flags
+        # Two that start at the same time must not both find the same port free.
+        self._port = random.randrange(10_000, 19_000)  # noqa: S311  no secret
         self._env = {**os.environ, "MINIRAG_EGRESS_ALLOW_LOOPBACK": "true", **(env or {})}
         self._process: subprocess.Popen[str] | None = None
         self.output: list[str] = []
@@ -34,7 +38,7 @@ class Installation:
         """Start and wait until it says that it is ready."""
         command = [sys.executable, "-m", "shared.cli.app", "up", "--data-dir", str(self.data_dir)]
         self._process = subprocess.Popen(
-            [*command, "--port", "18700", *self._flags],
+            [*command, "--port", str(self._port), *self._flags],
             env=self._env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -78,6 +82,12 @@ class Installation:
             file.stem: int(file.read_text().split()[0])
             for file in (self.data_dir / "pids").glob("*.pid")
         }
+
+    @property
+    def pid(self) -> int:
+        """Of the supervisor."""
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def url(self) -> str:
@@ -240,6 +250,16 @@ def website(pages: Mapping[str, tuple[str, bytes]]) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def reachable(factory: pytest.TempPathFactory, name: str) -> Path:
+    """A folder that Postgres' own user can enter when the tests run as root."""
+    folder = factory.mktemp(name)
+    for part in (folder, *folder.parents):
+        if part.stat().st_uid != 0 or part == Path("/tmp"):
+            break
+        part.chmod(part.stat().st_mode | 0o011)
+    return folder
 
 
 def _kill(pid: int) -> None:

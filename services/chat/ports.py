@@ -77,7 +77,10 @@ class VectorIndex(Protocol):
     """Chunks of many tenants with dense and sparse vectors of one embedding model."""
 
     async def upsert(self, points: Sequence[Point]) -> None:
-        """Put points in, replacing those of the same id."""
+        """Put points in, replacing those of the same id.
+
+        Raise `ValueError`, and put none in, if a vector has another length than the index takes.
+        """
         ...
 
     async def delete(self, scope: Scope, *, below_revision: int | None = None) -> None:

@@ -163,10 +163,12 @@ class AnswerQuestion:
         """After the last attempt the turn says so: no answer is generated for ever."""
         failure = ModelFailed("failed", "The answer failed.", retryable=True, status=503)
         await self._fail(recorded, failure)
-        speech = Speech(self.frames, recorded.tenant_id, recorded.event.turn_id)
-        await speech.finish(
-            "error", {"detail": failure.detail, "code": failure.code, "retryable": True}
-        )
+        turn_id = recorded.event.turn_id
+        before = await self.frames.stored(recorded.tenant_id, turn_id)
+        speech = Speech(self.frames, recorded.tenant_id, turn_id, before)
+        if not speech.ended:
+            turn = await self.chats.get_turn(GetTurn(turn_id=turn_id), recorded.metadata)
+            await tell_end(speech, turn)
 
     async def _answer(
         self, recorded: Recorded[QuestionAsked], speech: Speech, started: float

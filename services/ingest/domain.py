@@ -5,6 +5,7 @@ of `ingested`, `unchanged` or `failed`. The revision that answered before goes o
 another one is in the index.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -41,6 +42,7 @@ from shared.contracts.ingest import (
 from shared.kernel.decider import Decider
 from shared.kernel.errors import Conflict, InvalidCommand, NotFound
 
+WEB = re.compile(r"https?://", re.IGNORECASE)
 REASON_LIMIT = 2000
 """Characters of an error message that are kept; the public contract's limit."""
 
@@ -237,7 +239,7 @@ def _check(source_type: SourceType, settings: SourceSettings) -> None:
     if source_type != "url":
         return
     url = settings.config.get("url")
-    if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+    if not isinstance(url, str) or not WEB.match(url):
         raise InvalidCommand("a url source needs an http or https address", field="config.url")
 
 

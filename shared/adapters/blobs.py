@@ -6,10 +6,14 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from shared.kernel.errors import Unavailable
 from shared.kernel.ids import subject_token
+
+FAILURES = (BaseError, OSError)
+"""What the store raises: errors of its own for a service, the system's for a folder."""
 
 
 class Blobs:
@@ -29,15 +33,16 @@ class Blobs:
         return cls(LocalStore(prefix=root, mkdir=True), root)
 
     async def put(self, tenant_id: str, data: bytes) -> str:
-        """Store `data` durably and return its reference. The same bytes are stored once."""
+        """Store `data` durably and return its reference. The same bytes are stored once.
+
+        Raise `Unavailable` if it cannot be written now.
+        """
         ref = hashlib.sha256(data).hexdigest()
         path = _path(tenant_id, ref)
         try:
-            await self._store.head_async(path)
-        except FileNotFoundError:
-            await self._store.put_async(path, data)
-            if self._root is not None:
-                await asyncio.to_thread(_sync, self._root / path)
+            await self._put(path, data)
+        except FAILURES as error:
+            raise Unavailable(f"blob {ref} cannot be written") from error
         return ref
 
     async def get(self, tenant_id: str, ref: str) -> bytes:
@@ -45,8 +50,16 @@ class Blobs:
         try:
             found = await self._store.get_async(_path(tenant_id, ref))
             return bytes(await found.bytes_async())
-        except (FileNotFoundError, OSError) as error:
+        except FAILURES as error:
             raise Unavailable(f"blob {ref} cannot be read") from error
+
+    async def _put(self, path: str, data: bytes) -> None:
+        try:
+            await self._store.head_async(path)
+        except FileNotFoundError:
+            await self._store.put_async(path, data)
+            if self._root is not None:
+                await asyncio.to_thread(_sync, self._root / path)
 
 
 def _path(tenant_id: str, ref: str) -> str:

@@ -77,6 +77,11 @@ class Inflater:
             raise httpx.DecodingError(f"the body comes in an unknown encoding, {encoding!r}")
         self._zlib = zlib.decompressobj(_GZIP_OR_ZLIB)
         self._may_be_raw = encoding == "deflate"
+        self._undecided = b""
+        """What came while it could still be either kind of deflate."""
+        self._between = b""
+        """Behind the end of a member: what may begin another one."""
+        self._over = False
 
     @property
     def complete(self) -> bool:
@@ -85,10 +90,15 @@ class Inflater:
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """What `data` adds, in pieces. Raises `httpx.DecodingError`."""
-        while True:
+        while not self._over:
             if self._zlib.eof:
+                data, self._between = self._between + data, b""
+                if len(data) < len(_GZIP_MAGIC) and _GZIP_MAGIC.startswith(data):
+                    self._between = data
+                    return
                 if not data.startswith(_GZIP_MAGIC):
-                    return  # whatever follows the end is padding
+                    self._over = True  # whatever follows the end is padding
+                    return
                 self._zlib = zlib.decompressobj(_GZIP_OR_ZLIB)
             piece = self._inflate(data)
             if piece:
@@ -98,6 +108,8 @@ class Inflater:
                 return
 
     def _inflate(self, data: bytes) -> bytes:
+        if self._may_be_raw:
+            self._undecided += data
         try:
             piece = self._zlib.decompress(data, PIECE)
         except zlib.error as error:
@@ -106,6 +118,7 @@ class Inflater:
             # Some servers leave out the header that the name of this encoding promises.
             self._may_be_raw = False
             self._zlib = zlib.decompressobj(_RAW_DEFLATE)
-            return self._inflate(data)
-        self._may_be_raw = self._may_be_raw and not piece
+            return self._inflate(self._undecided)
+        if piece:
+            self._may_be_raw, self._undecided = False, b""
         return piece

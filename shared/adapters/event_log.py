@@ -88,7 +88,7 @@ class EventLog:
     ) -> list[Recorded[Event]]:
         """Events of one aggregate behind sequence `after`, read from the leader's storage.
 
-        Raises `Unavailable` if the log does not answer.
+        Raises `Unavailable` if the log does not answer, `Unusable` at an event of a newer version.
         """
         subject = aggregate_subject(tenant_id, aggregate, aggregate_id)
         found: list[Recorded[Event]] = []
@@ -98,7 +98,7 @@ class EventLog:
             reply = await self._get(request)
             if reply is None:
                 return found
-            found.append(await self._codec.recorded(*reply))
+            found.append(await self._decoded(*reply))
             sequence = reply[0] + 1
 
     async def last_sequence_of(self, tenant_id: str, aggregate: str, aggregate_id: str) -> int:
@@ -110,18 +110,18 @@ class EventLog:
     async def last_of(
         self, tenant_id: str, aggregate: str, aggregate_id: str
     ) -> Recorded[Event] | None:
-        """The aggregate's last event, if it has one. From the leader: exact."""
+        """The aggregate's last event, if it has one. From the leader: exact. Raises as `tail`."""
         subject = aggregate_subject(tenant_id, aggregate, aggregate_id)
         reply = await self._get({"last_by_subj": f"{subject}.*"})
-        return None if reply is None else await self._codec.recorded(*reply)
+        return None if reply is None else await self._decoded(*reply)
 
     async def last_sequence(self) -> int:
-        """Sequence of the newest event of all."""
-        return int((await self._js.stream_info(STREAM)).state.last_seq)
+        """Sequence of the newest event of all. Raises `Unavailable`."""
+        return int((await self._info()).state.last_seq)
 
     async def identity(self) -> str:
-        """Tells this log from one that was made anew under the same name."""
-        return str((await self._js.stream_info(STREAM)).created)
+        """Tells this log from one that was made anew under the same name. Raises `Unavailable`."""
+        return str((await self._info()).created)
 
     async def read(
         self, after: int, subjects: Sequence[str], *, batch: int = 500
@@ -169,10 +169,21 @@ class EventLog:
                 if found.pending == 0:
                     return
 
+    async def _info(self) -> api.StreamInfo:
+        try:
+            return await self._js.stream_info(STREAM)
+        except (nats.errors.Error, TimeoutError) as error:
+            raise Unavailable("event log does not answer") from error
+
     async def _recorded(self, message: Msg) -> Recorded[Event]:
         sequence = int(message.reply.split(".")[5])
+        return await self._decoded(sequence, message.headers or {}, message.data)
+
+    async def _decoded(
+        self, sequence: int, headers: Mapping[str, str], data: bytes
+    ) -> Recorded[Event]:
         try:
-            return await self._codec.recorded(sequence, message.headers or {}, message.data)
+            return await self._codec.recorded(sequence, headers, data)
         except UnknownEvent as error:
             raise Unusable(
                 f"event {sequence} is of a type only a newer version knows: {error}"

@@ -57,8 +57,9 @@ class Projector:
         if log_identity != identity or position > last:
             raise Unusable(
                 f"read model {self.store.schema} was built from another log or a later state of "
-                f"this one (it stands at {position}, the log at {last}): restore the log, or "
-                f"accept it with `minirag rebuild {self.store.model.name}`"
+                f"this one (it stands at {position}, the log at {last}): restore the log, or drop "
+                "the schema to have it made anew from this one (embedded: remove the folders "
+                "`postgres` and `index` of the data directory)"
             )
         if version != self.store.model.version:
             log.info("read model has another version: rebuilding", extra=self._about())

@@ -1,8 +1,8 @@
 """Continuous pull from a JetStream consumer: one inbox, overlapping requests, a watchdog.
 
 nats-py's `fetch` costs a subscription and a round trip per batch; this keeps one request open and
-asks for more before the last one is used up. Missed heartbeats mean that the server forgot the
-request (it restarted), so it is made again.
+asks for more before the last one is used up. A new connection, or missed heartbeats, mean that the
+server forgot the request (it restarted), so it is made again.
 """
 
 import asyncio
@@ -14,6 +14,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 GONE = "consumer gone"
+LOOK_SECONDS = 0.5
+"""How often a silent consumer looks whether the connection is a new one."""
 
 
 class PullEnded(Exception):
@@ -44,6 +46,7 @@ class Pull:
         self._asked = 0
         self._requests = 0
         self._heard = 0.0
+        self._reconnects = 0
         self._ended: str | None = None
         self._subscription: Any = None
 
@@ -71,10 +74,11 @@ class Pull:
             self._woken.clear()
             silence = self._heartbeat * 2.5 - (loop.time() - self._heard)
             try:
-                async with asyncio.timeout(max(silence, 0.01)):
+                async with asyncio.timeout(min(max(silence, 0.01), LOOK_SECONDS)):
                     await self._woken.wait()
             except TimeoutError:
-                if loop.time() - self._heard >= self._heartbeat * 2:
+                silent = loop.time() - self._heard >= self._heartbeat * 2
+                if silent or self._reconnects != self._client.stats["reconnects"]:
                     self._asked = 0
         count = len(self._ready) if most is None else min(most, len(self._ready))
         return [self._ready.popleft() for _ in range(count)]
@@ -86,6 +90,7 @@ class Pull:
         self._asked += need
         self._requests += 1
         self._heard = asyncio.get_running_loop().time()
+        self._reconnects = self._client.stats["reconnects"]
         body = {
             "batch": need,
             "expires": int(self._expires * 1e9),

@@ -314,7 +314,7 @@ class ReadModelStore:
         )
         rows = await db.execute(
             text(
-                f"select a.tenant_id, a.aggregate, a.id, a.version, a.state from {name} a "  # noqa: S608
+                f"select a.tenant_id, a.aggregate, a.id, a.version, a.state from {name} a "  # noqa: S608  our own name
                 f"join ({given}) as given using (tenant_id, aggregate, id) "
                 "order by a.tenant_id, a.aggregate, a.id for update of a"
             ).columns(state=JSONB),

@@ -4,15 +4,35 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 HTML_LIMIT = 5_000_000
 """Bytes of a page that are read; beyond it pages are built to hurt."""
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\u2060\ufeff\u00ad]")
+CONTROL = re.compile(
+    r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff"
+    r"\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]"
+)
+"""What nobody sees, and what could hide a text from its readers but not from a model: reversed
+writing and tags (Unicode TR36). Joiners stay, as scripts and emoji need them."""
 BLANKS = re.compile(r"[^\S\n]+")
-HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t]*#*$")
+HEADING = re.compile(r"(#{1,6})[ \t]+(\S.*)")
+CHARSET = re.compile(r"charset=[\"']?([\w-]+)", re.IGNORECASE)
+META_CHARSET = re.compile(
+    rb"<meta[^>]{1,200}charset=[\"']?(?!utf-?(?:16|32))([\w-]+)", re.IGNORECASE
+)
+META_BYTES = 4096
+LONGEST_CHARACTER = 4
+"""Bytes of it."""
+MEANT = dict.fromkeys(("iso-8859-1", "latin-1", "latin1", "ascii", "us-ascii"), "cp1252")
+"""What pages that name these really hold, as browsers read them (WHATWG Encoding, 4.2)."""
+INLINE = re.compile(
+    r"a|abbr|b|bdi|bdo|cite|code|data|del|dfn|em|font|i|ins|kbd|label|mark|q|s|samp|small|span|"
+    r"strong|sub|sup|time|u|var|wbr"
+)
 BOILERPLATE = ("//nav", "//footer", "//aside", "//script", "//style", "//noscript", "//template")
 """Pruned first: from short pages the extractor would take everything."""
-FENCE = re.compile(r"^[ \t]*(```|~~~)")
+FENCE = re.compile(r"[ \t]*(?:(```)[^`]*|(~~~).*)$")
+"""Opens or closes a block of code; three backticks with more behind them are code in a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +57,18 @@ def read_document(data: bytes, media_type: str) -> Document:
     kind, _, parameters = media_type.partition(";")
     kind = kind.strip().lower()
     if kind in ("text/html", "application/xhtml+xml"):
-        return read_html(data)
+        return read_html(data, parameters)
     if kind.startswith("text/") or kind in ("application/json", "application/octet-stream"):
         text = normalise(decode(data, parameters))
         return Document(text, first_heading(text))
     raise ValueError(f"{kind or 'this kind of content'} cannot be read yet")
 
 
-def decode(data: bytes, parameters: str = "") -> str:
+def decode(data: bytes, parameters: str = "", *, whole: bool = True) -> str:
     """Text of bytes: by byte order mark, declared charset, UTF-8, or the best guess.
 
-    Raises `ValueError` for bytes that are no text.
+    Not `whole`: the last character may be cut through. Raises `ValueError` for bytes that are no
+    text.
     """
     for mark, codec in (
         (b"\xef\xbb\xbf", "utf-8-sig"),
@@ -56,11 +77,12 @@ def decode(data: bytes, parameters: str = "") -> str:
     ):
         if data.startswith(mark):
             return data.decode(codec, "replace")
-    declared = re.search(r"charset=\"?([\w-]+)", parameters)
-    for codec in (declared.group(1) if declared else "utf-8", "utf-8"):
+    declared = CHARSET.search(parameters)
+    named = declared.group(1).lower() if declared else "utf-8"
+    for codec in (MEANT.get(named, named), "utf-8"):
         try:
-            return data.decode(codec)
-        except (UnicodeDecodeError, LookupError):
+            return _decoded(data, codec, whole=whole)
+        except (UnicodeError, LookupError):
             continue
     if b"\x00" in data[:4096]:
         raise ValueError("the content is not text")
@@ -72,16 +94,31 @@ def decode(data: bytes, parameters: str = "") -> str:
     return str(best)
 
 
-def read_html(data: bytes) -> Document:
+def _decoded(data: bytes, codec: str, *, whole: bool) -> str:
+    try:
+        return data.decode(codec)
+    except UnicodeDecodeError as error:
+        if whole or error.start < len(data) - LONGEST_CHARACTER:
+            raise
+        return data[: error.start].decode(codec)
+
+
+def read_html(data: bytes, parameters: str = "") -> Document:
     """Main content of a page as Markdown, without navigation, footer and cookie bars."""
     import trafilatura  # noqa: PLC0415  40 MB, loaded in workers only
-    from lxml import html as lxml_html  # noqa: PLC0415
 
-    page = data[:HTML_LIMIT]
+    if not CHARSET.search(parameters) and (meta := META_CHARSET.search(data[:META_BYTES])):
+        # A page in which this can be read is in no encoding of two or four bytes a letter.
+        parameters = f"charset={meta.group(1).decode()}"
+    # Given as text, not as bytes: those the library would unpack first, without a limit. With a
+    # document type in front it takes fragments, too.
+    page = "<!DOCTYPE html>\n" + decode(
+        data[:HTML_LIMIT], parameters, whole=len(data) <= HTML_LIMIT
+    )
     tree = trafilatura.load_html(page)
     if tree is None:
         raise ValueError("the page is empty or not HTML")
-    title = tree.findtext(".//title")
+    title = tree.findtext(".//head/title")
     text = trafilatura.extract(
         tree,
         output_format="markdown",
@@ -91,20 +128,29 @@ def read_html(data: bytes) -> Document:
         include_formatting=True,
         prune_xpath=list(BOILERPLATE),
     )
-    if not text:
-        body = lxml_html.document_fromstring(page)
-        for hidden in body.xpath("|".join(BOILERPLATE)):
-            hidden.drop_tree()
-        text = body.text_content()
-    normal = normalise(text or "")
+    normal = normalise(text or _all_text(trafilatura.load_html(page)))
     return Document(normal, " ".join(title.split()) if title and title.strip() else None)
+
+
+def _all_text(tree: Any) -> str:
+    """Every text of a page's body that is not boilerplate, a line per block."""
+    body = tree.find("body")
+    if body is None:
+        return ""
+    for hidden in body.xpath("|".join(BOILERPLATE)):
+        hidden.drop_tree()
+    for element in body.iter():
+        if not INLINE.fullmatch(str(element.tag)):
+            element.text = f"\n{element.text or ''}"
+            element.tail = f"\n{element.tail or ''}"
+    return str(body.text_content())
 
 
 def normalise(text: str) -> str:
     """One form for the same text, so that its hash tells whether it changed.
 
     NFC; every kind of blank becomes one space, for words must not fuse; at most one empty line;
-    control and zero-width characters go. Indentation of code is kept to the level of one space.
+    control and hidden characters go. Indentation of code is kept to the level of one space.
     """
     text = unicodedata.normalize("NFC", text)
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n")
@@ -117,9 +163,21 @@ def normalise(text: str) -> str:
 def first_heading(text: str) -> str | None:
     """The first Markdown heading, as a title."""
     for line in text.split("\n", 40)[:40]:
-        if found := HEADING.match(line):
-            return found.group(2)
+        if found := heading_of(line):
+            return found[1]
     return None
+
+
+def heading_of(line: str) -> tuple[int, str] | None:
+    """Level and text of a Markdown heading: closing marks go if a blank stands before them."""
+    found = HEADING.match(line)
+    if found is None:
+        return None
+    name = found.group(2).rstrip()
+    bare = name.rstrip("#")
+    if bare != name and (not bare or bare[-1] in " \t"):
+        name = bare.rstrip()
+    return (len(found.group(1)), name) if name else None
 
 
 def split(text: str, max_chars: int, overlap: int) -> list[Chunk]:
@@ -147,18 +205,19 @@ def sections(text: str) -> Iterator[tuple[int, int, str | None]]:
     path: list[tuple[int, str]] = []
     start = 0
     heading: str | None = None
-    has_text = fenced = False
+    has_text = False
+    fence: str | None = None
     position = 0
     for line in text.splitlines(keepends=True):
-        if FENCE.match(line):
-            fenced = not fenced
-        found = None if fenced else HEADING.match(line.rstrip("\n"))
+        mark = FENCE.match(line.rstrip("\n"))
+        if mark is not None and fence in (None, mark.group(1) or mark.group(2)):
+            fence = (mark.group(1) or mark.group(2)) if fence is None else None
+        found = None if fence else heading_of(line.rstrip("\n"))
         if found is not None:
             if has_text:
                 yield start, position, heading
             start, has_text = position + len(line), False
-            level = len(found.group(1))
-            path = [entry for entry in path if entry[0] < level] + [(level, found.group(2))]
+            path = [entry for entry in path if entry[0] < found[0]] + [found]
             heading = " > ".join(name for _, name in path)
         elif line.strip():
             has_text = True

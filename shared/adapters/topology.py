@@ -10,15 +10,19 @@ from typing import Any
 
 import nats.errors
 from nats.aio.client import Client
-from nats.js import JetStreamContext, api
+from nats.js import api
 from nats.js.errors import APIError, NotFoundError
 
 from shared.adapters.vault import BUCKET
-from shared.kernel.errors import Unusable
+from shared.kernel.errors import Unavailable, Unusable
 
 DAY = 86_400.0
 JOB_PARTITIONS = 16
+NOT_READY = 503
+"""Code of the answers of a server that is starting or has no leader."""
 TOKEN_SECONDS = 300.0
+DUPLICATE_SECONDS = 120.0
+"""What the server takes where nothing is said; said, so that nothing differs at the next start."""
 
 STREAMS: Sequence[api.StreamConfig] = (
     api.StreamConfig(
@@ -29,7 +33,7 @@ STREAMS: Sequence[api.StreamConfig] = (
         storage=api.StorageType.FILE,
         discard=api.DiscardPolicy.NEW,
         max_msg_size=1_048_576,
-        duplicate_window=120,
+        duplicate_window=DUPLICATE_SECONDS,
         allow_direct=True,
         allow_atomic=True,
         republish=api.RePublish(src="evt.>", dest="live.>"),
@@ -73,7 +77,9 @@ STREAMS: Sequence[api.StreamConfig] = (
         # The server takes no schedules in a stream that refuses new messages.
         discard=api.DiscardPolicy.OLD,
         max_msgs_per_subject=100,
+        duplicate_window=DUPLICATE_SECONDS,
         allow_msg_schedules=True,
+        allow_rollup_hdrs=True,  # comes with schedules
         allow_msg_ttl=True,
         allow_direct=True,
     ),
@@ -86,6 +92,7 @@ STREAMS: Sequence[api.StreamConfig] = (
         discard=api.DiscardPolicy.OLD,
         no_ack=True,
         max_age=TOKEN_SECONDS,
+        duplicate_window=DUPLICATE_SECONDS,
         max_bytes=268_435_456,
         max_msgs_per_subject=20_000,
         allow_direct=True,
@@ -98,6 +105,7 @@ STREAMS: Sequence[api.StreamConfig] = (
         storage=api.StorageType.FILE,
         discard=api.DiscardPolicy.NEW,
         max_age=30 * DAY,
+        duplicate_window=DUPLICATE_SECONDS,
         allow_direct=True,
     ),
     api.StreamConfig(
@@ -108,6 +116,7 @@ STREAMS: Sequence[api.StreamConfig] = (
         storage=api.StorageType.FILE,
         discard=api.DiscardPolicy.NEW,
         max_msgs_per_subject=1,
+        duplicate_window=DUPLICATE_SECONDS,
         allow_rollup_hdrs=True,
         deny_delete=True,
         # A replica may lag behind: a key that looks absent would be an answer that looks erased.
@@ -119,39 +128,40 @@ STREAMS: Sequence[api.StreamConfig] = (
 async def ensure_streams(client: Client, *, replicas: int = 1) -> None:
     """Create what is missing and apply what changed.
 
-    Raises `Unusable`, naming stream and difference, if the server will not take a change.
+    Raises `Unusable`, naming stream and difference, if the server will not take a change, and
+    `Unavailable` if it does not answer.
     """
     js = client.jetstream(timeout=10)
     for wanted in STREAMS:
         copies = 1 if wanted.storage == api.StorageType.MEMORY else replicas
-        config = wanted.evolve(num_replicas=copies)
+        # Asynchronous persistence acknowledges what a power cut can take.
+        config = wanted.evolve(num_replicas=copies, persist_mode=api.PersistMode.DEFAULT)
+        changes: list[str] = []
         try:
-            have = (await js.stream_info(config.name or "")).config
-        except NotFoundError:
-            await _create_stream(js, config)
-            continue
-        if changes := differences(config, have):
             try:
+                changes = differences(config, (await js.stream_info(config.name or "")).config)
+            except NotFoundError:
+                await js.add_stream(config)
+            if changes:
                 await js.update_stream(config)
-            except (APIError, nats.errors.Error) as error:
-                raise Unusable(_refusal("stream", config.name, changes, error)) from error
+        except (nats.errors.Error, TimeoutError) as error:
+            raise _refusal("stream", config.name, changes, error) from error
 
 
 async def ensure_consumer(client: Client, stream: str, wanted: api.ConsumerConfig) -> None:
-    """Create a durable consumer or apply what changed. Raises `Unusable` as `ensure_streams`."""
+    """Create a durable consumer or apply what changed. Raises as `ensure_streams`."""
     js = client.jetstream(timeout=10)
     name = wanted.durable_name or ""
+    changes: list[str] = []
     try:
-        have = (await js.consumer_info(stream, name)).config
-        changes = differences(wanted, have)
-        if not changes:
-            return
-    except NotFoundError:
-        changes = []
-    try:
-        await js.add_consumer(stream, wanted)
-    except (APIError, nats.errors.Error) as error:
-        raise Unusable(_refusal("consumer", f"{stream}/{name}", changes, error)) from error
+        try:
+            changes = differences(wanted, (await js.consumer_info(stream, name)).config)
+        except NotFoundError:
+            await js.add_consumer(stream, wanted)
+        if changes:
+            await js.add_consumer(stream, wanted)
+    except (nats.errors.Error, TimeoutError) as error:
+        raise _refusal("consumer", f"{stream}/{name}", changes, error) from error
 
 
 def command_consumer(service: str, aggregates: Sequence[str]) -> api.ConsumerConfig:
@@ -205,6 +215,8 @@ def differences(wanted: Any, have: Any) -> list[str]:
         there = getattr(have, field.name)
         if isinstance(value, bool) and there is None:
             there = False
+        if field.name == "persist_mode" and there is None:
+            there = api.PersistMode.DEFAULT
         if isinstance(value, list) and isinstance(there, list):
             value, there = sorted(value), sorted(there)
         if value != there and not (value == 0 and there in (None, -1)):
@@ -212,13 +224,10 @@ def differences(wanted: Any, have: Any) -> list[str]:
     return found
 
 
-async def _create_stream(js: JetStreamContext, config: api.StreamConfig) -> None:
-    try:
-        await js.add_stream(config)
-    except (APIError, nats.errors.Error) as error:
-        raise Unusable(_refusal("stream", config.name, [], error)) from error
-
-
-def _refusal(kind: str, name: str | None, changes: Sequence[str], error: Exception) -> str:
+def _refusal(
+    kind: str, name: str | None, changes: Sequence[str], error: Exception
+) -> Unusable | Unavailable:
+    if not isinstance(error, APIError) or error.code == NOT_READY:
+        return Unavailable(f"the broker does not answer for {kind} {name}: {error!r}")
     what = "; ".join(changes) or "it is missing"
-    return f"the broker does not take our definition of {kind} {name} ({what}): {error}"
+    return Unusable(f"the broker does not take our definition of {kind} {name} ({what}): {error}")

@@ -8,15 +8,17 @@ import base64
 import hashlib
 import os
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
+import nats.errors
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
-from shared.kernel.errors import Unusable
+from shared.kernel.errors import Unavailable, Unusable
 
 BUCKET: Final = "vault"
 NONCE: Final = 12
@@ -57,7 +59,10 @@ class Keyring:
 
 
 class Vault:
-    """Secrets by reference, and one data key per person or conversation."""
+    """Secrets by reference, and one data key per person or conversation.
+
+    Everything raises `Unavailable` if the broker does not answer.
+    """
 
     def __init__(self, bucket: KeyValue, keyring: Keyring, *, cached_keys: int = 10_000) -> None:
         self._bucket = bucket
@@ -68,14 +73,16 @@ class Vault:
     async def put(self, tenant_id: str, ref: str, secret: bytes) -> None:
         """Store a secret under `ref`, replacing what was there."""
         name = f"{tenant_id}.secret.{ref}"
-        await self._bucket.put(name, self._keyring.seal(name, secret))
+        with _answering():
+            await self._bucket.put(name, self._keyring.seal(name, secret))
 
     async def get(self, tenant_id: str, ref: str) -> bytes | None:
         """The secret, or None if there is none (any more)."""
         return await self._open(f"{tenant_id}.secret.{ref}")
 
     async def remove(self, tenant_id: str, ref: str) -> None:
-        await self._bucket.purge(f"{tenant_id}.secret.{ref}")
+        with _answering():
+            await self._bucket.purge(f"{tenant_id}.secret.{ref}")
 
     async def data_key(self, tenant_id: str, subject: str, *, create: bool) -> bytes | None:
         """The 32-byte key of a data subject; None if it was destroyed or never made."""
@@ -85,12 +92,7 @@ class Vault:
             return cached
         key = await self._open(name)
         if key is None and create:
-            fresh = AESGCM.generate_key(256)
-            try:
-                await self._bucket.create(name, self._keyring.seal(name, fresh))
-                key = fresh
-            except KeyWrongLastSequenceError:
-                key = await self._open(name)
+            key = await self._create(name)
         if key is not None:
             self._keys[name] = key
             while len(self._keys) > self._cached_keys:
@@ -100,12 +102,32 @@ class Vault:
     async def destroy_key(self, tenant_id: str, subject: str) -> None:
         """Make everything sealed for this subject unreadable, wherever a copy lies."""
         name = f"{tenant_id}.key.{subject}"
-        await self._bucket.purge(name)
+        with _answering():
+            await self._bucket.purge(name)
         self._keys.pop(name, None)
 
+    async def _create(self, name: str) -> bytes | None:
+        """A new key, or the one that somebody else made meanwhile."""
+        fresh = AESGCM.generate_key(256)
+        with _answering():
+            try:
+                await self._bucket.create(name, self._keyring.seal(name, fresh))
+            except KeyWrongLastSequenceError:
+                return await self._open(name)
+        return fresh
+
     async def _open(self, name: str) -> bytes | None:
-        try:
-            entry = await self._bucket.get(name)
-        except KeyNotFoundError:
-            return None
+        with _answering():
+            try:
+                entry = await self._bucket.get(name)
+            except KeyNotFoundError:
+                return None
         return None if entry.value is None else self._keyring.open(name, entry.value)
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except (nats.errors.Error, TimeoutError) as error:
+        raise Unavailable("the vault does not answer") from error

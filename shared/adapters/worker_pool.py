@@ -50,12 +50,7 @@ class WorkerPool:
         """
         async with self._lock:
             if self._pool is None:
-                self._pool = ProcessPool(
-                    max_workers=self._workers,
-                    initializer=_prepare_worker,
-                    initargs=(os.getpid(),),
-                    context=get_context("spawn"),
-                )
+                self._pool = await asyncio.to_thread(_begin, self._workers)
             pool = self._pool
             self._busy += 1
         try:
@@ -88,8 +83,20 @@ class WorkerPool:
                 await asyncio.to_thread(_end, pool)
 
 
+def _begin(workers: int) -> ProcessPool:
+    """Not for the event loop, as it starts processes."""
+    pool = ProcessPool(
+        max_workers=workers,
+        initializer=_prepare_worker,
+        initargs=(os.getpid(),),
+        context=get_context("spawn"),
+    )
+    pool.schedule(int)  # it is the first call that starts them
+    return pool
+
+
 def _end(pool: ProcessPool) -> None:
-    pool.stop()  # type: ignore[no-untyped-call]
+    pool.stop()  # type: ignore[no-untyped-call]  # pebble has no types
     pool.join()
 
 

@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from shared.embedded.data_dir import DEFAULT
+
 app = typer.Typer(
     name="minirag",
     help="Answers from your own documents, with citations, from an event log.",
@@ -23,8 +25,8 @@ DataDirOption = Annotated[
     Path,
     typer.Option("--data-dir", envvar="MINIRAG_DATA_DIR", help="Where everything is kept."),
 ]
-DATA_DIR = Path(".minirag")
 BotOption = Annotated[str | None, typer.Option(help="Bot profile id; left out, the demo bot.")]
+EXIT_FAILED = 1
 EXIT_UNUSABLE = 78
 """`EX_CONFIG` of sysexits.h."""
 
@@ -49,7 +51,7 @@ def minirag(
 
 @app.command()
 def up(
-    data_dir: DataDirOption = DATA_DIR,
+    data_dir: DataDirOption = DEFAULT,
     host: Annotated[
         str, typer.Option(envvar="MINIRAG_HOST", help="Address the gateway listens on.")
     ] = "127.0.0.1",
@@ -73,7 +75,10 @@ def up(
 @app.command()
 def run(
     services: Annotated[
-        list[str], typer.Argument(help="gateway, ingest, chat, …; or `all` in one process.")
+        list[str],
+        typer.Argument(
+            envvar="MINIRAG_SERVICE", help="gateway, ingest, chat, …; or `all` in one process."
+        ),
     ],
 ) -> None:
     """Run services against NATS_URL, DATABASE_URL and QDRANT_URL."""
@@ -86,21 +91,21 @@ def run(
 
 
 @app.command()
-def ask(question: str, bot: BotOption = None, data_dir: DataDirOption = DATA_DIR) -> None:
+def ask(question: str, bot: BotOption = None, data_dir: DataDirOption = DEFAULT) -> None:
     """Ask a bot; the answer streams in with its citations."""
     from shared.cli.ask import ask as run_ask
     from shared.cli.client import Credentials, running_url
 
     url, credentials = running_url(data_dir), Credentials.read(data_dir)
     if not asyncio.run(run_ask(url, credentials, question, bot)):
-        raise typer.Exit(1)
+        raise typer.Exit(EXIT_FAILED)
 
 
 @app.command("import")
 def import_(
     target: Annotated[str, typer.Argument(help="An address, a file or a folder.")],
     bot: BotOption = None,
-    data_dir: DataDirOption = DATA_DIR,
+    data_dir: DataDirOption = DEFAULT,
 ) -> None:
     """Add sources and wait until each of them is ready."""
     from shared.cli.client import Credentials, running_url
@@ -108,22 +113,22 @@ def import_(
 
     url, credentials = running_url(data_dir), Credentials.read(data_dir)
     if not asyncio.run(import_all(url, credentials, target, bot)):
-        raise typer.Exit(1)
+        raise typer.Exit(EXIT_FAILED)
 
 
 @app.command()
-def status(data_dir: DataDirOption = DATA_DIR) -> None:
+def status(data_dir: DataDirOption = DEFAULT) -> None:
     """Show services, streams, consumer lag and read-model positions."""
     from shared.cli.status import show
 
     if not asyncio.run(show(data_dir)):
-        raise typer.Exit(1)
+        raise typer.Exit(EXIT_FAILED)
 
 
 @app.command()
 def rebuild(
     read_model: Annotated[str, typer.Argument(help="identity, sources, bots, chats or index")],
-    data_dir: DataDirOption = DATA_DIR,
+    data_dir: DataDirOption = DEFAULT,
 ) -> None:
     """Make a read model or the index anew from the log, beside the old one, and swap."""
     from shared.cli.status import rebuild as run_rebuild
@@ -131,15 +136,45 @@ def rebuild(
     asyncio.run(run_rebuild(data_dir, read_model))
 
 
+@app.command()
+def init(
+    path: Annotated[Path, typer.Argument(help="Where docker-compose.yml looks.")] = Path(".env"),
+) -> None:
+    """Write fresh secrets for docker-compose.yml; never replaces existing ones."""
+    from shared.cli.deployment import write_env_file
+
+    made = write_env_file(path)
+    typer.echo(f"{path} written; keep a copy" if made else f"{path} exists and stays as it is")
+
+
+@app.command()
+def provision() -> None:
+    """Make the database and a role for every service. Safe to repeat."""
+    from shared.cli.deployment import provision_database
+
+    asyncio.run(provision_database())
+    typer.echo("database and roles are there")
+
+
+@app.command()
+def healthcheck() -> None:
+    """Ask the service of this container whether it is well; for probes."""
+    from shared.cli.deployment import healthy
+
+    if not asyncio.run(healthy()):
+        raise typer.Exit(EXIT_FAILED)
+
+
 def main() -> None:
     """What the console script calls. Errors made on purpose are told in a line, not as a trace."""
-    from shared.kernel.errors import MiniRagError
+    from shared.kernel.errors import MiniRagError, Unusable
 
     try:
         app()
     except (MiniRagError, ValueError) as error:
         typer.echo(f"minirag: {error}", err=True)
-        raise SystemExit(EXIT_UNUSABLE) from None
+        failed = isinstance(error, MiniRagError) and not isinstance(error, Unusable)
+        raise SystemExit(EXIT_FAILED if failed else EXIT_UNUSABLE) from None
 
 
 if __name__ == "__main__":

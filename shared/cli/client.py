@@ -1,7 +1,7 @@
 """How the command line talks to a running MiniRAG: its public HTTP interface, nothing else."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,11 @@ import orjson
 from httpx_sse import aconnect_sse
 
 from shared.embedded.data_dir import CREDENTIALS
+from shared.kernel.errors import MiniRagError
 
 
-class ApiError(Exception):
-    """The server answered with a problem."""
+class ApiError(MiniRagError):
+    """The server answered with a problem, or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +52,31 @@ class Api:
             yield cls(http)
 
     async def get(self, path: str, **params: Any) -> Any:
-        return self._checked(await self._http.get(path, params=params))
+        with self._answering():
+            return self._checked(await self._http.get(path, params=params))
 
     async def post(self, path: str, body: Any = None) -> Any:
-        return self._checked(await self._http.post(path, json=body))
+        with self._answering():
+            return self._checked(await self._http.post(path, json=body))
 
     async def chat(self, body: dict[str, Any]) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
         """The events of one streamed answer, as name and data."""
         request = {**body, "stream": True}
-        async with aconnect_sse(self._http, "POST", "/v1/chat", json=request) as source:
-            if source.response.is_error:
-                await source.response.aread()
-                self._checked(source.response)
-            async for event in source.aiter_sse():
-                yield event.event, event.json()
+        with self._answering():
+            async with aconnect_sse(self._http, "POST", "/v1/chat", json=request) as source:
+                if source.response.is_error:
+                    await source.response.aread()
+                    self._checked(source.response)
+                async for event in source.aiter_sse():
+                    yield event.event, event.json()
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.HTTPError as error:
+            reason = str(error) or type(error).__name__
+            raise ApiError(f"{self._http.base_url} does not answer: {reason}") from error
 
     @staticmethod
     def _checked(response: httpx.Response) -> Any:

@@ -62,13 +62,14 @@ async def bootstrap(data_dir: Path, base_url: str, say: Callable[[str], None]) -
         "owner_password": password,
     }
     await asyncio.to_thread(write_private, data_dir / CREDENTIALS, orjson.dumps(body))
-    say(f"tenant demo made; its token is in {data_dir / CREDENTIALS}")
+    say(f"tenant {made['tenant']['slug']} made; its token is in {data_dir / CREDENTIALS}")
     folder = guide()
     if folder is None:
         say("no documentation found to ingest")
         return
+    say(f"the demo bot reads the documentation in {folder}")
     with contextlib.suppress(ApiError):
-        await import_all(base_url, Credentials(body["token"], bot["id"]), str(folder))
+        await import_all(base_url, Credentials(body["token"], bot["id"]), str(folder), say=say)
 
 
 async def _free_slug(data_dir: Path) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import mimetypes
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,11 +49,25 @@ def wanted(target: str) -> Iterator[Wanted]:
         )
 
 
+def show(line: str) -> None:
+    """Write a line to the terminal at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 async def import_all(
-    base_url: str, credentials: Credentials, target: str, bot: str | None = None
+    base_url: str,
+    credentials: Credentials,
+    target: str,
+    bot: str | None = None,
+    say: Callable[[str], None] = show,
 ) -> bool:
-    """Import and show progress; tell whether every source got ready."""
+    """Import and tell each source's end; tell whether every source got ready.
+
+    Raises `ValueError` if there is nothing to import.
+    """
     bot_id = bot or credentials.bot_profile_id
+    items = await asyncio.to_thread(lambda: list(wanted(target)))
     places = asyncio.Semaphore(AT_A_TIME)
     counts = {"ready": 0, "error": 0}
     async with Api.open(base_url, credentials.token) as api:
@@ -62,14 +76,12 @@ async def import_all(
             async with places:
                 status, detail = await _ingest(api, bot_id, item)
             counts[status] += 1
-            line = f"  {status:5}  {item.name}" + (f"  ({detail})" if detail else "")
-            sys.stdout.write(line + "\n")
-            sys.stdout.flush()
+            say(f"  {status:5}  {item.name}" + (f"  ({detail})" if detail else ""))
 
         async with asyncio.TaskGroup() as tasks:
-            for item in await asyncio.to_thread(lambda: list(wanted(target))):
+            for item in items:
                 tasks.create_task(one(item))
-    sys.stdout.write(f"{counts['ready']} ready, {counts['error']} in error\n")
+    say(f"{counts['ready']} of {len(items)} sources ready, {counts['error']} in error")
     return counts["error"] == 0
 
 
@@ -82,7 +94,8 @@ async def _ingest(api: Api, bot_id: str, item: Wanted) -> tuple[str, str]:
         while True:
             source = await api.get(f"/v1/sources/{source['id']}")
             if source["status"] == "ready":
-                return "ready", f"{source['chunk_count']} chunks"
+                count = source["chunk_count"]
+                return "ready", f"{count} chunk" if count == 1 else f"{count} chunks"
             if source["status"] == "error":
                 return "error", str(source["error_message"])
             await asyncio.sleep(LOOK_SECONDS)

@@ -1,5 +1,7 @@
 """`minirag status` and `minirag rebuild`: what the broker and the services tell of themselves."""
 
+import asyncio
+import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,6 +29,7 @@ from shared.kernel.registry import REGISTRY
 from shared.runtime.bus import Bus
 
 WAIT_SECONDS = 2.0
+CONNECT_SECONDS = 5.0
 REBUILD_SECONDS = 24 * 3600.0
 
 
@@ -49,12 +52,21 @@ class Operator:
 
 @asynccontextmanager
 async def operator(data_dir: Path) -> AsyncIterator[Operator]:
+    """Raises `ValueError` if nothing was started, `Unavailable` if its broker does not answer."""
     running_url(data_dir)
+    # What a connection logs is for a service's log; a command tells it in its own words.
+    logging.getLogger(nats_client.__name__).addHandler(logging.NullHandler())
     home = DataDir(data_dir)
     secrets = keep_secrets(home.secrets, SERVICES)
     ports = orjson.loads(home.ports.read_bytes())
     nats = NatsServer(home, secrets, port=ports["nats"], monitor=ports["nats_monitor"])
-    client = await nats_client.connect(nats.url, "minirag-operator")
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            client = await nats_client.connect(nats.url, "minirag-operator")
+    except TimeoutError as error:
+        raise Unavailable(
+            f"the broker of {data_dir} does not answer: start it with `minirag up`"
+        ) from error
     try:
         bucket = await client.jetstream().key_value(BUCKET)
         vault = Vault(bucket, Keyring.parse(secrets.vault_key))
@@ -67,12 +79,12 @@ async def show(data_dir: Path) -> bool:
     """Print the state of everything; tell whether all is well."""
     well = True
     async with operator(data_dir) as it:
-        _say("SERVICE      STATUS     READ MODELS (position, behind)")
+        _say("SERVICE      STATUS     READ MODELS, AT POSITION IN THE LOG")
         for service in SERVICES:
             found = await it.health(service)
             well = well and found is not None and found.status == "ok"
             models = ", ".join(
-                f"{model.name} {model.position} (-{model.lag})"
+                f"{model.name} {model.position}" + (f" ({model.lag} behind)" if model.lag else "")
                 for model in (found.read_models if found else ())
             )
             _say(f"{service:12} {found.status if found else 'no answer':10} {models}")

@@ -1,11 +1,14 @@
 """`minirag up`: the embedded stack under its supervisor."""
 
 import asyncio
+import shlex
+import shutil
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
-from shared.embedded.data_dir import CREDENTIALS
+from shared.embedded.data_dir import CREDENTIALS, DEFAULT
 from shared.embedded.servers import Say
 from shared.embedded.supervisor import Plan, Supervisor
 
@@ -21,8 +24,22 @@ def run_stack(data_dir: Path, host: str, port: int, *, isolated: bool, verbose: 
         port=port,
         isolated=isolated,
         verbose=verbose,
+        ask=ask_command(data_dir),
     )
     return asyncio.run(Supervisor(plan, elapsed_lines(), make_demo).run())
+
+
+def ask_command(data_dir: Path) -> str:
+    """What to type here to ask: with the path if `minirag` is not on the search path, and with
+    the data directory if it is not the default one.
+    """
+    program = Path(sysconfig.get_path("scripts")) / "minirag"
+    if shutil.which("minirag"):
+        program = Path("minirag")
+    elif program.is_relative_to(Path.cwd()):
+        program = program.relative_to(Path.cwd())
+    where = [] if data_dir == DEFAULT else ["--data-dir", str(data_dir)]
+    return shlex.join([str(program), "ask", *where])
 
 
 def elapsed_lines() -> Say:

@@ -1,5 +1,6 @@
 """Messages of the gateway: tenants, users and API tokens."""
 
+import hashlib
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
@@ -9,6 +10,8 @@ from shared.contracts.base import Claim, Command, Event, Keyed, Message, Persona
 
 Role = Literal["owner", "admin", "member"]
 PersonalText = Annotated[str, Personal()]
+LONGEST_ID = 64
+"""Characters of an aggregate's id, as a subject takes them."""
 
 
 class TenantMessage(Keyed):
@@ -62,7 +65,11 @@ class SlugClaimed(Claim):
     @property
     @override
     def aggregate_id(self) -> str:
-        return self.slug[:64]
+        """The slug, or a name of its own for one too long to stand in a subject."""
+        if len(self.slug) <= LONGEST_ID:
+            return self.slug
+        # A slug holds no underscore, so a long one can be taken for no short one.
+        return f"{self.slug[:31]}_{hashlib.sha256(self.slug.encode()).hexdigest()[:32]}"
 
     @property
     @override

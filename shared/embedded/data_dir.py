@@ -6,6 +6,7 @@ from pathlib import Path
 
 from shared.kernel.errors import Unusable
 
+DEFAULT = Path(".minirag")
 LOCK = "minirag.lock"
 """Also tells a folder of ours from somebody's home that was named by mistake."""
 CREDENTIALS = "demo.json"

@@ -16,6 +16,8 @@ STEADY_SECONDS = 30.0
 LOOP_DEATHS, TELL_EVERY = 3, 10
 """Deaths in a row after which the log is shown, and every how many after that."""
 MIRROR_SECONDS = 0.2
+FOR_OPERATOR = "minirag: "
+"""How a line begins in which a process says why it cannot run."""
 EXIT_UNUSABLE = 78
 """`EX_CONFIG` of sysexits.h: starting again will not help."""
 
@@ -44,7 +46,7 @@ async def keep(part: Part, say: Say, started: Callable[[], Awaitable[None]]) -> 
         said = await asyncio.to_thread(child.tail)
         await child.bury()
         if code == EXIT_UNUSABLE and not proven:
-            raise Unusable(f"{child.name} cannot run like this:\n{said}")
+            raise Unusable(f"{child.name} cannot run like this:\n{reason(said)}")
         say(f"{child.name} {ended(code)}; it is started again in {pause(deaths)} s")
         if deaths == LOOP_DEATHS or deaths % TELL_EVERY == 0:
             say(f"{child.name} has ended {deaths} times in a row; its log says:\n{said}")
@@ -57,6 +59,12 @@ async def keep(part: Part, say: Say, started: Callable[[], Awaitable[None]]) -> 
 def pause(deaths: int) -> float:
     """Seconds to wait before the start that follows so many deaths in a row, from 1."""
     return min(FIRST_PAUSE * (1 << min(deaths - 1, 10)), LONGEST_PAUSE)
+
+
+def reason(said: str) -> str:
+    """Of the last lines of a log, those that were meant for the operator, if there are any."""
+    meant = [line for line in said.splitlines() if line.startswith(FOR_OPERATOR)]
+    return "\n".join(meant) or said
 
 
 async def mirror(child: Child) -> None:

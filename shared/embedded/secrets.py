@@ -3,9 +3,10 @@
 import base64
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from shared.embedded.data_dir import write_private
 from shared.kernel.errors import Unusable
@@ -24,6 +25,13 @@ class Secrets:
     """By service."""
     vault_key: str
     jwt_secret: str
+    qdrant_api_key: str
+    """Of a Qdrant server; the embedded engine has no door to lock."""
+
+
+def new_secrets(services: Sequence[str]) -> Secrets:
+    """All of them, made afresh."""
+    return _completed({}, services)
 
 
 def keep_secrets(path: Path, services: Sequence[str]) -> Secrets:
@@ -33,13 +41,23 @@ def keep_secrets(path: Path, services: Sequence[str]) -> Secrets:
     """
     try:
         kept = json.loads(path.read_bytes()) if path.exists() else {}
-        databases = dict(kept.get("database_passwords", {}))
+        found = _completed(kept, services)
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise Unusable(
             f"{path} cannot be read ({error}); bring it back from a backup: the data beside it "
             "is encrypted under its keys"
         ) from error
-    found = Secrets(
+    if asdict(found) == kept:
+        path.chmod(0o600)
+    else:
+        write_private(path, json.dumps(asdict(found), indent=2).encode())
+    return found
+
+
+def _completed(kept: Mapping[str, Any], services: Sequence[str]) -> Secrets:
+    """What is kept, and whatever is missing of it made."""
+    databases = dict(kept.get("database_passwords", {}))
+    return Secrets(
         nats_password=kept.get("nats_password") or _password(),
         nats_key=kept.get("nats_key") or _password(),
         postgres_password=kept.get("postgres_password") or _password(),
@@ -47,12 +65,8 @@ def keep_secrets(path: Path, services: Sequence[str]) -> Secrets:
         | {name: _password() for name in services if not databases.get(name)},
         vault_key=kept.get("vault_key") or _vault_key(),
         jwt_secret=kept.get("jwt_secret") or secrets.token_urlsafe(48),
+        qdrant_api_key=kept.get("qdrant_api_key") or _password(),
     )
-    if asdict(found) == kept:
-        path.chmod(0o600)
-    else:
-        write_private(path, json.dumps(asdict(found), indent=2).encode())
-    return found
 
 
 def _password() -> str:

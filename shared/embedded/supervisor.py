@@ -47,6 +47,8 @@ class Plan:
     """A process for every service, instead of one for all."""
     verbose: bool = False
     """Show what the children log."""
+    ask: str = "minirag ask"
+    """What a person types to ask this installation, without the question."""
 
 
 class Told(Exception):
@@ -190,7 +192,7 @@ class Supervisor:
             f"    API         {self._url}\n"
             f"    Dashboard   {self._url}/dashboard\n"
             f"    Reference   {self._url}/docs\n"
-            f'    Ask         minirag ask "What happens if a service crashes?"\n'
+            f'    Ask         {plan.ask} "What happens if a service crashes?"\n'
             f"\n"
             f"    Ctrl-C stops it; the data stays in {self._home.path}\n"
         )

@@ -139,7 +139,7 @@ class Consumer:
     async def _restore(self) -> None:
         try:
             await self.ensure()
-        except (nats.errors.Error, TimeoutError) as error:
+        except Unavailable as error:
             log.warning(
                 "broker does not answer", extra={"consumer": self._name, "error": str(error)}
             )

@@ -56,13 +56,16 @@ def configure(level: str) -> None:
 
 
 def _clean(value: Any) -> Any:
-    if isinstance(value, str):
-        return redact(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
     if isinstance(value, dict):
         return {
-            key: REDACTED if SECRET_NAMES.search(str(key)) else _clean(inner)
+            redact(str(key)): REDACTED if SECRET_NAMES.search(str(key)) else _clean(inner)
             for key, inner in value.items()
         }
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | set | frozenset):
         return [_clean(inner) for inner in value]
-    return value
+    # Whatever else there is, an exception above all, is told by its words; these are cleaned too.
+    return redact(
+        f"{type(value).__name__}: {value}" if isinstance(value, Exception) else str(value)
+    )

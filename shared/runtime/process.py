@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from importlib import import_module
 
@@ -31,9 +31,24 @@ def main(names: Sequence[str]) -> None:
     try:
         uvloop.run(_run(wanted))
     except* (Unusable, ValidationError) as errors:
-        for error in errors.exceptions:
-            print(f"minirag: {error}", file=sys.stderr)  # noqa: T201  the operator reads this
+        for line in reasons(errors):
+            print(f"minirag: {line}", file=sys.stderr)  # noqa: T201  the operator reads this
         sys.exit(EXIT_UNUSABLE)
+
+
+def reasons(error: BaseException) -> Iterator[str]:
+    """What is wrong, a line each; of settings, the variable and what is wrong with it."""
+    match error:
+        case BaseExceptionGroup():
+            for inner in error.exceptions:
+                yield from reasons(inner)
+        case ValidationError():
+            for found in error.errors(include_url=False, include_input=False):
+                name = str(found["loc"][0]) if found["loc"] else error.title
+                variable = name if name.isupper() else f"MINIRAG_{name.upper()}"
+                yield f"{variable}: {found['msg']}"
+        case _:
+            yield str(error)
 
 
 async def _run(names: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class ServiceSettings(BaseSettings):
-    """Common to all services; each adds its own below `MINIRAG_<SERVICE>_`.
+    """Common to all services; each adds its own.
 
     No address and no secret has a default: a wrong guess here loses data.
     """
@@ -18,6 +18,8 @@ class ServiceSettings(BaseSettings):
         extra="ignore",
         use_attribute_docstrings=True,
         populate_by_name=True,
+        # An error quotes what it was given: all of the environment it read, with its secrets.
+        hide_input_in_errors=True,
     )
 
     nats_url: SecretStr = Field(validation_alias="NATS_URL")

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -44,8 +45,17 @@ class RequestContext:
         await self._app(scope, receive, send_with_headers)
 
 
-class BodyTooLarge(Exception):
-    """More bytes came than the route takes."""
+class BodyTooLarge(HTTPException):
+    """More bytes came than the route takes.
+
+    An exception of the framework's, as it makes every other that comes while it reads a body into
+    a complaint about JSON.
+    """
+
+    code = "too-large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(413, f"The body is larger than {limit} bytes.")
 
 
 class BodyLimit:
@@ -65,7 +75,7 @@ class BodyLimit:
             if scope["path"].startswith(f"{prefix}/"):
                 limit = size
         declared = Headers(scope=scope).get("content-length", "0")
-        if not declared.isdigit() or int(declared) > limit:
+        if not (declared.isascii() and declared.isdigit()) or int(declared) > limit:
             await self._refuse(scope, receive, send, limit)
             return
         seen = 0
@@ -76,7 +86,7 @@ class BodyLimit:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > limit:
-                raise BodyTooLarge
+                raise BodyTooLarge(limit)
             return message
 
         async def send_noting(message: Message) -> None:
@@ -92,6 +102,6 @@ class BodyLimit:
             await self._refuse(scope, receive, send, limit)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
-        detail = f"The body is larger than {limit} bytes."
-        response = problem(Request(scope), 413, "too-large", detail)
+        error = BodyTooLarge(limit)
+        response = problem(Request(scope), error.status_code, error.code, error.detail)
         await response(scope, receive, send)

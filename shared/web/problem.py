@@ -4,7 +4,7 @@
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -12,7 +12,10 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.kernel.errors import (
     Conflict,
@@ -45,6 +48,26 @@ STATUS: Mapping[type[MiniRagError], HTTPStatus] = {
     MiniRagError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 RETRY_SECONDS = "2"
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 has it."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    type: str
+    """Stable: `urn:minirag:problem:<code>`. Branch on this."""
+    title: str
+    """The status in words."""
+    status: int
+    detail: str | list[dict[str, Any]]
+    """What is wrong, for people; for a malformed request, a list of every field at fault."""
+    instance: str
+    """Path of the request."""
+    request_id: str | None
+    """Also in the header `X-Request-Id`; the log knows it."""
+    field: str | None = None
+    """The field at fault, if there is one."""
 
 
 class ProblemError(Exception):
@@ -85,26 +108,54 @@ def problem(
 
 def responses(*errors: type[MiniRagError]) -> dict[int | str, dict[str, Any]]:
     """For a route's `responses=`: the refusals a client must be ready for."""
-    return {
-        int(STATUS[error]): {
-            "description": STATUS[error].phrase,
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
-        for error in errors
-    }
+    return {int(STATUS[error]): described(STATUS[error].phrase) for error in errors}
+
+
+def described(description: str) -> dict[str, Any]:
+    """For a route's `responses=`: one problem, in words."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
 
 
 def status_of(error: MiniRagError) -> HTTPStatus:
     return next(STATUS[cls] for cls in type(error).__mro__ if cls in STATUS)
 
 
+class CatchBugs:
+    """Answers for a bug inside all other middleware, so that its problem has their headers too:
+    a browser shows a page of another site nothing of an answer without them.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def send_noting(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noting)
+        except Exception as error:
+            if started or scope["type"] != "http":
+                raise
+            response = await _bug(Request(scope), error)
+            await response(scope, receive, send)
+
+
 def install(app: FastAPI) -> None:
-    """Turn every error into a problem document."""
+    """Turn every error into a problem document. Call it before any middleware is added."""
     app.add_exception_handler(MiniRagError, _ours)
     app.add_exception_handler(ProblemError, _given)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    for away in (DBAPIError, PoolTimeout, ConnectionError):
+        app.add_exception_handler(away, _away)
     app.add_exception_handler(Exception, _bug)
+    app.add_middleware(CatchBugs)
 
 
 async def _ours(request: Request, error: Exception) -> Response:
@@ -132,16 +183,35 @@ async def _given(request: Request, error: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  registered for this class only
-    errors = jsonable_encoder(error.errors(), custom_encoder={bytes: repr, Exception: str})
+    errors = _tellable(error.errors())
     first = errors[0]["loc"] if errors else []
     field = ".".join(str(part) for part in first[1:]) or None
     return problem(request, HTTPStatus.UNPROCESSABLE_ENTITY, "validation", errors, field=field)
 
 
+def _tellable(errors: Sequence[Any]) -> Any:
+    """The errors as JSON; without what was sent where that can be read but not written again."""
+    try:
+        told = jsonable_encoder(errors, custom_encoder={bytes: repr, Exception: str})
+        orjson.dumps(told)
+    except (TypeError, ValueError, RecursionError):
+        return [{name: error[name] for name in ("type", "loc", "msg")} for error in errors]
+    return told
+
+
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  registered for this class only
-    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+    named = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+    code = getattr(error, "code", named)
     return problem(request, error.status_code, code, error.detail, headers=error.headers)
+
+
+async def _away(request: Request, error: Exception) -> Response:
+    """The database is being started again, as a rule; a fault in a statement looks the same."""
+    log.warning("database does not answer", extra={"path": request.url.path}, exc_info=error)
+    headers = {"Retry-After": RETRY_SECONDS}
+    detail = "The database does not answer."
+    return problem(request, HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, headers=headers)
 
 
 async def _bug(request: Request, error: Exception) -> Response:

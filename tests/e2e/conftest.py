@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import Installation, Tenant
+from tests.harness import Installation, Tenant, reachable
 
 
 @pytest.fixture(scope="session")
@@ -43,13 +43,3 @@ def other_tenant(installation: Installation, register: Callable[[str], Tenant]) 
 @pytest.fixture
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return reachable(tmp_path_factory, "own")
-
-
-def reachable(factory: pytest.TempPathFactory, name: str) -> Path:
-    """A folder that Postgres' own user can enter when the tests run as root."""
-    folder = factory.mktemp(name)
-    for part in (folder, *folder.parents):
-        if part.stat().st_uid != 0 or part == Path("/tmp"):
-            break
-        part.chmod(part.stat().st_mode | 0o011)
-    return folder

@@ -37,7 +37,7 @@ class EdgeIndexes(VectorIndexes):
         if self._opened.get(name) != dimension:
             await self.call("open", name, dimension)
             self._opened[name] = dimension
-        return EdgeIndex(self, name)
+        return EdgeIndex(self, name, dimension)
 
     @override
     async def names(self) -> frozenset[str]:
@@ -115,12 +115,14 @@ class EdgeIndexes(VectorIndexes):
 class EdgeIndex(VectorIndex):
     """One shard."""
 
-    def __init__(self, owner: EdgeIndexes, name: str) -> None:
+    def __init__(self, owner: EdgeIndexes, name: str, dimension: int) -> None:
         self._owner = owner
         self._name = name
+        self._dimension = dimension
 
     @override
     async def upsert(self, points: Sequence[Point]) -> None:
+        check_length(self._dimension, *(point.dense for point in points))
         for first in range(0, len(points), BATCH):
             rows = [
                 (
@@ -144,6 +146,7 @@ class EdgeIndex(VectorIndex):
 
     @override
     async def search(self, scope: Scope, dense: bytes, sparse: Sparse, *, limit: int) -> list[Hit]:
+        check_length(self._dimension, dense)
         terms = (list(sparse.indices), list(sparse.values))
         query = np.frombuffer(dense, "<f4").tolist()
         rows = await self._owner.call("search", self._name, scope.conditions(), query, terms)
@@ -152,6 +155,13 @@ class EdgeIndex(VectorIndex):
     @override
     async def count(self, scope: Scope) -> int:
         return int(await self._owner.call("count", self._name, scope.conditions()))
+
+
+def check_length(dimension: int, *vectors: bytes) -> None:
+    """Raise `ValueError` unless all have the index's dimension: an engine would keep a part."""
+    for vector in vectors:
+        if len(vector) != dimension * 4:
+            raise ValueError(f"a vector has {len(vector) // 4} values; the index takes {dimension}")
 
 
 def payload(point: Point) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Any OpenAI-compatible server, directly: a tenth of the CPU of a general client per token."""
 
 import asyncio
+import math
 import random
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -12,6 +13,7 @@ from httpx_sse import EventSource, SSEError
 from typing_extensions import override
 
 from services.chat.ports import LanguageModel, ModelFailed, Prompt, Spent, Text
+from shared.adapters.egress import Blocked, Oversized
 
 FIRST_TOKEN_SECONDS = 20.0
 IDLE_SECONDS = 15.0
@@ -21,14 +23,25 @@ RETRY_SECONDS = 0.5
 LONGEST_WAIT = 5.0
 CHARACTERS_PER_TOKEN = 4
 """For servers that do not count: the usual rule of thumb."""
+FAILED = "The language model failed."
 RETRYABLE = frozenset({408, 409, 429, 500, 502, 503, 504})
 
 
 class OpenAiModel(LanguageModel):
     """Chat completions over server-sent events."""
 
-    def __init__(self, client: httpx.AsyncClient, base_url: str, api_key: str | None) -> None:
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        base_url: str,
+        api_key: str | None,
+        *,
+        first_token_seconds: float = FIRST_TOKEN_SECONDS,
+        retry_seconds: float = RETRY_SECONDS,
+    ) -> None:
         self._client = client
+        self._first_token_seconds = first_token_seconds
+        self._retry_seconds = retry_seconds
         self._url = f"{base_url.rstrip('/')}/chat/completions"
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
@@ -47,7 +60,7 @@ class OpenAiModel(LanguageModel):
                     except ModelFailed as failure:
                         if started or not failure.retryable or attempt == ATTEMPTS:
                             raise
-                        pause = failure.retry_after or RETRY_SECONDS * 2 ** (attempt - 1)
+                        pause = failure.retry_after or self._retry_seconds * 2 ** (attempt - 1)
                         if pause > LONGEST_WAIT:
                             raise
                         await asyncio.sleep(pause * random.uniform(1, 1.3))  # noqa: S311  jitter
@@ -65,14 +78,14 @@ class OpenAiModel(LanguageModel):
             "stream": True,
             "stream_options": {"include_usage": True},
         }
-        request = self._client.build_request(
-            "POST",
-            self._url,
-            json=body,
-            headers={**self._headers, "Accept": "text/event-stream"},
-            timeout=httpx.Timeout(IDLE_SECONDS, connect=5, read=FIRST_TOKEN_SECONDS),
-        )
         try:
+            request = self._client.build_request(
+                "POST",
+                self._url,
+                json=body,
+                headers={**self._headers, "Accept": "text/event-stream"},
+                timeout=httpx.Timeout(IDLE_SECONDS, connect=5, read=self._first_token_seconds),
+            )
             response = await self._client.send(request, stream=True)
             try:
                 if response.status_code >= 400:  # noqa: PLR2004  HTTP errors
@@ -86,6 +99,10 @@ class OpenAiModel(LanguageModel):
             raise timed_out() from error
         except (httpx.HTTPError, SSEError) as error:
             raise unreachable() from error
+        except (Blocked, httpx.InvalidURL, UnicodeError) as error:
+            raise unusable() from error
+        except Oversized as error:
+            raise ModelFailed("llm_failed", FAILED, retryable=False) from error
 
     async def _pieces(
         self, response: httpx.Response, prompt: Prompt
@@ -99,13 +116,17 @@ class OpenAiModel(LanguageModel):
                 break
             try:
                 chunk = orjson.loads(event.data)
-                usage = chunk.get("usage") or usage
+                failed = bool(chunk.get("error"))
+                counted = chunk.get("usage")
+                usage = counted if isinstance(counted, dict) else usage
                 choices = chunk.get("choices") or [{}]
                 piece = (choices[0].get("delta") or {}).get("content")
                 ended = ended or bool(choices[0].get("finish_reason"))
             except (ValueError, AttributeError, TypeError, IndexError, KeyError):
                 continue  # a piece that nobody can read is not worth the whole answer
-            if piece:
+            if failed:
+                raise ModelFailed("llm_failed", FAILED, retryable=True)
+            if piece and isinstance(piece, str):
                 said += len(piece)
                 yield Text(piece)
         if not ended:
@@ -140,7 +161,7 @@ def refused(status: int, headers: Mapping[str, str]) -> ModelFailed:
             status=429,
             retry_after=seconds(headers.get("retry-after")),
         )
-    return ModelFailed("llm_failed", "The language model failed.", retryable=status in RETRYABLE)
+    return ModelFailed("llm_failed", FAILED, retryable=status in RETRYABLE)
 
 
 def timed_out() -> ModelFailed:
@@ -153,9 +174,16 @@ def unreachable() -> ModelFailed:
     return ModelFailed("llm_failed", "The connection to the language model failed.", retryable=True)
 
 
+def unusable() -> ModelFailed:
+    return ModelFailed(
+        "llm_misconfigured", "The language model's address or key cannot be used.", retryable=False
+    )
+
+
 def seconds(value: str | None) -> float | None:
     """`Retry-After` as seconds; its date form is not worth a wait of ours."""
     try:
-        return None if value is None else max(0.0, float(value))
+        found = None if value is None else float(value)
     except ValueError:
         return None
+    return None if found is None or not math.isfinite(found) else max(0.0, found)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from typing_extensions import override
 
-from services.chat.adapters.edge_index import BATCH, Row, payload, ranked
+from services.chat.adapters.edge_index import BATCH, Row, check_length, payload, ranked
 from services.chat.adapters.edge_owner import FIELDS, PREFETCH
 from services.chat.ports import Hit, Point, Scope, Sparse, VectorIndex, VectorIndexes
 
@@ -33,7 +33,7 @@ class QdrantIndexes(VectorIndexes):
         if name not in self._opened:
             await self._ensure(name, dimension)
             self._opened.add(name)
-        return QdrantIndex(self._client, name)
+        return QdrantIndex(self._client, name, dimension)
 
     @override
     async def names(self) -> frozenset[str]:
@@ -54,7 +54,7 @@ class QdrantIndexes(VectorIndexes):
         await self._client.close()
 
     async def _ensure(self, name: str, dimension: int) -> None:
-        from qdrant_client import models as m  # noqa: PLC0415
+        from qdrant_client import models as m  # noqa: PLC0415  large; for a server
 
         if await self._client.collection_exists(name):
             return
@@ -74,14 +74,16 @@ class QdrantIndexes(VectorIndexes):
 class QdrantIndex(VectorIndex):
     """One collection."""
 
-    def __init__(self, client: "AsyncQdrantClient", name: str) -> None:
+    def __init__(self, client: "AsyncQdrantClient", name: str, dimension: int) -> None:
         self._client = client
         self._name = name
+        self._dimension = dimension
 
     @override
     async def upsert(self, points: Sequence[Point]) -> None:
-        from qdrant_client import models as m  # noqa: PLC0415
+        from qdrant_client import models as m  # noqa: PLC0415  large; for a server
 
+        check_length(self._dimension, *(point.dense for point in points))
         for first in range(0, len(points), BATCH):
             made = [
                 m.PointStruct(
@@ -100,7 +102,7 @@ class QdrantIndex(VectorIndex):
 
     @override
     async def delete(self, scope: Scope, *, below_revision: int | None = None) -> None:
-        from qdrant_client import models as m  # noqa: PLC0415
+        from qdrant_client import models as m  # noqa: PLC0415  large; for a server
 
         wanted = _filter(scope.conditions(), below_revision)
         selector = m.FilterSelector(filter=wanted)
@@ -112,8 +114,9 @@ class QdrantIndex(VectorIndex):
 
     @override
     async def search(self, scope: Scope, dense: bytes, sparse: Sparse, *, limit: int) -> list[Hit]:
-        from qdrant_client import models as m  # noqa: PLC0415
+        from qdrant_client import models as m  # noqa: PLC0415  large; for a server
 
+        check_length(self._dimension, dense)
         wanted = _filter(scope.conditions(), None)
         found: dict[str, Row] = {}
         if sparse.indices:
@@ -153,7 +156,7 @@ def _row(point: Any, score: float | None) -> Row:
 
 
 def _filter(conditions: dict[str, str], below: int | None) -> Any:
-    from qdrant_client import models as m  # noqa: PLC0415
+    from qdrant_client import models as m  # noqa: PLC0415  large; for a server
 
     must: list[Any] = [
         m.FieldCondition(key=key, match=m.MatchValue(value=value))

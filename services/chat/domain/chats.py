@@ -100,6 +100,8 @@ def is_open(chat: ChatState, turn_id: str) -> bool:
 
 
 def _ask(chat: ChatState, command: AskQuestion) -> Sequence[ChatEvent]:
+    if is_open(chat, command.turn_id):
+        return []  # the same order twice is one order
     if isinstance(chat, Chat):
         if command.new_chat:
             raise Conflict("A chat with this id exists already")

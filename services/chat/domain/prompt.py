@@ -8,6 +8,7 @@ from typing import Literal
 HISTORY = 20
 """Messages of the conversation that go into a prompt: ten turns."""
 CITED = re.compile(r"\[(\d{1,3})\]")
+MARK = re.compile(r"\[\s*(MANDATORY|GUIDELINE|INFORMATIONAL)\s*\]", re.IGNORECASE)
 RULES = (
     "Answer from the numbered context only, and cite every statement with the number of its "
     "passage, like [1]. Passages marked [MANDATORY] are binding and go before all others. If the "
@@ -86,10 +87,12 @@ def label(passage: Passage, boundary: str) -> str:
 
 
 def neutral(text: str, boundary: str) -> str:
-    """`text` with nothing in it that belongs to the prompt's own form."""
-    for word in (boundary, "[MANDATORY]", "[GUIDELINE]", "[INFORMATIONAL]"):
-        text = text.replace(word, "")
-    return text
+    """`text` with nothing in it that belongs to the prompt's own form.
+
+    Everything is replaced and nothing cut out: what stands around a gap could join to the same
+    word again.
+    """
+    return MARK.sub(r"(\1)", text.replace(boundary, " "))
 
 
 def refusal(language: str | None) -> str:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from argon2 import PasswordHasher
-from argon2.exceptions import VerificationError
+from argon2.exceptions import InvalidHashError, VerificationError
 
 from shared.kernel.errors import QuotaExceeded
 
@@ -35,7 +35,7 @@ class Argon2Passwords:
         """Whether `password` is the one. Raises `QuotaExceeded` when too many are waiting."""
         try:
             return await self._run(self._hasher.verify, encoded.decode(), password)
-        except VerificationError:
+        except (VerificationError, InvalidHashError):
             return False
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from fastapi.responses import ORJSONResponse, Response
 
 from services.gateway.http import api_tokens, bot_profiles, chat, sources, system, tenants
 from services.gateway.http.context import Gateway, StillRunning
+from services.gateway.http.reference import Described
 from shared.web import problem
 from shared.web.middleware import BodyLimit, RequestContext
 
@@ -18,7 +19,7 @@ LARGER_BODIES = {"/v1/sources": 12 * 1024 * 1024}
 
 def create_app(gateway: Gateway, *, allowed_origins: Sequence[str]) -> FastAPI:
     """The application over an open gateway."""
-    app = FastAPI(
+    app = Described(
         title="MiniRAG",
         version="0.1.0",
         summary="Grounded answers from your own sources, with citations.",

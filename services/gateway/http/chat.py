@@ -14,7 +14,7 @@ from shared.contracts.chat import AskQuestion, CitationText, GetCitation, GetTur
 from shared.kernel.errors import InvalidCommand, NotAuthenticated, NotFound
 from shared.kernel.ids import derived_id
 from shared.web import sse
-from shared.web.problem import ProblemError, responses
+from shared.web.problem import ProblemError, described, responses
 
 router = APIRouter(prefix="/v1", tags=["chat"])
 
@@ -95,7 +95,7 @@ class CitationTextOut(BaseModel):
     responses={
         **responses(NotAuthenticated, NotFound, InvalidCommand),
         200: {"content": {sse.MEDIA_TYPE: {"schema": {"type": "string"}}}},
-        502: {"description": "The language model failed; the question stays stored."},
+        502: described("The language model failed; the question stays stored."),
     },
 )
 async def chat(body: ChatIn, caller: CallerDep) -> Any:

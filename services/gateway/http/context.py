@@ -1,9 +1,11 @@
 """Who calls, and what a route may do for them."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
+import orjson
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import AfterValidator, PlainSerializer
@@ -39,6 +41,10 @@ OWNERS = {
 }
 """Which service owns an aggregate."""
 
+NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+"""W3C Trace Context, level 1."""
+
 bearer = HTTPBearer(auto_error=False, description="An API token, `nrag_live_…`")
 
 
@@ -48,8 +54,20 @@ def _no_nul(text: str) -> str:
     return text
 
 
+def _storable(value: dict[str, Any]) -> dict[str, Any]:
+    try:
+        written = orjson.dumps(value)
+    except TypeError as error:
+        raise ValueError(f"cannot be stored: {error}") from error
+    if NUL.search(written):
+        raise ValueError("must not contain NUL characters")
+    return value
+
+
 Text = Annotated[str, AfterValidator(_no_nul)]
 """Text from a client; NUL cannot be stored."""
+JsonObject = Annotated[dict[str, Any], AfterValidator(_storable)]
+"""Any JSON object from a client that the log and the read models can hold."""
 Timestamp = Annotated[
     datetime,
     PlainSerializer(lambda at: at.isoformat().replace("+00:00", "Z"), return_type=str),
@@ -126,13 +144,14 @@ def metadata_for(request: Request, tenant_id: str, actor: str) -> Metadata:
         command_id = derived_id("idempotency", tenant_id, actor, route, key)
     else:
         raise InvalidCommand("an Idempotency-Key has 1 to 255 printable characters")
+    trace = request.headers.get("traceparent", "")
     return Metadata(
         tenant_id=tenant_id,
         message_id=command_id,
         correlation_id=request.state.request_id,
         actor=actor,
         now=utc_now(),
-        traceparent=request.headers.get("traceparent"),
+        traceparent=trace if TRACEPARENT.fullmatch(trace) else None,
     )
 
 

@@ -9,6 +9,7 @@ from services.gateway.http.context import (
     AdminDep,
     Caller,
     CallerDep,
+    JsonObject,
     Text,
     Timestamp,
     checked_id,
@@ -48,7 +49,7 @@ class SourceIn(BaseModel):
     name: Annotated[Text, Field(max_length=255)]
     description: Annotated[Text, Field(max_length=1000)] = ""
     source_type: SourceType
-    config: dict[str, Any] = Field(default_factory=dict)
+    config: JsonObject = Field(default_factory=dict)
     content: Text | None = None
     parent_id: str | None = None
     refresh_schedule: RefreshSchedule | None = None
@@ -58,7 +59,7 @@ class SourceIn(BaseModel):
 class SourcePatch(BaseModel):
     name: Annotated[Text, Field(max_length=255)] = ""
     description: Annotated[Text, Field(max_length=1000)] = ""
-    config: dict[str, Any] = Field(default_factory=dict)
+    config: JsonObject = Field(default_factory=dict)
     content: Text | None = None
     is_active: bool = True
     refresh_schedule: RefreshSchedule | None = None
@@ -134,8 +135,8 @@ async def create(body: SourceIn, caller: AdminDep) -> SourceOut:
 @router.get("", responses=responses(NotAuthenticated))
 async def list_sources(
     caller: CallerDep,
-    bot_profile_id: str | None = None,
-    parent_id: str | None = None,
+    bot_profile_id: Text | None = None,
+    parent_id: Text | None = None,
     *,
     include_children: bool = False,
 ) -> list[SourceOut]:

@@ -82,7 +82,7 @@ async def livez() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={503: {"description": "Something a request needs is away."}})
 async def readyz(
     request: Request, probe: Annotated[HealthProbe, Depends(probe_of)], response: Response
 ) -> dict[str, str]:

@@ -9,7 +9,13 @@ from pydantic import BaseModel, EmailStr, Field
 
 from services.gateway.http.context import CallerDep, GatewayDep, Text, metadata_for
 from shared.contracts.gateway import RegisterTenant, TenantView
-from shared.kernel.errors import Conflict, NotAuthenticated, NotPermitted, Unavailable
+from shared.kernel.errors import (
+    Conflict,
+    NotAuthenticated,
+    NotPermitted,
+    QuotaExceeded,
+    Unavailable,
+)
 from shared.kernel.ids import derived_id
 from shared.kernel.tokens import SHOWN, new_token, token_hash
 from shared.web.problem import responses
@@ -32,7 +38,11 @@ class TenantOut(BaseModel):
     token_prefix: str
 
 
-@router.post("", status_code=status.HTTP_201_CREATED, responses=responses(Conflict, NotPermitted))
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    responses=responses(Conflict, NotPermitted, QuotaExceeded, Unavailable),
+)
 async def register(body: TenantIn, request: Request, gateway: GatewayDep) -> TenantOut:
     """Create a tenant with its owner and a first API token."""
     if not gateway.signup_open:

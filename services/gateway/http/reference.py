@@ -1,0 +1,66 @@
+"""The OpenAPI description, with what handlers and middleware answer on every route.
+
+A route declares the refusals of its own; what follows from where it stands is added here.
+"""
+
+from typing import Any
+
+from fastapi import FastAPI
+from typing_extensions import override
+
+from shared.kernel.errors import InvalidCommand, QuotaExceeded, TooLarge, Unavailable
+from shared.web.problem import Problem, responses
+
+REF = "#/components/schemas/{model}"
+STILL_RUNNING = {
+    "description": "Stored, not handled yet. `Location` tells where to ask what became of it.",
+    "headers": {"Location": {"schema": {"type": "string"}}},
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["operation_id", "status"],
+                "properties": {
+                    "operation_id": {"type": "string"},
+                    "status": {"type": "string", "const": "pending"},
+                },
+            }
+        }
+    },
+}
+GENERATED = ("HTTPValidationError", "ValidationError")
+"""FastAPI's own idea of a 422; ours are problems like all others."""
+
+
+class Described(FastAPI):
+    """An application that describes itself completely."""
+
+    @override
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            schema = super().openapi()
+            components = schema["components"]["schemas"]
+            for name in GENERATED:
+                components.pop(name, None)
+            components["Problem"] = Problem.model_json_schema(ref_template=REF)
+            for operations in schema["paths"].values():
+                for method, operation in operations.items():
+                    _complete(method, operation)
+        found: dict[str, Any] = self.openapi_schema or {}
+        return found
+
+
+def _complete(method: str, operation: dict[str, Any]) -> None:
+    declared = operation["responses"]
+    answers: dict[int | str, dict[str, Any]] = {}
+    if "422" in declared:
+        answers |= responses(InvalidCommand)
+    if "requestBody" in operation:
+        answers |= responses(TooLarge)
+    if operation.get("security"):
+        answers |= responses(Unavailable)
+        if method != "get":
+            answers |= responses(QuotaExceeded)
+            declared.setdefault("202", STILL_RUNNING)
+    declared.update({str(status): answer for status, answer in answers.items()})
+    operation["responses"] = dict(sorted(declared.items()))

@@ -1,0 +1,82 @@
+"""One broker and one database for all contract and integration tests, both real.
+
+Tests keep apart by fresh tenants and fresh names of read models, never by restarting a server.
+"""
+
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from nats.aio.client import Client
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared.adapters import nats_client
+from shared.adapters.envelope import Codec
+from shared.adapters.event_log import EventLog
+from shared.adapters.postgres import create_engine
+from shared.adapters.topology import ensure_streams
+from shared.adapters.vault import BUCKET, Keyring, Vault
+from shared.contracts.base import Event
+from shared.embedded.servers import Servers, embedded_servers
+from shared.embedded.surroundings import SERVICES
+from shared.kernel.ids import new_id
+from shared.kernel.registry import EventRegistry, released
+from tests.bank.messages import EVENTS
+from tests.harness import reachable
+
+REGISTRY = EventRegistry([*released(Event), *EVENTS])
+
+
+@pytest.fixture(scope="session")
+async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Servers]:
+    data_dir = reachable(tmp_path_factory, "servers") / "data"
+    async with embedded_servers(data_dir, (*SERVICES, "bank")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def client(servers: Servers) -> AsyncIterator[Client]:
+    connected = await nats_client.connect(servers.nats_url, "tests")
+    await ensure_streams(connected)
+    yield connected
+    await connected.close()
+
+
+@pytest.fixture(scope="session")
+async def vault(client: Client, servers: Servers) -> Vault:
+    bucket = await client.jetstream().key_value(BUCKET)
+    return Vault(bucket, Keyring.parse(servers.secrets.vault_key))
+
+
+@pytest.fixture(scope="session")
+def codec(vault: Vault) -> Codec:
+    return Codec(vault, REGISTRY)
+
+
+@pytest.fixture(scope="session")
+def event_log(client: Client, codec: Codec) -> EventLog:
+    return EventLog(client, codec, "tests")
+
+
+@pytest.fixture(scope="session")
+async def engines(servers: Servers) -> AsyncIterator[Callable[[str], AsyncEngine]]:
+    """The engine of a service, with its own role."""
+    made: dict[str, AsyncEngine] = {}
+
+    def engine(service: str) -> AsyncEngine:
+        if service not in made:
+            made[service] = create_engine(servers.database_url(service), "tests")
+        return made[service]
+
+    yield engine
+    for one in made.values():
+        await one.dispose()
+
+
+@pytest.fixture
+def tenant_id() -> str:
+    return new_id()
+
+
+@pytest.fixture
+def other_tenant_id() -> str:
+    return new_id()

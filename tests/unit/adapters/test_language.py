@@ -1,0 +1,36 @@
+"""Which language a text is in, or that it cannot be told."""
+
+import pytest
+
+from shared.adapters.language import SHORTEST, detect
+
+TEXTS = {
+    "de": "Jedes Fahrrad trägt eine Garantie von sieben Jahren auf seinen Rahmen.",
+    "en": "Every bicycle carries a guarantee of seven years on its frame.",
+    "fr": "Chaque vélo est garanti sept ans sur son cadre, sans aucune exception.",
+    "es": "Cada bicicleta tiene una garantía de siete años sobre su cuadro.",
+    "ru": "Каждый велосипед имеет гарантию семь лет на раму.",
+    "ja": "自転車のフレームには七年間の保証があります。ベルは別売りです。",
+    "zh": "每辆自行车的车架都有七年的保修期。铃铛需要另外购买。谢谢您的理解。",
+    "ar": "كل دراجة لها ضمان لمدة سبع سنوات على إطارها المعدني.",
+}
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_a_sentence_is_enough(language: str) -> None:
+    assert detect(TEXTS[language]) == language
+
+
+@pytest.mark.parametrize("text", ["", " ", "Hallo", "x" * (SHORTEST - 1), " \n" * 100])
+def test_less_than_a_sentence_is_not(text: str) -> None:
+    assert detect(text) is None
+
+
+@pytest.mark.parametrize("text", ["0123456789 " * 10, "\x00" * 40, "~!@#$%^&*()" * 10])
+def test_what_is_no_language_does_no_harm(text: str) -> None:
+    found = detect(text)
+    assert found is None or len(found) == 2
+
+
+def test_lines_do_not_matter() -> None:
+    assert detect(TEXTS["de"].replace(" ", "\n")) == "de"

@@ -1,0 +1,37 @@
+"""The bundled embedder: unit vectors, the same each time, and near where the meaning is near."""
+
+import struct
+
+import pytest
+
+from shared.adapters.static_embedder import DIMENSION, embed, similarity
+
+
+def test_vectors_have_the_length_of_one_and_the_dimension_they_say() -> None:
+    vectors = embed(["A bicycle.", "東京", "x" * 5000])
+    for vector in vectors:
+        numbers = struct.unpack(f"<{DIMENSION}f", vector)
+        assert sum(number * number for number in numbers) == pytest.approx(1, abs=1e-3)
+
+
+def test_the_same_text_has_the_same_vector_alone_or_among_others() -> None:
+    alone = embed(["The guarantee lasts seven years."])[0]
+    among = embed(["Rain.", "The guarantee lasts seven years.", "A much longer text " * 20])[1]
+    assert similarity(alone, among) == pytest.approx(1, abs=1e-5)
+
+
+def test_what_means_alike_is_nearer_than_what_does_not() -> None:
+    question, answer, other = embed(
+        ["How long is the guarantee?", "The warranty lasts seven years.", "Bananas are yellow."]
+    )
+    assert similarity(question, answer) > similarity(question, other) + 0.1
+
+
+def test_nothing_is_embedded_to_nothing() -> None:
+    assert embed([]) == []
+
+
+def test_a_text_without_words_is_like_nothing() -> None:
+    empty, other = embed(["", "A bicycle."])
+    assert similarity(empty, other) == similarity(empty, empty) == 0
+    assert similarity(other, other) == pytest.approx(1, abs=1e-5)

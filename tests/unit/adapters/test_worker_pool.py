@@ -1,0 +1,76 @@
+"""Work in processes of its own: whatever happens to a worker, the next call has another one."""
+
+import asyncio
+import math
+import operator
+import os
+import signal
+from collections.abc import AsyncIterator
+
+import psutil
+import pytest
+
+from shared.adapters.worker_pool import TookTooLong, WorkerPool
+from shared.kernel.errors import Unavailable
+
+PATIENCE = 60.0
+
+
+@pytest.fixture(scope="module")
+async def pool() -> AsyncIterator[WorkerPool]:
+    """One for all tests here: a worker takes its time to start."""
+    made = WorkerPool(1, idle_seconds=600)
+    yield made
+    await made.aclose()
+
+
+async def test_functions_run_in_another_process(pool: WorkerPool) -> None:
+    assert await pool.run(os.getpid, PATIENCE) != os.getpid()
+    assert await pool.run(math.hypot, PATIENCE, 3.0, 4.0) == 5
+    assert await pool.run(sorted, PATIENCE, [1, 3, 2], reverse=True) == [3, 2, 1]
+
+
+async def test_what_a_function_raises_is_raised_here_and_harms_nobody(pool: WorkerPool) -> None:
+    before = await pool.run(os.getpid, PATIENCE)
+    with pytest.raises(ZeroDivisionError):
+        await pool.run(operator.truediv, PATIENCE, 1, 0)
+    assert await pool.run(os.getpid, PATIENCE) == before
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
+async def test_a_worker_that_dies_fails_its_own_call_only(
+    pool: WorkerPool, how: signal.Signals
+) -> None:
+    with pytest.raises(Unavailable, match="a worker process died"):
+        await pool.run(signal.raise_signal, PATIENCE, how)
+    assert await pool.run(operator.add, PATIENCE, 1, 2) == 3
+
+
+async def test_a_worker_that_takes_too_long_is_killed(pool: WorkerPool) -> None:
+    slow = await pool.run(os.getpid, PATIENCE)
+    with pytest.raises(TookTooLong, match="took longer than"):
+        await pool.run(signal.pause, 0.3)
+    assert await pool.run(os.getpid, PATIENCE) != slow
+    assert not psutil.pid_exists(slow)
+
+
+async def test_a_call_that_is_given_up_does_not_hold_up_the_next(pool: WorkerPool) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await pool.run(signal.pause, 600)
+    assert await pool.run(operator.add, PATIENCE, 1, 2) == 3
+
+
+async def test_idle_workers_are_ended_and_started_again_when_needed() -> None:
+    pool = WorkerPool(1, idle_seconds=0.0)
+    reaping = asyncio.ensure_future(pool.reap())
+    try:
+        worker = await pool.run(os.getpid, PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            while psutil.pid_exists(worker):
+                await asyncio.sleep(0.05)
+        assert await pool.run(os.getpid, PATIENCE) != worker
+    finally:
+        reaping.cancel()
+        await pool.aclose()
+        await pool.aclose()

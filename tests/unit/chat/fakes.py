@@ -1,0 +1,176 @@
+"""Hand-written stand-ins for what an answer needs from the world."""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from typing_extensions import override
+
+from services.chat.domain.chats import ChatState, chat_decider
+from services.chat.ports import (
+    BotReader,
+    ChatReader,
+    Found,
+    Frames,
+    LanguageModel,
+    Prompt,
+    Retriever,
+    Spent,
+    Text,
+)
+from shared.contracts.base import Command, Done, Metadata
+from shared.contracts.chat import (
+    BotSettings,
+    ChatEvent,
+    Frame,
+    GetTurn,
+    MessageView,
+    QuestionAnswered,
+    QuestionRefused,
+    TurnFailed,
+    TurnView,
+)
+from tests.unit.samples import T0
+
+
+class Killed(Exception):
+    """The process was killed here."""
+
+
+@dataclass
+class KeptFrames(Frames):
+    """Frames as the stream keeps them, over all attempts."""
+
+    kept: list[Frame] = field(default_factory=list)
+
+    @override
+    async def publish(self, tenant_id: str, turn_id: str, frame: Frame) -> None:
+        self.kept.append(frame)
+
+    @override
+    async def stored(self, tenant_id: str, turn_id: str, after: int = 0) -> list[Frame]:
+        return [frame for frame in self.kept if frame.i > after]
+
+    @property
+    def names(self) -> list[str]:
+        return [frame.event for frame in self.kept]
+
+    @property
+    def shown(self) -> str:
+        """What a client has on its screen in the end."""
+        text = ""
+        for frame in self.kept:
+            if frame.event == "restart":
+                text = ""
+            elif frame.event == "delta":
+                text += frame.data["content"]
+        return text
+
+    def data(self, name: str) -> Any:
+        return next(frame.data for frame in self.kept if frame.event == name)
+
+
+@dataclass
+class Conversation(ChatReader):
+    """One chat, decided and evolved for real, and read back as its rows would show it."""
+
+    log: list[ChatEvent]
+    past: list[tuple[str, str]] = field(default_factory=list)
+    ordered: list[str] = field(default_factory=list)
+    dies_after: str | None = None
+    """The purpose after whose event the process is killed."""
+
+    async def current(self, aggregate: str, _tenant: str, _id: str) -> ChatState:
+        assert aggregate == "chat"
+        return chat_decider.fold(self.log)
+
+    async def execute(self, command: Command, meta: Metadata, purpose: str) -> Done:
+        self.ordered.append(purpose)
+        self.log += chat_decider.decide(chat_decider.fold(self.log), command, meta)  # type: ignore[arg-type]  # of a chat
+        if purpose == self.dies_after:
+            self.dies_after = None
+            raise Killed
+        return Done(position=len(self.log))
+
+    @override
+    async def get_turn(self, question: GetTurn, meta: Metadata) -> TurnView:
+        end = self.log[-1]
+        about: dict[str, Any] = {"turn_id": question.turn_id, "chat_id": end.chat_id}
+        match end:
+            case TurnFailed():
+                return TurnView(
+                    **about,
+                    status="failed",
+                    error=end.error,
+                    detail=end.detail,
+                    retryable=end.retryable,
+                )
+            case QuestionAnswered() | QuestionRefused():
+                message = MessageView(
+                    id=end.message_id,
+                    chat_id=end.chat_id,
+                    role="assistant",
+                    content=end.answer,
+                    prompt_tokens=end.usage.prompt_tokens,
+                    completion_tokens=end.usage.completion_tokens,
+                    created_at=T0,
+                )
+                cited = end.citations if isinstance(end, QuestionAnswered) else ()
+                return TurnView(
+                    **about,
+                    status="answered" if isinstance(end, QuestionAnswered) else "refused",
+                    message=message,
+                    citations=cited,
+                    usage=end.usage,
+                    grounded=isinstance(end, QuestionAnswered) and end.grounded,
+                )
+            case _:
+                return TurnView(**about, status="open")
+
+    @override
+    async def history(
+        self, tenant_id: str, chat_id: str, turn_id: str, limit: int
+    ) -> list[tuple[str, str]]:
+        return self.past[-limit:]
+
+
+@dataclass
+class OneBot(BotReader):
+    bot: BotSettings
+
+    @override
+    async def settings(self, tenant_id: str, bot_profile_id: str) -> BotSettings:
+        return self.bot
+
+
+@dataclass
+class GivenChunks(Retriever):
+    chunks: Sequence[Found]
+    error: Exception | None = None
+
+    @override
+    async def retrieve(self, tenant_id: str, bot_profile_id: str, question: str) -> list[Found]:
+        if self.error is not None:
+            raise self.error
+        return list(self.chunks)
+
+
+@dataclass
+class ScriptedModel(LanguageModel):
+    """Says, attempt by attempt, what it is told to; an exception among the pieces is raised."""
+
+    attempts: list[list[str | Exception | Spent]]
+    prompts: list[Prompt] = field(default_factory=list)
+
+    @override
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Text | Spent, None]:
+        self.prompts.append(prompt)
+        said = self.attempts.pop(0) if len(self.attempts) > 1 else self.attempts[0]
+        for piece in said:
+            match piece:
+                case str():
+                    yield Text(piece)
+                case Spent():
+                    yield piece
+                case _:
+                    raise piece

@@ -1,0 +1,325 @@
+"""A question becomes exactly one end, told and stored, whatever happens on the way."""
+
+import json
+from dataclasses import dataclass, field
+
+import pytest
+
+from services.chat.ports import Found, ModelFailed, Spent
+from services.chat.reactions import AnswerQuestion, TellIndexed
+from shared.contracts.base import Command, Done, Metadata
+from shared.contracts.chat import (
+    BotSettings,
+    QuestionAnswered,
+    QuestionRefused,
+    RecordIndexBuilt,
+    RecordIndexFailed,
+    TurnFailed,
+)
+from shared.kernel.errors import Unavailable
+from tests.unit.chat.fakes import (
+    Conversation,
+    GivenChunks,
+    KeptFrames,
+    Killed,
+    OneBot,
+    ScriptedModel,
+)
+from tests.unit.chat.samples import QUESTION, asked, found
+from tests.unit.ingest.samples import was_prepared
+from tests.unit.samples import recorded
+
+SPENT = Spent("gpt-4o-mini", 100, 20)
+GOOD: list[str | Exception | Spent] = ["Seven ", "years [1].", SPENT]
+CHUNKS = [found("The guarantee lasts seven years."), found("Bells are red.", "k2", evidence=0.6)]
+BROKEN = ModelFailed("llm_failed", "The language model failed.", retryable=True)
+
+
+@dataclass
+class World:
+    """Everything around one question."""
+
+    model: ScriptedModel = field(default_factory=lambda: ScriptedModel([list(GOOD)]))
+    chunks: list[Found] = field(default_factory=lambda: list(CHUNKS))
+    bot: BotSettings = field(default_factory=lambda: BotSettings(name="Guide"))
+    secrets: dict[str, bytes] = field(default_factory=dict)
+    language: str | None = "en"
+    chat: Conversation = field(default_factory=lambda: Conversation([asked()]))
+    frames: KeptFrames = field(default_factory=KeptFrames)
+
+    def __post_init__(self) -> None:
+        self.retriever = GivenChunks(self.chunks)
+
+    @property
+    def answer(self) -> AnswerQuestion:
+        async def secret(_tenant: str, ref: str) -> bytes | None:
+            return self.secrets.get(ref)
+
+        return AnswerQuestion(
+            execute=self.chat.execute,
+            current=self.chat.current,
+            bots=OneBot(self.bot),
+            chats=self.chat,
+            retriever=self.retriever,
+            model=self.model,
+            frames=self.frames,
+            secret=secret,
+            detect=lambda _: self.language,
+        )
+
+    async def attempt(self) -> None:
+        await self.answer(recorded(asked()))
+
+
+class TestAnAnswer:
+    async def test_is_streamed_stored_and_ended(self) -> None:
+        it = World()
+        await it.attempt()
+        assert it.frames.names == ["sources", "citations", "delta", "delta", "done"]
+        end = it.chat.log[-1]
+        assert isinstance(end, QuestionAnswered)
+        assert (end.answer, end.grounded) == ("Seven years [1].", True)
+        assert (end.usage.model, end.usage.total_tokens) == ("gpt-4o-mini", 120)
+        assert it.frames.shown == end.answer
+        done = it.frames.data("done")
+        assert done["usage"] == {
+            "model": "gpt-4o-mini",
+            "prompt_tokens": 100,
+            "completion_tokens": 20,
+            "total_tokens": 120,
+        }
+        assert (done["chat_id"], done["message_id"]) == ("c1", end.message_id)
+
+    async def test_cites_exactly_where_its_passages_stand(self) -> None:
+        it = World()
+        await it.attempt()
+        end = it.chat.log[-1]
+        assert isinstance(end, QuestionAnswered)
+        first = end.citations[0]
+        assert (first.n, first.source_id, first.revision) == (1, "s1", 3)
+        assert (first.start, first.end, first.text_ref) == (10, 42, "text")
+        assert (first.title, first.heading, first.score) == ("Manual", "Manual > Guarantee", 0.9)
+        told = it.frames.data("citations")["items"][0]
+        assert not {"text_ref", "snippet"} & set(told)
+        assert set(it.frames.data("sources")["sources"][0]) == {
+            "chunk_id",
+            "content",
+            "score",
+            "source_id",
+        }
+
+    @pytest.mark.parametrize(
+        ("said", "grounded"),
+        [("Seven [2].", True), ("Seven.", False), ("Seven [3].", False), ("[0] [99]", False)],
+    )
+    async def test_is_grounded_if_it_cites_what_it_was_given(
+        self, said: str, grounded: bool
+    ) -> None:
+        it = World(ScriptedModel([[said, SPENT]]))
+        await it.attempt()
+        assert it.frames.data("done")["grounded"] is grounded
+
+    async def test_is_asked_for_with_the_bots_settings_conversation_and_credentials(self) -> None:
+        bot = BotSettings(
+            name="G", model="m", temperature=0.1, max_tokens=9, credentials_ref="credentials/1"
+        )
+        it = World(bot=bot, secrets={"credentials/1": json.dumps({"api_key": "sk-1"}).encode()})
+        it.chat.past = [("user", "Hi"), ("assistant", "Hello")]
+        await it.attempt()
+        prompt = it.model.prompts[0]
+        assert (prompt.model, prompt.temperature, prompt.max_tokens) == ("m", 0.1, 9)
+        assert prompt.credentials == {"api_key": "sk-1"}
+        assert "sk-1" not in repr(prompt)
+        assert [(t.role, t.content) for t in prompt.messages[1:]] == [
+            ("user", "Hi"),
+            ("assistant", "Hello"),
+            ("user", QUESTION),
+        ]
+        assert "The guarantee lasts seven years." in prompt.messages[0].content
+
+    async def test_forgotten_credentials_are_none(self) -> None:
+        it = World(bot=BotSettings(name="G", credentials_ref="credentials/gone"))
+        await it.attempt()
+        assert it.model.prompts[0].credentials == {}
+
+    async def test_of_every_turn_has_another_boundary_around_its_context(self) -> None:
+        it = World()
+        await it.attempt()
+        it.chat.log[:] = [asked()]
+        it.frames.kept.clear()
+        await it.attempt()
+        first, second = (prompt.messages[0].content for prompt in it.model.prompts)
+        assert first != second
+
+
+class TestARefusal:
+    @pytest.mark.parametrize(
+        ("chunks", "reason"),
+        [([], "nothing_found"), ([found("Rain.", evidence=0.1)], "below_floor")],
+    )
+    async def test_is_told_and_stored_and_asks_no_model(
+        self, chunks: list[Found], reason: str
+    ) -> None:
+        it = World(chunks=chunks, language="de")
+        await it.attempt()
+        assert it.frames.names == ["sources", "citations", "delta", "refused", "done"]
+        assert it.frames.data("sources") == {"sources": []}
+        end = it.chat.log[-1]
+        assert isinstance(end, QuestionRefused)
+        assert (end.reason, end.usage.model, end.usage.total_tokens) == (reason, "local/none", 0)
+        assert "keine Antwort" in end.answer == it.frames.shown
+        assert it.frames.data("done")["grounded"] is False
+        assert it.model.prompts == []
+
+
+class TestAModelThatFails:
+    @pytest.mark.parametrize("before", [[], ["Seven "]])
+    async def test_ends_the_turn_once_in_words_fit_for_visitors(self, before: list[str]) -> None:
+        failure = ModelFailed(
+            "llm_rate_limited", "No more requests.", retryable=True, status=429, retry_after=7.0
+        )
+        it = World(ScriptedModel([[*before, failure]]))
+        await it.attempt()
+        assert it.frames.names[-1] == "error"
+        assert it.frames.data("error") == {
+            "detail": "No more requests.",
+            "code": "llm_rate_limited",
+            "retryable": True,
+        }
+        end = it.chat.log[-1]
+        assert isinstance(end, TurnFailed)
+        assert (end.status, end.retry_after) == (429, 7.0)
+
+    @pytest.mark.parametrize("said", [[SPENT], ["  \n", SPENT], ["Seven"], []])
+    async def test_to_say_anything_or_to_end_has_failed_too(
+        self, said: list[str | Exception | Spent]
+    ) -> None:
+        it = World(ScriptedModel([said]))
+        await it.attempt()
+        assert isinstance(it.chat.log[-1], TurnFailed)
+        assert it.frames.names[-1] == "error"
+
+    async def test_in_a_way_nobody_expected_leaves_the_turn_to_the_next_attempt(self) -> None:
+        it = World(ScriptedModel([["Seven ", RuntimeError("bug")], list(GOOD)]))
+        with pytest.raises(RuntimeError):
+            await it.attempt()
+        assert it.frames.names == ["sources", "citations", "delta"]
+        await it.attempt()
+        assert it.frames.shown == "Seven years [1]."
+        assert it.frames.names.count("done") == 1
+
+
+class TestAfterAKill:
+    async def test_in_the_middle_nothing_is_said_twice(self) -> None:
+        it = World(ScriptedModel([["Seven ", Killed()], list(GOOD)]))
+        with pytest.raises(Killed):
+            await it.attempt()
+        await it.attempt()
+        assert it.frames.names == ["sources", "citations", "delta", "delta", "done"]
+        assert it.frames.shown == "Seven years [1]."
+
+    async def test_a_model_that_says_something_else_begins_anew(self) -> None:
+        it = World(ScriptedModel([["Eight ", Killed()], list(GOOD)]))
+        with pytest.raises(Killed):
+            await it.attempt()
+        await it.attempt()
+        assert "restart" in it.frames.names
+        assert it.frames.shown == "Seven years [1]."
+
+    @pytest.mark.parametrize("lost", [False, True])
+    async def test_behind_the_stored_answer_only_its_end_is_told(self, lost: bool) -> None:
+        it = World()
+        it.chat.dies_after = "answer"
+        with pytest.raises(Killed):
+            await it.attempt()
+        if lost:
+            it.frames.kept.clear()
+        await it.attempt()
+        assert it.frames.names[-1] == "done"
+        assert it.frames.shown == "Seven years [1]."
+        assert len(it.model.prompts) == 1
+        assert it.frames.names.count("sources") == 1
+
+    @pytest.mark.parametrize("lost", [False, True])
+    async def test_behind_a_stored_refusal_its_end_is_told(self, lost: bool) -> None:
+        it = World(chunks=[])
+        it.chat.dies_after = "refuse"
+        with pytest.raises(Killed):
+            await it.attempt()
+        if lost:
+            it.frames.kept.clear()
+        await it.attempt()
+        assert it.frames.names[-1] == "done"
+        assert "cannot find" in it.frames.shown
+
+    async def test_behind_the_end_nothing_is_told(self) -> None:
+        it = World()
+        await it.attempt()
+        before = list(it.frames.kept)
+        await it.attempt()
+        assert it.frames.kept == before
+        assert it.chat.ordered == ["answer"]
+
+
+class TestTheWorld:
+    async def test_away_leaves_the_turn_open_for_another_attempt(self) -> None:
+        it = World()
+        it.retriever.error = Unavailable("the index does not answer")
+        with pytest.raises(Unavailable):
+            await it.attempt()
+        assert (it.frames.kept, len(it.chat.log)) == ([], 1)
+        it.retriever.error = None
+        await it.attempt()
+        assert it.frames.names[-1] == "done"
+
+    async def test_away_for_good_ends_the_turn_with_an_error(self) -> None:
+        it = World(ScriptedModel([["Seven ", Killed()]]))
+        with pytest.raises(Killed):
+            await it.attempt()
+        await it.answer.given_up(recorded(asked()), "the index does not answer")
+        assert isinstance(it.chat.log[-1], TurnFailed)
+        assert it.frames.names[-1] == "error"
+        assert [frame.i for frame in it.frames.kept] == list(range(1, len(it.frames.kept) + 1))
+        assert "index" not in it.frames.data("error")["detail"]
+
+    async def test_away_after_the_answer_was_stored_takes_nothing_from_it(self) -> None:
+        it = World()
+        it.chat.dies_after = "answer"
+        with pytest.raises(Killed):
+            await it.attempt()
+        await it.answer.given_up(recorded(asked()), "the frames do not answer")
+        assert isinstance(it.chat.log[-1], QuestionAnswered)
+        assert it.frames.names[-1] == "done"
+
+
+class TestTellingThatARevisionIsIn:
+    @staticmethod
+    def reaction(reached: int) -> tuple[TellIndexed, list[Command]]:
+        ordered: list[Command] = []
+
+        async def execute(command: Command, _meta: Metadata, _purpose: str) -> Done:
+            ordered.append(command)
+            return Done(position=1)
+
+        async def await_shown(_position: int, _seconds: float) -> int:
+            return reached
+
+        return TellIndexed(execute, await_shown), ordered
+
+    async def test_waits_until_the_rows_show_it(self) -> None:
+        tell, ordered = self.reaction(reached=6)
+        with pytest.raises(Unavailable):
+            await tell(recorded(was_prepared(), 7))
+        assert ordered == []
+
+    async def test_then_tells_it(self) -> None:
+        tell, ordered = self.reaction(reached=7)
+        await tell(recorded(was_prepared(), 7))
+        assert ordered == [RecordIndexBuilt(source_id="s1", run_id="r1", revision=1, points=3)]
+
+    async def test_or_that_it_never_will(self) -> None:
+        tell, ordered = self.reaction(reached=0)
+        await tell.given_up(recorded(was_prepared(), 7), "disk full")
+        assert ordered == [
+            RecordIndexFailed(source_id="s1", run_id="r1", revision=1, reason="disk full")
+        ]

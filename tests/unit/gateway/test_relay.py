@@ -1,0 +1,118 @@
+"""What is missing of a turn, for a client that has seen a part of it."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from services.gateway.http.relay import remainder
+from shared.contracts.chat import Frame, MessageView, SourceHit, TurnView, Usage
+from tests.unit.samples import T0
+
+TEXT = "Seven years [1]."
+HIT = SourceHit(chunk_id="k1", content="The guarantee", score=0.8, source_id="s1")
+DONE = {
+    "chat_id": "c1",
+    "message_id": "m1",
+    "usage": {"model": "x", "prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
+    "grounded": True,
+}
+
+
+def turn(text: str = TEXT, **fields: Any) -> TurnView:
+    message = MessageView(
+        id="m1",
+        chat_id="c1",
+        role="assistant",
+        content=text,
+        prompt_tokens=3,
+        completion_tokens=2,
+        created_at=T0,
+    )
+    return TurnView(
+        **{
+            "turn_id": "t1",
+            "chat_id": "c1",
+            "status": "answered",
+            "message": message,
+            "sources": (HIT,),
+            "usage": Usage(model="x", prompt_tokens=3, completion_tokens=2),
+            "grounded": True,
+            **fields,
+        }
+    )
+
+
+def told(frames: list[Frame]) -> list[tuple[int, str, Any]]:
+    return [(frame.i, frame.event, frame.data) for frame in frames]
+
+
+class TestOfAnAnsweredTurn:
+    def test_who_saw_nothing_sees_it_all(self) -> None:
+        assert told(remainder(turn(), 0, "", resumed=False)) == [
+            (1, "sources", {"sources": [HIT.model_dump()]}),
+            (2, "citations", {"items": []}),
+            (3, "delta", {"content": TEXT}),
+            (4, "done", DONE),
+        ]
+
+    def test_who_saw_the_beginning_sees_the_rest(self) -> None:
+        assert told(remainder(turn(), 4, "Seven ", resumed=False)) == [
+            (5, "delta", {"content": "years [1]."}),
+            (6, "done", DONE),
+        ]
+
+    def test_who_saw_all_but_the_end_sees_the_end(self) -> None:
+        assert told(remainder(turn(), 9, TEXT, resumed=False)) == [(10, "done", DONE)]
+
+    def test_who_saw_something_else_is_told_to_begin_anew(self) -> None:
+        for resumed in (True, False):
+            assert told(remainder(turn(), 4, "Eight", resumed=resumed)) == [
+                (5, "restart", {"turn_id": "t1"}),
+                (6, "delta", {"content": TEXT}),
+                (7, "done", DONE),
+            ]
+
+    def test_who_comes_back_with_an_unknown_part_is_told_to_begin_anew(self) -> None:
+        assert [frame.event for frame in remainder(turn(), 4, "", resumed=True)] == [
+            "restart",
+            "delta",
+            "done",
+        ]
+
+    def test_without_words_there_is_only_the_end(self) -> None:
+        assert [frame.event for frame in remainder(turn(""), 2, "", resumed=False)] == ["done"]
+
+
+class TestOfAFailedTurn:
+    @pytest.mark.parametrize("last", [0, 5])
+    def test_there_is_only_the_error(self, last: int) -> None:
+        failed = turn(
+            status="failed", message=None, error="llm_auth", detail="Refused.", retryable=False
+        )
+        assert told(remainder(failed, last, "Sev", resumed=last > 0)) == [
+            (last + 1, "error", {"detail": "Refused.", "code": "llm_auth", "retryable": False})
+        ]
+
+    def test_it_has_words_even_where_none_are_stored(self) -> None:
+        failed = turn(status="failed", message=None)
+        assert remainder(failed, 0, "", resumed=False)[0].data["detail"] == "The answer failed."
+
+
+@given(st.text("ab ", max_size=6), st.integers(0, 5), st.text("ab ", max_size=6), st.booleans())
+def test_a_client_ends_with_the_stored_text_in_gapless_frames(
+    text: str, last: int, said: str, resumed: bool
+) -> None:
+    if last == 0:
+        said, resumed = "", False
+    frames = remainder(turn(text), last, said, resumed=resumed)
+    assert [frame.i for frame in frames] == list(range(last + 1, last + 1 + len(frames)))
+    shown = said if not resumed or said else None
+    for frame in frames:
+        if frame.event == "restart":
+            shown = ""
+        elif frame.event == "delta":
+            shown = (shown or "") + frame.data["content"]
+    assert [frame.event for frame in frames if frame.terminal] == ["done"]
+    assert frames[-1].terminal
+    assert shown == text

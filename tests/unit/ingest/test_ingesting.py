@@ -1,0 +1,329 @@
+"""One attempt at an ingestion: what it does, what it does not do twice, and how it fails."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import pytest
+
+from services.ingest.domain import Present
+from services.ingest.ports import Fetched, FetchFailed, NotModified, Unreadable
+from services.ingest.reactions import (
+    FETCH_ATTEMPTS,
+    EndIngestion,
+    IngestSource,
+    QueueIngestion,
+)
+from shared.adapters.chunk_batch import BATCH_SIZE, read_batch
+from shared.contracts.base import Metadata, Recorded
+from shared.contracts.chat import IndexBuilt, IndexFailed
+from shared.contracts.ingest import (
+    CompleteIngestion,
+    RecordFailed,
+    SourceCreated,
+    SourceEvent,
+    SourceFailed,
+    SourcePrepared,
+    SourceSettings,
+    SourceUpdated,
+)
+from shared.kernel.errors import Unavailable
+from tests.unit.ingest.fakes import (
+    Aggregate,
+    CountingEmbedder,
+    Killed,
+    LineDocuments,
+    MemoryBlobs,
+    ScriptedFetcher,
+)
+from tests.unit.ingest.samples import (
+    CREATED,
+    DELETED,
+    SETTINGS,
+    URL,
+    failed,
+    ingested,
+    requested,
+    started,
+)
+from tests.unit.samples import TENANT, metadata, recorded
+
+PAGE = Fetched(f"{URL}/", b"One line.\nTwo lines.", "text/html", '"1"', "Thu, 01 Jan 2026")
+
+
+@dataclass
+class Job:
+    attempt: int = 1
+    body: bytes = b"r1"
+    aggregate_id: str = "s1"
+    metadata: Metadata = field(default_factory=metadata)
+
+
+@dataclass
+class World:
+    """Everything around one source."""
+
+    source: Aggregate
+    fetcher: ScriptedFetcher
+    documents: LineDocuments = field(default_factory=LineDocuments)
+    embedder: CountingEmbedder = field(default_factory=CountingEmbedder)
+    blobs: MemoryBlobs = field(default_factory=MemoryBlobs)
+
+    @property
+    def ingest(self) -> IngestSource:
+        return IngestSource(
+            execute=self.source.execute,
+            current=self.source.current,
+            fetcher=self.fetcher,
+            documents=self.documents,
+            embedder=self.embedder,
+            blobs=cast("Any", self.blobs),
+            max_chars=1000,
+            overlap=0,
+        )
+
+    async def attempt(self, number: int = 1, run: str = "r1") -> None:
+        await self.ingest(Job(number, run.encode()))
+
+    async def whole_run(self, run: str) -> None:
+        """From the request to the index's word that the revision is in."""
+        self.source.history.append(requested(run))
+        self.source.ordered.clear()
+        await self.attempt(1, run)
+        state = self.source.state
+        if isinstance(state, Present) and state.run is not None:
+            self.source.history.append(ingested(run, state.revision))
+
+    def prepared(self) -> SourcePrepared:
+        found = [e for e in self.source.history if isinstance(e, SourcePrepared)]
+        return found[-1]
+
+
+def world(*history: SourceEvent, fetches: Any = PAGE) -> World:
+    answers = fetches if isinstance(fetches, list) else [fetches]
+    return World(Aggregate(list(history or (CREATED, requested()))), ScriptedFetcher(answers))
+
+
+class TestAnAttempt:
+    async def test_goes_through_every_stage_in_turn(self) -> None:
+        it = world()
+        await it.attempt()
+        assert it.source.names[2:] == ["ingestion_started", "fetched", "prepared"]
+        assert [purpose for purpose, _ in it.source.ordered] == ["start 1", "fetched", "prepared"]
+
+    async def test_prepares_what_the_index_needs(self) -> None:
+        it = world()
+        await it.attempt()
+        prepared = it.prepared().prepared
+        assert (prepared.revision, prepared.chunk_count, prepared.embedded_count) == (1, 2, 2)
+        assert (prepared.title, prepared.language) == ("Title of text/html", "en")
+        assert (prepared.url, prepared.recipe) == (f"{URL}/", "1/model/1000/0")
+        text = await it.blobs.get(TENANT, prepared.text_ref)
+        chunks = read_batch(await it.blobs.get(TENANT, prepared.batches[0].ref))
+        assert [text.decode()[c.start : c.end] for c in chunks] == [c.text for c in chunks]
+        assert [c.ordinal for c in chunks] == [0, 1]
+
+    async def test_embeds_text_together_with_its_heading_and_the_same_text_once(self) -> None:
+        page = replace(PAGE, data=b"Same.\nOther.\nSame.")
+        it = world(fetches=page)
+        await it.attempt()
+        assert it.embedder.embedded == ["Heading\nSame.", "Heading\nOther."]
+        assert it.prepared().prepared.chunk_count == 3
+
+    async def test_writes_long_documents_in_batches(self) -> None:
+        lines = "\n".join(f"Line {n}." for n in range(BATCH_SIZE * 2 + 5))
+        it = world(fetches=replace(PAGE, data=lines.encode()))
+        await it.attempt()
+        batches = it.prepared().prepared.batches
+        assert [batch.count for batch in batches] == [BATCH_SIZE, BATCH_SIZE, 5]
+        last = read_batch(await it.blobs.get(TENANT, batches[-1].ref))
+        assert last[0].ordinal == BATCH_SIZE * 2
+
+    async def test_takes_a_text_from_its_blob_and_asks_nobody(self) -> None:
+        it = world()
+        ref = await it.blobs.put(TENANT, b"A note.")
+        settings = SourceSettings(name="Note", content_ref=ref)
+        it.source.history[0] = SourceCreated(
+            source_id="s1", bot_profile_id="b1", source_type="text", settings=settings
+        )
+        await it.attempt()
+        assert it.fetcher.asked == []
+        assert it.prepared().prepared.title == "Title of text/markdown"
+
+
+class TestAfterAKill:
+    @pytest.mark.parametrize("at", ["start 1", "fetched", "prepared"])
+    async def test_at_any_stage_the_next_attempt_finishes(self, at: str) -> None:
+        it = world()
+        it.source.dies_at = at
+        with pytest.raises(Killed):
+            await it.attempt(1)
+        await it.attempt(2)
+        assert it.source.names.count("fetched") == it.source.names.count("prepared") == 1
+        assert len(it.fetcher.asked) == 1
+        assert it.embedder.embedded == ["Heading\nOne line.", "Heading\nTwo lines."]
+
+    async def test_while_the_index_works_the_next_attempt_does_nothing(self) -> None:
+        it = world()
+        await it.attempt(1)
+        ordered = list(it.source.ordered)
+        await it.attempt(2)
+        assert it.source.ordered == ordered
+
+    @pytest.mark.parametrize(
+        "history",
+        [
+            (CREATED,),
+            (CREATED, requested(), started(), failed()),
+            (CREATED, requested(), DELETED),
+            (CREATED, requested("r2")),
+        ],
+    )
+    async def test_a_run_that_is_over_is_left_alone(self, history: tuple[SourceEvent, ...]) -> None:
+        it = world(*history)
+        await it.attempt()
+        assert it.source.ordered == []
+        assert it.fetcher.asked == []
+
+
+class TestTheSecondTime:
+    async def test_the_same_content_costs_nothing(self) -> None:
+        it = world(CREATED)
+        await it.whole_run("r1")
+        it.embedder.embedded.clear()
+        await it.whole_run("r2")
+        assert it.source.names[-1] == "unchanged"
+        assert it.embedder.embedded == []
+
+    async def test_the_server_is_asked_whether_anything_changed(self) -> None:
+        it = world(CREATED, fetches=[PAGE, NotModified()])
+        await it.whole_run("r1")
+        reads = it.documents.read_count
+        await it.whole_run("r2")
+        assert it.fetcher.asked == [(URL, None, None), (URL, '"1"', "Thu, 01 Jan 2026")]
+        assert it.source.names[-1] == "unchanged"
+        assert it.documents.read_count == reads
+
+    async def test_only_changed_chunks_are_embedded(self) -> None:
+        it = world(CREATED, fetches=[PAGE, replace(PAGE, data=b"One line.\nThree lines.")])
+        await it.whole_run("r1")
+        it.embedder.embedded.clear()
+        await it.whole_run("r2")
+        assert it.embedder.embedded == ["Heading\nThree lines."]
+        prepared = it.prepared().prepared
+        assert (prepared.revision, prepared.chunk_count, prepared.embedded_count) == (2, 2, 1)
+
+    async def test_another_recipe_prepares_anew_and_asks_unconditionally(self) -> None:
+        it = world(CREATED)
+        await it.whole_run("r1")
+        it.embedder.name = "better model"
+        it.embedder.embedded.clear()
+        await it.whole_run("r2")
+        assert it.fetcher.asked[1] == (URL, None, None)
+        assert len(it.embedder.embedded) == 2
+        assert it.prepared().prepared.embedding_model == "better model"
+
+    async def test_another_address_is_asked_unconditionally(self) -> None:
+        it = world(CREATED)
+        await it.whole_run("r1")
+        settings = SETTINGS.model_copy(update={"config": {"url": "https://other.example/"}})
+        it.source.history.append(
+            SourceUpdated(source_id="s1", bot_profile_id="b1", settings=settings)
+        )
+        await it.whole_run("r2")
+        assert it.fetcher.asked[1] == ("https://other.example/", None, None)
+
+    async def test_after_a_failed_first_run_nothing_is_taken_for_known(self) -> None:
+        it = world(CREATED, requested(), fetches=[FetchFailed("404", retryable=False), PAGE])
+        await it.attempt()
+        await it.whole_run("r2")
+        assert it.fetcher.asked[1] == (URL, None, None)
+        assert it.source.names[-1] == "ingested"
+
+
+class TestFailures:
+    async def test_that_may_pass_are_tried_again_and_then_told(self) -> None:
+        it = world(fetches=FetchFailed("The server answered 503", retryable=True))
+        for attempt in range(1, FETCH_ATTEMPTS):
+            with pytest.raises(Unavailable, match="503"):
+                await it.attempt(attempt)
+        await it.attempt(FETCH_ATTEMPTS)
+        assert it.source.history[-1] == failed(reason="The server answered 503")
+
+    async def test_that_will_not_pass_are_told_at_once(self) -> None:
+        it = world(fetches=FetchFailed("The address is not allowed", retryable=False))
+        await it.attempt(1)
+        assert it.source.history[-1] == failed(reason="The address is not allowed")
+
+    @pytest.mark.parametrize("data", [b"", b" \n ", b"\x00"])
+    async def test_of_documents_without_text_are_told(self, data: bytes) -> None:
+        it = world(fetches=replace(PAGE, data=data))
+        await it.attempt()
+        assert isinstance(it.source.history[-1], SourceFailed)
+
+    async def test_of_a_text_source_without_text_are_told(self) -> None:
+        it = world()
+        it.source.history[0] = CREATED.model_copy(
+            update={"source_type": "text", "settings": SourceSettings(name="Empty")}
+        )
+        await it.attempt()
+        assert it.source.history[-1] == failed(reason="No content to ingest")
+
+    @pytest.mark.parametrize("error", [Unavailable("a worker process died"), RuntimeError("bug")])
+    async def test_of_the_world_are_raised_and_end_no_run(self, error: Exception) -> None:
+        it = world()
+        it.documents.error = error
+        with pytest.raises(type(error)):
+            await it.attempt()
+        assert "failed" not in it.source.names
+        it.documents.error = None
+        await it.attempt(2)
+        assert it.source.names[-1] == "prepared"
+        assert len(it.fetcher.asked) == 1
+
+    async def test_of_reading_are_told_in_the_readers_words(self) -> None:
+        it = world()
+        it.documents.error = Unreadable("The document needs more memory than is allowed")
+        await it.attempt()
+        assert it.source.history[-1] == failed(
+            reason="The document needs more memory than is allowed"
+        )
+
+    async def test_at_every_attempt_end_the_run_all_the_same(self) -> None:
+        it = world()
+        await it.ingest.given_up(Job(6), "disk full")
+        assert it.source.history[-1] == failed(
+            reason="Ingestion failed at every attempt: disk full"
+        )
+
+
+class TestAroundARun:
+    async def test_a_request_becomes_a_job_that_names_its_run(self) -> None:
+        jobs: list[tuple[Any, ...]] = []
+
+        async def dispatch(*job: Any) -> None:
+            jobs.append(job)
+
+        cause = recorded(requested("r7"))
+        await QueueIngestion(dispatch)(cause)
+        assert jobs == [("source", "s1", "ingest", cause.metadata, b"r7")]
+
+    @pytest.mark.parametrize(
+        ("told", "order"),
+        [
+            (
+                IndexBuilt(source_id="s1", run_id="r1", revision=2, points=3),
+                CompleteIngestion(source_id="s1", run_id="r1", revision=2),
+            ),
+            (
+                IndexFailed(source_id="s1", run_id="r1", revision=2, reason="disk full"),
+                RecordFailed(source_id="s1", run_id="r1", reason="disk full"),
+            ),
+        ],
+    )
+    async def test_what_the_index_tells_ends_it(
+        self, told: IndexBuilt | IndexFailed, order: CompleteIngestion | RecordFailed
+    ) -> None:
+        source = Aggregate([CREATED])
+        cause: Recorded[IndexBuilt | IndexFailed] = recorded(told)
+        await EndIngestion(source.execute)(cause)
+        assert source.ordered == [("end ingestion", order)]

@@ -1,0 +1,66 @@
+"""A source is refused whose bot or parent is not there."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from services.ingest.domain import Absent, Present, source_decider
+from services.ingest.handlers import CheckReferences
+from shared.contracts.ingest import CreateSource, DeleteSource, SourceEvent
+from shared.kernel.errors import InvalidCommand, NotFound
+from tests.unit.ingest.samples import CREATE, CREATED, DELETED
+from tests.unit.samples import TENANT, metadata
+
+
+def check(*bots: str, parents: Mapping[str, list[SourceEvent]] | None = None) -> CheckReferences:
+    async def last_sequence(tenant: str, aggregate: str, aggregate_id: str) -> int:
+        assert (tenant, aggregate) == (TENANT, "bot_profile")
+        return 7 if aggregate_id in bots else 0
+
+    async def current(aggregate: str, tenant: str, aggregate_id: str) -> Absent | Present:
+        assert (aggregate, tenant) == ("source", TENANT)
+        return source_decider.fold((parents or {}).get(aggregate_id, []))
+
+    return CheckReferences(last_sequence, current)
+
+
+def child(**changes: Any) -> CreateSource:
+    return CREATE.model_copy(update={"parent_id": "p1", **changes})
+
+
+async def test_a_source_of_a_known_bot_is_fine() -> None:
+    await check("b1")(CREATE, metadata())
+
+
+async def test_a_bot_that_is_not_there_is_refused_by_its_field() -> None:
+    with pytest.raises(InvalidCommand, match="Bot profile not found or belongs to") as refusal:
+        await check()(CREATE, metadata())
+    assert refusal.value.field == "bot_profile_id"
+
+
+async def test_a_child_of_a_parent_of_the_same_bot_is_fine() -> None:
+    await check("b1", parents={"p1": [CREATED]})(child(), metadata())
+
+
+@pytest.mark.parametrize("past", [[], [CREATED, DELETED]])
+async def test_a_parent_that_is_not_there_is_not_found(past: list[SourceEvent]) -> None:
+    with pytest.raises(NotFound, match="Source not found"):
+        await check("b1", parents={"p1": past})(child(), metadata())
+
+
+async def test_a_parent_of_another_bot_is_refused() -> None:
+    other: list[SourceEvent] = [CREATED.model_copy(update={"bot_profile_id": "b2"})]
+    with pytest.raises(InvalidCommand, match="different bot profile") as refusal:
+        await check("b1", parents={"p1": other})(child(), metadata())
+    assert refusal.value.field == "parent_id"
+
+
+async def test_a_grandchild_is_refused() -> None:
+    nested: list[SourceEvent] = [CREATED.model_copy(update={"parent_id": "p0"})]
+    with pytest.raises(InvalidCommand, match="beyond one level"):
+        await check("b1", parents={"p1": nested})(child(), metadata())
+
+
+async def test_other_commands_depend_on_nothing() -> None:
+    await check()(DeleteSource(source_id="s1"), metadata())
