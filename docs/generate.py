@@ -1,0 +1,32 @@
+"""`make docs`: writes the reference pages that follow from the code.
+
+`messages.md` from `shared/contracts` and the services' `main.py`, `configuration.md` from the
+docstrings of the settings.
+"""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from docs import configuration, messages
+
+FOLDER = Path(__file__).parent
+
+
+def pages() -> Mapping[Path, str]:
+    """What every generated file must hold."""
+    return {
+        FOLDER / "messages.md": messages.page(),
+        FOLDER / "configuration.md": configuration.page(),
+    }
+
+
+def main() -> None:
+    for file, text in pages().items():
+        if not file.exists() or file.read_text() != text:
+            file.write_text(text)
+            sys.stdout.write(f"wrote {file.relative_to(FOLDER.parent)}\n")
+
+
+if __name__ == "__main__":
+    main()
