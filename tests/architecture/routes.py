@@ -1,0 +1,118 @@
+"""The routes of the HTTP application, and what each stands behind."""
+
+import dis
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import CodeType
+from typing import Any, cast
+
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import iter_route_contexts
+
+from services.gateway.http import context
+from services.gateway.http.app import create_app
+from services.gateway.http.context import Gateway
+from shared.kernel.errors import MiniRagError
+
+ANONYMOUS = {
+    "GET /health": "an orchestrator asks without a token",
+    "GET /livez": "an orchestrator asks without a token",
+    "GET /readyz": "an orchestrator asks without a token",
+    "GET /v1/system/health": "part of the public contract; tells no address",
+    "GET /dashboard": "a page that holds no data",
+    "GET /openapi.json": "the description of the interface",
+    "GET /docs": "the description of the interface",
+    "GET /docs/oauth2-redirect": "belongs to /docs",
+    "GET /redoc": "the description of the interface",
+    "POST /v1/tenants": "who registers has no token yet",
+}
+"""Every route that takes no token, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method of one path."""
+
+    method: str
+    path: str
+    endpoint: Callable[..., Any]
+    guards: frozenset[str]
+    """The dependencies of `services.gateway.http.context` that it stands behind."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def authenticated(self) -> bool:
+        return "caller" in self.guards
+
+    @property
+    def restricted(self) -> bool:
+        """Whether not every role may call it."""
+        return bool(self.guards & {"admin", "owner"})
+
+    def mentioned_errors(self) -> set[type[MiniRagError]]:
+        """Classes of errors that the endpoint, or a function beside it that it calls, names."""
+        return set(_mentioned(self.endpoint, set()))
+
+
+def application() -> FastAPI:
+    """The application over no gateway: good for all that happens before a route's body runs."""
+    return create_app(cast("Gateway", None), allowed_origins=["*"])
+
+
+def routes(app: FastAPI) -> list[Route]:
+    """Every method of every path, documented or not."""
+    return [
+        Route(
+            method=method,
+            path=route.path or "",
+            endpoint=route.endpoint or application,
+            guards=frozenset(_guards(getattr(route, "dependant", None))),
+        )
+        for route in iter_route_contexts(app.routes)
+        for method in sorted((route.methods or {"MOUNT"}) - {"HEAD"})
+    ]
+
+
+def reads() -> list[Route]:
+    """Routes by which a caller reads what belongs to a tenant: no other tenant's ids may work."""
+    return [
+        route
+        for route in routes(application())
+        if route.method == "GET" and route.authenticated and "{" in route.path
+    ]
+
+
+def _guards(dependant: Dependant | None) -> Iterator[str]:
+    for inner in dependant.dependencies if dependant else ():
+        call = inner.call
+        if getattr(call, "__module__", None) == context.__name__:
+            yield getattr(call, "__name__", "")
+        yield from _guards(inner)
+
+
+def _mentioned(function: Callable[..., Any], seen: set[str]) -> Iterator[type[MiniRagError]]:
+    """Names used by the code, looked up where it was defined; helpers of the same module too."""
+    function = inspect.unwrap(function)
+    if function.__qualname__ in seen:
+        return
+    seen.add(function.__qualname__)
+    for name in _globals_used(function.__code__):
+        found = function.__globals__.get(name)
+        if isinstance(found, type) and issubclass(found, MiniRagError):
+            yield found
+        elif inspect.isfunction(found) and found.__module__ == function.__module__:
+            yield from _mentioned(found, seen)
+
+
+def _globals_used(code: CodeType) -> Iterator[str]:
+    for instruction in dis.get_instructions(code):
+        if instruction.opname == "LOAD_GLOBAL":
+            yield str(instruction.argval)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _globals_used(constant)

@@ -1,0 +1,51 @@
+"""The generated pages say what the code says."""
+
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from docs.generate import pages
+from docs.wiring import wiring
+from shared.contracts import chat, ingest
+from shared.contracts.base import Command
+
+
+@pytest.mark.parametrize(("file", "text"), pages().items(), ids=lambda value: Path(value).name[:16])
+def test_a_generated_page_is_up_to_date(file: Path, text: str) -> None:
+    assert file.exists(), "run `make docs`"
+    assert file.read_text() == text, "run `make docs`"
+
+
+def test_every_page_names_every_message_and_every_variable() -> None:
+    text = "".join(pages().values())
+    for wanted in ("`SourcePrepared`", "`source.prepared.v1`", "`GetTurn`", "`MINIRAG_VAULT_KEY`"):
+        assert wanted in text
+
+
+MAIN = """
+BOTS = ReadModel(owns={"bot_profile": decider}, listens=[(e.name,) for e in HEARD])
+
+async def build(service):
+    service.takes(store, COMMANDS, check=other)
+    for question, answer in {GetTurn: 1}.items():
+        service.answers(question, answer)
+    service.reacts("tell", [ingest.SourcePrepared, SourceDeleted], reaction)
+"""
+
+
+def test_wiring_is_found_behind_lists_loops_and_comprehensions(tmp_path: Path) -> None:
+    file = tmp_path / "main.py"
+    file.write_text(MAIN)
+    main = ModuleType("services.odd.main")
+    main.__file__ = str(file)
+    names = {"HEARD": [ingest.SourceUpdated], "COMMANDS": (chat.AskQuestion,), "Command": Command}
+    vars(main).update(names, GetTurn=chat.GetTurn, SourceDeleted=ingest.SourceDeleted)
+
+    found = wiring(main)
+
+    assert found.service == "odd"
+    assert found.takes == {chat.AskQuestion}
+    assert found.answers == {chat.GetTurn}
+    assert found.reacts == {ingest.SourceDeleted}
+    assert found.projects == {ingest.SourceUpdated}
