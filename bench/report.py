@@ -1,0 +1,42 @@
+"""Figures as a page for people."""
+
+from collections.abc import Mapping
+from typing import Any
+
+HEAD = """# Figures
+
+Written by `make bench` on an embedded installation in a temporary folder. Latencies are
+milliseconds at the client; open loop means that requests are sent at a fixed rate whatever comes
+back. The floor is a bare FastAPI route under uvicorn, measured in the same run.
+"""
+
+
+def page(figures: Mapping[str, Any]) -> str:
+    """Markdown."""
+    lines = [HEAD, *_table(("Machine", ""), figures["machine"].items())]
+    lines += _table(("Stack", ""), ((name, _shown(v)) for name, v in figures["stack"].items()))
+    lines += _table(
+        ("Request", "p50 ms", "p99 ms", "per second", "floor p50", "floor p99"),
+        (_latency(name, found) for name, found in figures["http"].items()),
+    )
+    rebuilds = (
+        (name, str(found["events"]), f"{found['seconds']:.2f}", _shown(found["per_second"]))
+        for name, found in figures["rebuild"].items()
+    )
+    lines += _table(("Rebuilt read model", "events", "seconds", "events per second"), rebuilds)
+    return "\n".join(lines)
+
+
+def _latency(name: str, found: Mapping[str, Any]) -> tuple[str, ...]:
+    mine, floor = found["product"], found["floor"]
+    numbers = (mine["p50"], mine["p99"], mine["per_second"], floor["p50"], floor["p99"])
+    return (name, *(_shown(number) for number in numbers))
+
+
+def _shown(number: float) -> str:
+    return f"{number:.0f}" if number >= 100 else f"{number:.3g}"
+
+
+def _table(head: tuple[str, ...], rows: Any) -> list[str]:
+    lines = ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)]
+    return [*lines, ""]

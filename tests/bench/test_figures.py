@@ -1,0 +1,87 @@
+"""The bench counts and reports correctly; what it measures is the machine's affair."""
+
+import asyncio
+import os
+
+import httpx
+import pytest
+
+from bench import floor, machine, report
+from bench.load import Latency, many, open_loop, sequential
+
+
+class Slow:
+    """A server that takes its time, and counts."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.sent = 0
+        self.at_once = 0
+        self.most_at_once = 0
+        self._seconds = seconds
+
+    async def __call__(self) -> None:
+        self.sent += 1
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await asyncio.sleep(self._seconds)
+        self.at_once -= 1
+
+
+async def test_a_sequence_sends_one_after_the_other() -> None:
+    send = Slow(0.002)
+    found = await sequential(send, 5)
+    assert (send.sent, send.most_at_once, found.count) == (5, 1, 5)
+    assert found.p99 >= found.p50 >= 2
+
+
+async def test_an_open_loop_does_not_wait_for_answers() -> None:
+    send = Slow(0.2)
+    found = await open_loop(send, rate=100, seconds=0.1)
+    assert (send.sent, found.count) == (10, 10)
+    assert send.most_at_once > 1
+
+
+async def test_many_clients_share_the_work() -> None:
+    send = Slow(0.001)
+    assert await many(send, 20, at_once=4) > 0
+    assert send.sent == 20
+    assert 1 < send.most_at_once <= 4
+
+
+async def test_a_failing_request_ends_the_measurement() -> None:
+    async def fail() -> None:
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError, match="no"):
+        await sequential(fail, 3)
+
+
+def test_the_floor_answers() -> None:
+    with floor.running() as url:
+        assert httpx.get(url, trust_env=False).json() == {"status": "ok"}
+        assert httpx.post(url, json={}, trust_env=False).status_code == 200
+
+
+def test_memory_is_counted_once_per_shared_page() -> None:
+    found = machine.memory(os.getpid())
+    assert 0 < found["pss_mb"] <= found["rss_mb"]
+
+
+def test_the_page_shows_every_figure_beside_its_floor() -> None:
+    took = Latency(p50=1.234, p99=250.4, count=10, per_second=99.5)
+    figures = {
+        "machine": {"CPU": "2 x fast"},
+        "stack": {"idle PSS of all processes, MB": 236.4},
+        "http": {
+            "GET one": {
+                "product": {"p50": took.p50, "p99": took.p99, "per_second": took.per_second},
+                "floor": {"p50": 0.5, "p99": 0.75, "per_second": 1000},
+            }
+        },
+        "rebuild": {"bots": {"events": 10, "seconds": 0.5, "per_second": 20.0}},
+    }
+    page = report.page(figures)
+    assert "| CPU | 2 x fast |" in page
+    assert "| idle PSS of all processes, MB | 236 |" in page
+    assert "| GET one | 1.23 | 250 | 99.5 | 0.5 | 0.75 |" in page
+    assert "| bots | 10 | 0.50 | 20 |" in page
