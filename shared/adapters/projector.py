@@ -8,8 +8,8 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 
 from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError
@@ -61,9 +61,13 @@ class Projector:
                 "the schema to have it made anew from this one (embedded: remove the folders "
                 "`postgres` and `index` of the data directory)"
             )
-        if version != self.store.model.version:
-            log.info("read model has another version: rebuilding", extra=self._about())
-            await self.rebuild()
+        if version == self.store.model.version:
+            return
+        async with self._alone():
+            stored = await self.store.version_and_log()
+            if stored is None or stored[0] != self.store.model.version:
+                log.info("read model has another version: rebuilding", extra=self._about())
+                await self._rebuild()
 
     async def rebuild(self) -> Rebuilt:
         """Project the whole log into tables beside the old ones, then swap them in.
@@ -71,6 +75,19 @@ class Projector:
         The old tables answer until the swap. Writers wait only while the last events are caught
         up and the schemas renamed.
         """
+        async with self._alone():
+            return await self._rebuild()
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """One rebuild at a time, whichever replica was asked: all use the same tables beside."""
+        key = _lock_key(f"rebuild {self.store.schema}")
+        async with self.store.engine.begin() as db:
+            while not await db.scalar(select(func.pg_try_advisory_xact_lock(key))):  # noqa: ASYNC110  another process holds it
+                await asyncio.sleep(RETRY_SECONDS)
+            yield
+
+    async def _rebuild(self) -> Rebuilt:
         store, model = self.store, self.store.model
         beside = ReadModelStore(store.engine, model, schema=f"{store.schema}__next")
         retired = f"{store.schema}__old"
@@ -94,8 +111,12 @@ class Projector:
             try:
                 async with self.store.engine.connect() as guard:
                     await guard.execution_options(isolation_level="AUTOCOMMIT")
-                    await self._become_the_one(guard)
-                    await self._follow(guard)
+                    try:
+                        await self._become_the_one(guard)
+                        await self._follow(guard)
+                    finally:
+                        # In the pool it would keep the lock, and nobody could get that again.
+                        await guard.invalidate()
             except (PullEnded, Unavailable, DBAPIError, OSError, TimeoutError) as error:
                 log.warning("projector starts again", extra={**self._about(), "error": str(error)})
                 await asyncio.sleep(RETRY_SECONDS)

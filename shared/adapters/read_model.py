@@ -258,7 +258,10 @@ class ReadModelStore:
         reader = f'"{self.reader_role}"'
         async with self.engine.begin() as db:
             await db.execute(select(func.pg_advisory_xact_lock(self.model.lock)))
-            await db.execute(text(f'create schema if not exists "{self.schema}"'))
+            # Not `if not exists`: it can miss what was made while we waited for the lock.
+            named = text("select 1 from pg_namespace where nspname = :name")
+            if await db.scalar(named, {"name": self.schema}) is None:
+                await db.execute(text(f'create schema "{self.schema}"'))
             await db.run_sync(self.model.tables.create_all)
             await db.execute(text(f'grant usage on schema "{self.schema}" to {reader}'))
             for table in self.model.tables.sorted_tables:
