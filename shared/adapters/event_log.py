@@ -32,6 +32,8 @@ CONFLICTS = frozenset({10071, 10164, 10163, 10201})
 EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_FOR = "Nats-Expected-Last-Subject-Sequence-Subject"
 TIMEOUT = 5.0
+MOST_EVENTS = 1000
+"""Of one append: what the server takes in one atomic batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,20 @@ class EventLog:
         subject = aggregate_subject(tenant_id, aggregate, aggregate_id)
         reply = await self._get({"last_by_subj": f"{subject}.*"})
         return None if reply is None else await self._decoded(*reply)
+
+    async def together(self, record: Recorded[Event]) -> list[Recorded[Event]]:
+        """All events of the append that `record` was part of, in order. Raises as `tail`."""
+        command_id = record.metadata.message_id
+        ids = (derived_id("event", command_id, str(n)) for n in range(MOST_EVENTS))
+        place = next((n for n, found in enumerate(ids) if found == record.event_id), 0)
+        events: list[Recorded[Event]] = []
+        sequence = record.sequence - place
+        while True:
+            reply = await self._get({"seq": sequence, "next_by_subj": "evt.>"})
+            if reply is None or reply[1].get("cmd-id") != command_id:
+                return events
+            events.append(await self._decoded(*reply))
+            sequence = reply[0] + 1
 
     async def last_sequence(self) -> int:
         """Sequence of the newest event of all. Raises `Unavailable`."""

@@ -82,7 +82,11 @@ class CommandHandler:
             )
             mine = [r for r in loaded.tail if r.metadata.message_id == metadata.message_id]
             if mine:
-                return await self._settle(metadata, loaded.tail, Done(position=mine[-1].sequence))
+                # The aggregate's tail holds only a part if the decision reached others as well.
+                whole = await self.event_log.together(mine[0])
+                in_order = {r.sequence: r for r in (*loaded.tail, *whole)}
+                records = [in_order[sequence] for sequence in sorted(in_order)]
+                return await self._settle(metadata, records, Done(position=whole[-1].sequence))
             try:
                 if self.check is not None:
                     await self.check(command, metadata)
