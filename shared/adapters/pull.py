@@ -23,7 +23,11 @@ class PullEnded(Exception):
 
 
 class Pull:
-    """Messages of one consumer, in order. Not safe for two readers at once."""
+    """Messages of one consumer, in order. Not safe for two readers at once.
+
+    With `hold`, a message that was handed out counts until `release`: no more than `batch` are
+    ever away from the broker, so none waits here while another replica could work on it.
+    """
 
     def __init__(
         self,
@@ -34,12 +38,15 @@ class Pull:
         batch: int,
         expires: float = 30,
         heartbeat: float = 5,
+        hold: bool = False,
     ) -> None:
         self._client = client
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._batch = batch
         self._expires = expires
         self._heartbeat = heartbeat
+        self._hold = hold
+        self._held = 0
         self._inbox = client.new_inbox()
         self._ready: deque[Msg] = deque()
         self._woken = asyncio.Event()
@@ -56,8 +63,9 @@ class Pull:
 
     async def stop(self) -> None:
         """Take no more. Messages that were not yet handed out are redelivered to others."""
-        if self._subscription is not None and not self._client.is_closed:
-            await self._subscription.unsubscribe()
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None and not self._client.is_closed:
+            await subscription.unsubscribe()
 
     async def get(self, most: int | None = None) -> list[Msg]:
         """Wait for at least one message and return what is there, at most `most`.
@@ -81,11 +89,24 @@ class Pull:
                 if silent or self._reconnects != self._client.stats["reconnects"]:
                     self._asked = 0
         count = len(self._ready) if most is None else min(most, len(self._ready))
+        if self._hold:
+            self._held += count
         return [self._ready.popleft() for _ in range(count)]
 
+    async def release(self) -> None:
+        """One message that was handed out is done with, whatever became of it."""
+        self._held -= 1
+        await self._request_more()
+
+    async def _request_more(self) -> None:
+        """In halves of a batch, but never none: what is held may be held for long."""
+        there = self._asked + len(self._ready) + self._held
+        if self._asked == 0 or there <= self._batch // 2:
+            await self._request()
+
     async def _request(self) -> None:
-        need = self._batch - self._asked - len(self._ready)
-        if need <= 0:
+        need = self._batch - self._asked - len(self._ready) - self._held
+        if need <= 0 or self._subscription is None:
             return
         self._asked += need
         self._requests += 1
@@ -108,8 +129,7 @@ class Pull:
             self._asked = max(0, self._asked - 1)
             self._ready.append(message)
             self._woken.set()
-            if self._asked + len(self._ready) <= self._batch // 2:
-                await self._request()
+            await self._request_more()
             return
         if status == "100":
             return

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import nats.errors
@@ -19,7 +19,7 @@ from nats.js import api
 
 from shared.adapters.pull import Pull, PullEnded
 from shared.adapters.topology import ensure_consumer
-from shared.kernel.errors import Unavailable
+from shared.kernel.errors import Unavailable, Unusable
 
 log = logging.getLogger(__name__)
 
@@ -119,14 +119,13 @@ class Consumer:
 
     async def _take(self, work: asyncio.TaskGroup) -> None:
         while True:
-            pull = Pull(self._client, self.stream, self._name, batch=self._batch)
+            pull = Pull(self._client, self.stream, self._name, batch=self._batch, hold=True)
             try:
                 await pull.start()
                 while True:
                     for message in await pull.get():
-                        await self._places.acquire()
                         self._in_flight[id(message)] = message
-                        work.create_task(self._one(message))
+                        work.create_task(self._one(message, pull))
             except (PullEnded, nats.errors.Error, TimeoutError) as error:
                 log.warning(
                     "consumer starts again", extra={"consumer": self._name, "error": str(error)}
@@ -144,17 +143,18 @@ class Consumer:
                 "broker does not answer", extra={"consumer": self._name, "error": str(error)}
             )
 
-    async def _one(self, message: Msg) -> None:
+    async def _one(self, message: Msg, pull: Pull) -> None:
         delivery = self._delivery(message)
         try:
-            async with self._turnstile.hold(self._key(message.subject)):
+            async with self._turnstile.hold(self._key(message.subject)), self._places:
                 await self._attempt(message, delivery)
         except (nats.errors.Error, TimeoutError) as error:
             # The broker will deliver it again; everything behind this point is repeatable.
             log.warning("message not settled", extra=self._about(delivery, error))
         finally:
             self._in_flight.pop(id(message), None)
-            self._places.release()
+            with suppress(nats.errors.Error):
+                await pull.release()
 
     async def _attempt(self, message: Msg, delivery: Delivery) -> None:
         if delivery.attempt > self._max_attempts:
@@ -165,6 +165,8 @@ class Consumer:
             await self._handle(delivery)
         except Poison as error:
             await self._surrender(message, delivery, str(error))
+        except Unusable:
+            raise  # ends this service; the message is for one that can
         except Exception as error:
             expected = isinstance(error, Unavailable)
             log.warning("attempt failed", extra=self._about(delivery, error), exc_info=not expected)

@@ -1,0 +1,429 @@
+"""Messages from a real broker: in order per key, each once, and none without an end."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from nats.aio.client import Client
+from nats.js import api
+
+from shared.adapters import nats_client
+from shared.kernel.errors import Unavailable, Unusable
+from shared.kernel.ids import new_id
+from shared.runtime.consumer import Consumer, Delivery, Poison
+from tests.brokers import own_broker
+from tests.eventually import eventually
+
+SECONDS = 30.0
+
+
+class Queue:
+    """A work queue of its own, `<name>.<key>.<n>`."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.js = client.jetstream()
+        self.name = f"queue-{new_id()}"
+
+    async def make(self) -> "Queue":
+        await self.js.add_stream(
+            name=self.name,
+            subjects=[f"{self.name}.*.*"],
+            retention=api.RetentionPolicy.WORK_QUEUE,
+            storage=api.StorageType.FILE,
+        )
+        return self
+
+    async def put(self, key: str, *numbers: int) -> None:
+        for n in numbers:
+            headers = {"ce-tenant": "acme"}
+            await self.js.publish(f"{self.name}.{key}.{n}", b"%d" % n, headers=headers)
+
+    def consumer(
+        self,
+        handle: Callable[[Delivery], Awaitable[None]],
+        give_up: Callable[[Delivery, str], Awaitable[None]] | None = None,
+        *,
+        concurrency: int = 8,
+        max_attempts: int = 3,
+        ack_wait: float = 30,
+    ) -> Consumer:
+        async def never(delivery: Delivery, reason: str) -> None:
+            raise AssertionError(f"{delivery.subject} was given up: {reason}")
+
+        config = api.ConsumerConfig(
+            durable_name="worker",
+            filter_subjects=[f"{self.name}.>"],
+            ack_policy=api.AckPolicy.EXPLICIT,
+            ack_wait=ack_wait,
+            max_deliver=-1,
+        )
+        return Consumer(
+            self.client,
+            self.name,
+            config,
+            handle,
+            give_up or never,
+            key=lambda subject: subject.rsplit(".", 1)[0],
+            concurrency=concurrency,
+            max_attempts=max_attempts,
+        )
+
+    async def left(self) -> int:
+        return int((await self.js.stream_info(self.name)).state.messages)
+
+    async def emptied(self) -> None:
+        async def look() -> None:
+            assert await self.left() == 0
+
+        await eventually(look, SECONDS)
+
+
+@pytest.fixture
+async def queue(client: Client) -> Queue:
+    return await Queue(client).make()
+
+
+@asynccontextmanager
+async def working(*consumers: Consumer) -> AsyncIterator[asyncio.Event]:
+    """All of them running; they drain when the block ends or the event is set."""
+    stopping = asyncio.Event()
+    for consumer in consumers:
+        await consumer.ensure()
+    tasks = [asyncio.ensure_future(consumer.run(stopping)) for consumer in consumers]
+    try:
+        yield stopping
+    finally:
+        stopping.set()
+        await asyncio.wait_for(asyncio.gather(*tasks), SECONDS)
+
+
+def place(delivery: Delivery) -> tuple[str, int]:
+    _, key, n = delivery.subject.rsplit(".", 2)
+    return key, int(n)
+
+
+class TestOrder:
+    async def test_is_kept_per_key_while_keys_run_beside_each_other(self, queue: Queue) -> None:
+        done: dict[str, list[int]] = defaultdict(list)
+        inside: set[str] = set()
+        all_at_once = asyncio.Barrier(3)
+
+        async def handle(delivery: Delivery) -> None:
+            key, n = place(delivery)
+            assert key not in inside, "two messages of one key at once"
+            inside.add(key)
+            if n == 0:
+                await asyncio.wait_for(all_at_once.wait(), SECONDS)
+            await asyncio.sleep(0.001 * (n % 3))
+            done[key].append(n)
+            inside.discard(key)
+
+        for n in range(10):
+            for key in "abc":
+                await queue.put(key, n)
+        async with working(queue.consumer(handle)):
+            await queue.emptied()
+        assert done == {key: list(range(10)) for key in "abc"}
+
+    async def test_no_more_than_the_wanted_number_are_handled_at_once(self, queue: Queue) -> None:
+        inside = most = 0
+
+        async def handle(_delivery: Delivery) -> None:
+            nonlocal inside, most
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(0.01)
+            inside -= 1
+
+        for n in range(20):
+            await queue.put(f"key-{n}", n)
+        async with working(queue.consumer(handle, concurrency=3)):
+            await queue.emptied()
+        assert most == 3
+
+    async def test_replicas_share_the_work(self, queue: Queue) -> None:
+        handled: list[list[tuple[str, int]]] = [[], []]
+
+        def replica(mine: list[tuple[str, int]]) -> Consumer:
+            async def handle(delivery: Delivery) -> None:
+                mine.append(place(delivery))
+                await asyncio.sleep(0.005)
+
+            return queue.consumer(handle, concurrency=2)
+
+        for n in range(40):
+            await queue.put(f"key-{n}", n)
+        async with working(*map(replica, handled)):
+            await queue.emptied()
+        assert all(handled), "one replica did everything"
+        together = handled[0] + handled[1]
+        assert sorted(together) == sorted((f"key-{n}", n) for n in range(40))
+
+
+class TestSlowWork:
+    async def test_is_not_given_to_another_while_it_goes_on(self, queue: Queue) -> None:
+        attempts: list[int] = []
+
+        async def handle(delivery: Delivery) -> None:
+            attempts.append(delivery.attempt)
+            await asyncio.sleep(2)
+
+        await queue.put("a", 1)
+        replicas = [queue.consumer(handle, ack_wait=0.6) for _ in range(2)]
+        async with working(*replicas):
+            await queue.emptied()
+        assert attempts == [1]
+
+    async def test_costs_those_that_wait_behind_it_no_attempt(self, queue: Queue) -> None:
+        """A message that waits for a place must not look like one that killed its worker."""
+        attempts: list[int] = []
+
+        async def handle(delivery: Delivery) -> None:
+            attempts.append(delivery.attempt)
+            await asyncio.sleep(0.7)
+
+        for n in range(8):
+            await queue.put(f"key-{n}", n)
+        consumer = queue.consumer(handle, concurrency=2, max_attempts=2, ack_wait=0.6)
+        async with working(consumer):
+            await queue.emptied()
+        assert attempts == [1] * 8
+
+    async def test_of_one_key_costs_the_next_of_it_no_attempt(self, queue: Queue) -> None:
+        attempts: list[int] = []
+
+        async def handle(delivery: Delivery) -> None:
+            attempts.append(delivery.attempt)
+            await asyncio.sleep(0.7)
+
+        await queue.put("a", 1, 2, 3, 4)
+        async with working(queue.consumer(handle, max_attempts=2, ack_wait=0.6)):
+            await queue.emptied()
+        assert attempts == [1] * 4
+
+
+class TestFailing:
+    async def test_is_tried_again_until_it_succeeds(self, queue: Queue) -> None:
+        attempts: list[int] = []
+
+        async def handle(delivery: Delivery) -> None:
+            attempts.append(delivery.attempt)
+            if delivery.attempt == 1:
+                raise Unavailable("not yet")
+
+        await queue.put("a", 1)
+        async with working(queue.consumer(handle)):
+            await queue.emptied()
+        assert attempts == [1, 2]
+
+    async def test_at_the_last_attempt_is_given_up_with_the_reason(self, queue: Queue) -> None:
+        given_up: list[tuple[int, str]] = []
+
+        async def handle(_delivery: Delivery) -> None:
+            raise RuntimeError("always")
+
+        async def give_up(delivery: Delivery, reason: str) -> None:
+            given_up.append((delivery.attempt, reason))
+
+        await queue.put("a", 1)
+        async with working(queue.consumer(handle, give_up, max_attempts=2)):
+            await queue.emptied()
+        assert given_up == [(2, "always")]
+
+    async def test_of_one_message_does_not_hold_up_other_keys(self, queue: Queue) -> None:
+        done: list[tuple[str, int]] = []
+
+        async def handle(delivery: Delivery) -> None:
+            if place(delivery)[0] == "bad":
+                raise RuntimeError("always")
+            done.append(place(delivery))
+
+        async def give_up(_delivery: Delivery, _reason: str) -> None:
+            assert len(done) == 5, "the others waited"
+
+        await queue.put("bad", 1)
+        await queue.put("good", *range(5))
+        async with working(queue.consumer(handle, give_up, max_attempts=2)):
+            await queue.emptied()
+
+    async def test_poison_is_given_up_at_once(self, queue: Queue) -> None:
+        attempts: list[int] = []
+        given_up: list[str] = []
+
+        async def handle(delivery: Delivery) -> None:
+            attempts.append(delivery.attempt)
+            raise Poison("not JSON")
+
+        async def give_up(_delivery: Delivery, reason: str) -> None:
+            given_up.append(reason)
+
+        await queue.put("a", 1)
+        async with working(queue.consumer(handle, give_up)):
+            await queue.emptied()
+        assert (attempts, given_up) == ([1], ["not JSON"])
+
+    async def test_a_message_whose_worker_dies_every_time_is_given_up(self, queue: Queue) -> None:
+        handled: list[Delivery] = []
+        given_up: list[str] = []
+
+        async def handle(delivery: Delivery) -> None:
+            handled.append(delivery)
+
+        async def give_up(_delivery: Delivery, reason: str) -> None:
+            given_up.append(reason)
+
+        consumer = queue.consumer(handle, give_up, max_attempts=2, ack_wait=0.3)
+        await consumer.ensure()
+        await queue.put("a", 1)
+        dying = await queue.js.pull_subscribe_bind(consumer="worker", stream=queue.name)
+        for attempt in (1, 2):
+            [taken] = await dying.fetch(1, timeout=SECONDS)
+            assert taken.metadata.num_delivered == attempt
+        await dying.unsubscribe()
+        async with working(consumer):
+            await queue.emptied()
+        assert (handled, given_up) == ([], ["the worker died at every attempt"])
+
+    async def test_what_cannot_even_be_given_up_stays(self, queue: Queue) -> None:
+        tried = asyncio.Event()
+
+        async def handle(_delivery: Delivery) -> None:
+            raise Poison("not JSON")
+
+        async def give_up(_delivery: Delivery, _reason: str) -> None:
+            tried.set()
+            raise Unavailable("dead letter not stored")
+
+        await queue.put("a", 1)
+        async with working(queue.consumer(handle, give_up)):
+            await asyncio.wait_for(tried.wait(), SECONDS)
+        assert await queue.left() == 1
+
+    async def test_what_this_process_must_not_run_with_ends_it_and_costs_nothing(
+        self, queue: Queue
+    ) -> None:
+        async def handle(_delivery: Delivery) -> None:
+            raise Unusable("an event of a newer version")
+
+        await queue.put("a", 1)
+        consumer = queue.consumer(handle, max_attempts=1)
+        await consumer.ensure()
+        with pytest.raises(ExceptionGroup) as ended:
+            await asyncio.wait_for(consumer.run(asyncio.Event()), SECONDS)
+        assert ended.group_contains(Unusable, match="newer version")
+        assert await queue.left() == 1
+
+
+class TestStopping:
+    async def test_finishes_what_was_begun_and_begins_nothing(self, queue: Queue) -> None:
+        begun: list[int] = []
+        done: list[int] = []
+        both_begun = asyncio.Event()
+
+        async def handle(delivery: Delivery) -> None:
+            begun.append(place(delivery)[1])
+            if len(begun) == 2:
+                both_begun.set()
+            await asyncio.sleep(0.3)
+            done.append(place(delivery)[1])
+
+        for n in range(5):
+            await queue.put(f"key-{n}", n)
+        async with working(queue.consumer(handle, concurrency=2)) as stopping:
+            await asyncio.wait_for(both_begun.wait(), SECONDS)
+            stopping.set()
+        assert sorted(done) == sorted(begun)
+        assert len(done) == 2
+        assert await queue.left() == 3
+
+    async def test_leaves_the_rest_to_the_next(self, queue: Queue) -> None:
+        done: list[int] = []
+        first = asyncio.Event()
+
+        async def handle(delivery: Delivery) -> None:
+            first.set()
+            await asyncio.sleep(0.01)
+            done.append(place(delivery)[1])
+
+        for n in range(30):
+            await queue.put(f"key-{n}", n)
+        async with working(queue.consumer(handle, concurrency=2, ack_wait=1)) as stopping:
+            await asyncio.wait_for(first.wait(), SECONDS)
+            stopping.set()
+        assert len(done) < 30
+        async with working(queue.consumer(handle, concurrency=2, ack_wait=1)):
+            await queue.emptied()
+        assert sorted(done) == list(range(30))
+
+
+class TestGoingOn:
+    async def test_after_the_durable_was_deleted(self, queue: Queue) -> None:
+        done: list[int] = []
+
+        async def handle(delivery: Delivery) -> None:
+            done.append(place(delivery)[1])
+
+        async with working(queue.consumer(handle)):
+            await queue.put("a", 1)
+            await queue.emptied()
+            await queue.js.delete_consumer(queue.name, "worker")
+            await queue.put("a", 2)
+            await queue.emptied()
+        assert done == [1, 2]
+
+    @pytest.mark.parametrize("killed", [False, True])
+    async def test_after_a_restart_of_the_broker(self, tmp_path: Path, killed: bool) -> None:
+        done: list[int] = []
+
+        async def handle(delivery: Delivery) -> None:
+            done.append(place(delivery)[1])
+
+        async with own_broker(tmp_path / "data") as broker:
+            connected = await nats_client.connect(broker.url, "worker")
+            try:
+                queue = await Queue(connected).make()
+                async with working(queue.consumer(handle)):
+                    await queue.put("a", 1)
+                    await queue.emptied()
+                    if killed:
+                        broker.child.kill()
+                        await broker.child.wait()
+                    await broker.stop()
+                    await broker.start()
+
+                    async def back() -> None:
+                        assert connected.is_connected
+
+                    await eventually(back)
+                    await queue.put("a", 2, 3)
+                    await queue.emptied()
+            finally:
+                await connected.close()
+        assert done == [1, 2, 3]
+
+
+class TestDelivery:
+    async def test_tells_everything_about_the_attempt(self, queue: Queue) -> None:
+        seen: list[Delivery] = []
+
+        async def handle(delivery: Delivery) -> None:
+            seen.append(delivery)
+
+        await queue.put("a", 7)
+        async with working(queue.consumer(handle)):
+            await queue.emptied()
+        [delivery] = seen
+        expected: Sequence[object] = (queue.name, "worker", f"{queue.name}.a.7", b"7", 1, 1)
+        assert (
+            delivery.stream,
+            delivery.consumer,
+            delivery.subject,
+            delivery.data,
+            delivery.attempt,
+            delivery.sequence,
+        ) == tuple(expected)
+        assert delivery.tenant_id == "acme"
