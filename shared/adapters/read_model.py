@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     func,
+    null,
     select,
     text,
     update,
@@ -379,7 +380,10 @@ class ReadModelStore:
         await db.execute(
             statement.on_conflict_do_update(
                 index_elements=["command_id"],
-                set_={"position": func.greatest(table.c.position, statement.excluded.position)},
+                set_={
+                    "position": func.greatest(table.c.position, statement.excluded.position),
+                    "refusal": null(),  # it was given up, but its event is stored after all
+                },
             ),
             list(rows.values()),
         )

@@ -62,14 +62,24 @@ class CommandHandler:
         """
         key = f"{metadata.tenant_id}.{command.aggregate}.{command.aggregate_id}"
         async with self._turnstile.hold(key):
-            known = await self.store.outcome(metadata.message_id)
-            if known is not None:
-                return known.refusal or Done(position=known.position or 0)
-            return await self._decide(command, metadata, redelivered=redelivered)
+            known = await self._known(metadata)
+            return known or await self._decide(command, metadata, redelivered=redelivered)
+
+    async def give_up(self, metadata: Metadata) -> Outcome:
+        """Remember that the command failed at every attempt, unless it came to something."""
+        refusal = Refusal(code="given-up", detail="The command failed at every attempt.")
+        stored = StoredOutcome(metadata.tenant_id, None, refusal)
+        async with self.store.writing() as db:
+            await self.store.record_outcome(db, metadata.message_id, metadata.now, stored)
+        return await self._known(metadata) or refusal
 
     async def current(self, aggregate: str, tenant_id: str, aggregate_id: str) -> Any:
         """The aggregate's state with every event that is in the log. Raises `Unavailable`."""
         return (await self._load(aggregate, tenant_id, aggregate_id, look_behind=True)).state
+
+    async def _known(self, metadata: Metadata) -> Outcome | None:
+        known = await self.store.outcome(metadata.message_id)
+        return None if known is None else known.refusal or Done(position=known.position or 0)
 
     async def _decide(self, command: Command, metadata: Metadata, *, redelivered: bool) -> Outcome:
         look_behind = redelivered

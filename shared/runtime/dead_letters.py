@@ -40,9 +40,10 @@ class DeadLetters:
             )
         except (nats.errors.Error, TimeoutError) as error:
             raise Unavailable("dead letter not stored") from error
-        if not delivery.tenant_id:
-            return
-        cause = read_metadata(delivery.headers)
+        try:
+            cause = read_metadata(delivery.headers)
+        except (KeyError, ValueError):
+            return  # it does not tell whose it is, so nobody's log can
         metadata = cause.caused(
             message_id=letter_id, now=utc_now(), actor=f"service/{self._service}"
         )

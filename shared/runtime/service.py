@@ -131,8 +131,11 @@ class Service:
 
         async def give_up(delivery: Delivery, reason: str) -> None:
             await self._dead_letters.record(delivery, reason)
-            refusal = Refusal(code="given-up", detail="The command failed at every attempt.")
-            await self._tell(read_metadata(delivery.headers), refusal)
+            try:
+                metadata = _metadata(delivery)
+            except Poison:
+                return  # it does not tell who waits
+            await self._tell(metadata, await handler.give_up(metadata))
 
         aggregates = sorted({command.aggregate for command in commands})
         config = command_consumer(f"{self.name}-{store.model.name}", aggregates)
@@ -165,7 +168,10 @@ class Service:
 
         async def give_up(delivery: Delivery, reason: str) -> None:
             await self._dead_letters.record(delivery, reason)
-            job = Job(delivery, _metadata(delivery))
+            try:
+                job = Job(delivery, _metadata(delivery))
+            except Poison:
+                return  # it does not tell whose it is
             if job.kind in kinds:
                 await given_up(job, reason)
 

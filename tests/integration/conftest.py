@@ -1,13 +1,23 @@
 """Read models of accounts, beside the servers of all tests."""
 
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
+from nats.aio.client import Client
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from shared.adapters import nats_client
+from shared.adapters.blobs import Blobs
+from shared.adapters.envelope import Codec
 from shared.adapters.event_log import EventLog
 from shared.adapters.read_model import ReadModelStore
+from shared.adapters.vault import Vault
+from shared.embedded.servers import Servers
+from shared.runtime.bus import Bus
+from shared.runtime.platform import Platform
 from tests.bank.rows import AccountQueries, accounts_model
+from tests.integration.serving import Bank, open_platform
 
 
 @pytest.fixture
@@ -30,3 +40,28 @@ async def store(engine: AsyncEngine, event_log: EventLog) -> AsyncIterator[ReadM
 @pytest.fixture
 def queries(store: ReadModelStore) -> AccountQueries:
     return AccountQueries(store)
+
+
+@pytest.fixture
+async def platform(
+    servers: Servers, engine: AsyncEngine, codec: Codec, vault: Vault, tmp_path: Path
+) -> Platform:
+    """Of a service named `bank`; closed by whoever runs the service."""
+    blobs = Blobs.open((tmp_path / "blobs").as_uri())
+    return await open_platform(servers.nats_url, "bank", engine, codec, vault, blobs)
+
+
+@pytest.fixture
+def bank(platform: Platform, client: Client) -> Bank:
+    """Not yet running. The client has made the streams."""
+    return Bank.on(platform)
+
+
+@pytest.fixture
+async def bus(servers: Servers, codec: Codec) -> AsyncIterator[Bus]:
+    """Somebody who orders and asks, over another connection than the service's."""
+    connected = await nats_client.connect(servers.nats_url, "bus")
+    made = Bus(connected, codec)
+    await made.start()
+    yield made
+    await connected.close()
