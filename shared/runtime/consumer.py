@@ -125,7 +125,7 @@ class Consumer:
                 while True:
                     for message in await pull.get():
                         self._in_flight[id(message)] = message
-                        work.create_task(self._one(message, pull))
+                        work.create_task(self._held(message, pull))
             except (PullEnded, nats.errors.Error, TimeoutError) as error:
                 log.warning(
                     "consumer starts again", extra={"consumer": self._name, "error": str(error)}
@@ -143,7 +143,14 @@ class Consumer:
                 "broker does not answer", extra={"consumer": self._name, "error": str(error)}
             )
 
-    async def _one(self, message: Msg, pull: Pull) -> None:
+    async def _held(self, message: Msg, pull: Pull) -> None:
+        try:
+            await self._one(message)
+        finally:
+            with suppress(nats.errors.Error):
+                await pull.release()
+
+    async def _one(self, message: Msg) -> None:
         delivery = self._delivery(message)
         try:
             async with self._turnstile.hold(self._key(message.subject)), self._places:
@@ -153,8 +160,6 @@ class Consumer:
             log.warning("message not settled", extra=self._about(delivery, error))
         finally:
             self._in_flight.pop(id(message), None)
-            with suppress(nats.errors.Error):
-                await pull.release()
 
     async def _attempt(self, message: Msg, delivery: Delivery) -> None:
         if delivery.attempt > self._max_attempts:

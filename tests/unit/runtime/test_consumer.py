@@ -68,7 +68,6 @@ class Worker:
             concurrency=1,
             max_attempts=max_attempts,
         )
-        await consumer._places.acquire()
         await consumer._one(cast("Any", message))
         assert not consumer._places.locked(), "the place is free again"
         assert consumer._in_flight == {}
