@@ -322,13 +322,13 @@ class TestStopping:
     async def test_finishes_what_was_begun_and_begins_nothing(self, queue: Queue) -> None:
         begun: list[int] = []
         done: list[int] = []
-        both_begun = asyncio.Event()
+        both_begun, release = asyncio.Event(), asyncio.Event()
 
         async def handle(delivery: Delivery) -> None:
             begun.append(place(delivery)[1])
             if len(begun) == 2:
                 both_begun.set()
-            await asyncio.sleep(0.3)
+            await release.wait()
             done.append(place(delivery)[1])
 
         for n in range(5):
@@ -336,6 +336,9 @@ class TestStopping:
         async with working(queue.consumer(handle, concurrency=2)) as stopping:
             await asyncio.wait_for(both_begun.wait(), SECONDS)
             stopping.set()
+            await asyncio.sleep(0.05)
+            assert done == []
+            release.set()
         assert sorted(done) == sorted(begun)
         assert len(done) == 2
         assert await queue.left() == 3
