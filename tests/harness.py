@@ -1,11 +1,14 @@
 """A whole MiniRAG in processes of its own, for tests that use it from outside."""
 
+import atexit
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -253,12 +256,15 @@ def website(pages: Mapping[str, tuple[str, bytes]]) -> Iterator[str]:
 
 
 def reachable(factory: pytest.TempPathFactory, name: str) -> Path:
-    """A folder that Postgres' own user can enter when the tests run as root."""
-    folder = factory.mktemp(name)
-    for part in (folder, *folder.parents):
-        if part.stat().st_uid != 0 or part == Path("/tmp"):
-            break
-        part.chmod(part.stat().st_mode | 0o011)
+    """A folder that Postgres' own user can enter when the tests run as root.
+
+    Then it is not among pytest's own, which every other run of pytest closes to others again.
+    """
+    if os.geteuid() != 0:
+        return factory.mktemp(name)
+    folder = Path(tempfile.mkdtemp(prefix=f"minirag-{name}-"))
+    folder.chmod(0o711)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
