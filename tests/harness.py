@@ -262,7 +262,7 @@ def reachable(factory: pytest.TempPathFactory, name: str) -> Path:
     """
     if os.geteuid() != 0:
         return factory.mktemp(name)
-    folder = Path(tempfile.mkdtemp(prefix=f"minirag-{name}-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"tests-{name}-"))
     folder.chmod(0o711)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
