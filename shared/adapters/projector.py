@@ -99,6 +99,7 @@ class Projector:
             await db.execute(select(func.pg_advisory_xact_lock(model.lock)))
             # Nobody writes now: what came meanwhile is brought in, and nothing can slip between.
             late, _ = await _replay(beside, self._log, position)
+            await beside.keep_outcomes(db, store)
             await db.execute(text(f'drop schema if exists "{retired}" cascade'))
             await db.execute(text(f'alter schema "{store.schema}" rename to "{retired}"'))
             await db.execute(text(f'alter schema "{beside.schema}" rename to "{store.schema}"'))

@@ -205,6 +205,22 @@ class ReadModelStore:
         }
         await db.execute(insert(self._outcomes).values(row).on_conflict_do_nothing())
 
+    async def keep_outcomes(self, db: AsyncConnection, before: "ReadModelStore") -> None:
+        """Take over what commands came to that left no event, as refusals do.
+
+        Not from rows of another log: there they may have come to something else.
+        """
+        columns = ", ".join(f'"{column.name}"' for column in self._outcomes.columns)
+        await db.execute(
+            text(
+                f'insert into "{self.schema}".outcomes ({columns}) '  # noqa: S608  our own names
+                f'select {columns} from "{before.schema}".outcomes '
+                f'where (select log_identity from "{self.schema}".checkpoint) '
+                f'= (select log_identity from "{before.schema}".checkpoint) '
+                "on conflict do nothing"
+            )
+        )
+
     async def apply(self, db: AsyncConnection, records: Sequence[Recorded[Event]]) -> None:
         """Bring events in, each exactly once however often it is offered, in log order."""
         owned = [r for r in records if r.event.aggregate in self.model.owns]

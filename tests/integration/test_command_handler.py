@@ -8,6 +8,7 @@ import pytest
 from typing_extensions import override
 
 from shared.adapters.event_log import Append, EventLog
+from shared.adapters.projector import Projector
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Command, Done, Event, Metadata, Outcome, Refusal
 from shared.kernel.errors import Conflict, Unavailable, Unknown
@@ -106,6 +107,16 @@ class TestRefusing:
             assert await handler.execute(order, meta, redelivered=redelivered) == refusal
         assert isinstance(await handler.execute(order, metadata(tenant_id)), Done)
         assert len(await events(event_log, tenant_id, account_id)) == 3
+
+    async def test_a_refusal_is_repeated_after_a_rebuild_too(
+        self, handler: CommandHandler, event_log: EventLog, tenant_id: str, account_id: str
+    ) -> None:
+        order, meta = Withdraw(account_id=account_id, amount=5), metadata(tenant_id)
+        refusal = await handler.execute(order, meta)
+        await handler.execute(Deposit(account_id=account_id, amount=9), metadata(tenant_id))
+        await Projector(handler.store, event_log).rebuild()
+        assert await handler.execute(order, meta, redelivered=True) == refusal
+        assert isinstance(refusal, Refusal)
 
     async def test_a_refusal_names_the_field_at_fault(
         self, handler: CommandHandler, tenant_id: str, account_id: str

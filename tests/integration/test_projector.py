@@ -15,11 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.adapters.event_log import STREAM, Append, EventLog
 from shared.adapters.projector import Projector
-from shared.adapters.read_model import ReadModelStore
+from shared.adapters.read_model import ReadModelStore, StoredOutcome
 from shared.embedded.servers import Servers
 from shared.kernel.errors import Unusable
 from shared.kernel.ids import new_id
-from tests.bank.messages import AccountOpened, Deposited, RateSet, Withdrawn, metadata
+from tests.bank.messages import NOW, AccountOpened, Deposited, RateSet, Withdrawn, metadata
 from tests.bank.rows import AccountQueries, Accounts, accounts_model, rows
 from tests.eventually import eventually
 from tests.integration.replay import fresh
@@ -227,15 +227,18 @@ class TestRefusing:
         with pytest.raises(Unusable, match=f"stands at {ahead}"):
             await Projector(store, event_log).run()
 
-    async def test_a_rebuild_accepts_the_other_log(
+    async def test_a_rebuild_accepts_the_other_log_and_forgets_its_outcomes(
         self, engine: AsyncEngine, event_log: EventLog, tenant_id: str
     ) -> None:
         await rate(event_log, tenant_id, 1)
         async with fresh(engine, accounts_model()) as store:
+            async with store.writing() as db:
+                await store.record_outcome(db, "c1", NOW, StoredOutcome(tenant_id, 7, None))
             projector = Projector(store, event_log)
             await projector.rebuild()
             await projector.prepare()
             assert await AccountQueries(store).rates(tenant_id) == {"eur": (1, 1)}
+            assert await store.outcome("c1") is None
 
 
 class TestPreparing:

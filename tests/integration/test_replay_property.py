@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
 from shared.adapters.event_log import EventLog
 from shared.adapters.projector import project
@@ -93,6 +93,14 @@ steps = st.lists(
 )
 
 
+WITH_SERVERS = settings(
+    deadline=None,
+    # To make an example smaller takes hundreds of runs against the servers.
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
 class World:
     """A tenant of its own on shared servers, and everything that was ordered in it."""
 
@@ -153,11 +161,7 @@ def _crash(_event: Event) -> None:
 
 
 @pytest.mark.slow
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(WITH_SERVERS, max_examples=25)
 @given(steps=steps)
 async def test_rows_made_anew_from_the_log_are_the_live_rows(
     store: ReadModelStore, event_log: EventLog, steps: Sequence[Order | Repeat | Project]
@@ -189,11 +193,7 @@ async def test_rows_made_anew_from_the_log_are_the_live_rows(
 
 
 @pytest.mark.slow
-@settings(
-    max_examples=10,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(WITH_SERVERS, max_examples=10)
 @given(given_orders=st.lists(orders, min_size=2, max_size=12))
 async def test_so_they_are_when_everything_happens_at_once(
     store: ReadModelStore, event_log: EventLog, given_orders: Sequence[Order]
