@@ -15,8 +15,10 @@ from shared.adapters.read_model import ReadModelStore
 from shared.adapters.vault import Vault
 from shared.embedded.servers import Servers
 from shared.runtime.bus import Bus
+from shared.runtime.commands import CommandHandler
 from shared.runtime.platform import Platform
 from tests.bank.rows import AccountQueries, accounts_model
+from tests.integration.faults import opened
 from tests.integration.serving import Bank, open_platform
 
 
@@ -65,3 +67,14 @@ async def bus(servers: Servers, codec: Codec) -> AsyncIterator[Bus]:
     await made.start()
     yield made
     await connected.close()
+
+
+@pytest.fixture
+def handler(store: ReadModelStore, event_log: EventLog) -> CommandHandler:
+    return CommandHandler(store, event_log)
+
+
+@pytest.fixture
+async def account_id(handler: CommandHandler, tenant_id: str) -> str:
+    """An open account with nothing in it."""
+    return await opened(handler, tenant_id)

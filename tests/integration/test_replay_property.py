@@ -17,8 +17,7 @@ from shared.kernel.ids import new_id
 from shared.runtime.commands import CommandHandler
 from tests.bank.messages import CloseAccount, Deposit, OpenAccount, Withdraw, metadata
 from tests.bank.rows import AccountQueries, Accounts, accounts_model, rows
-from tests.integration.replay import fresh, replay
-from tests.integration.test_command_handler import (
+from tests.integration.faults import (
     Crash,
     FaultyLog,
     acknowledgement_lost,
@@ -26,6 +25,7 @@ from tests.integration.test_command_handler import (
     crash_before,
     lost_on_the_way,
 )
+from tests.integration.replay import fresh, replay
 
 FAULTS = {
     "crash before the append": crash_before,
