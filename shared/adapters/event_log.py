@@ -1,7 +1,7 @@
 """The event log on JetStream: optimistic appends, all or none, and reads."""
 
 import uuid
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -144,9 +144,11 @@ class EventLog:
     ) -> AsyncGenerator[Batch, None]:
         """Everything behind `after` that matches, in order, then what comes; never ends.
 
-        The first batch is empty and tells how much there is to read; each other holds 1 to
-        `batch` events. Raises `PullEnded` if the server forgot the reader (a restart does that):
-        start again behind the last event seen. Raises `Unusable` at an event of a newer version.
+        The first batch is empty and tells how much there is to read; each other holds up to
+        `batch` events, or more where one append stored more: what was appended together is read
+        together, so that no read model shows half a decision. Raises `PullEnded` if the server
+        forgot the reader (a restart does that): start again behind the last event seen. Raises
+        `Unusable` at an event of a newer version.
         """
         name = f"read-{new_id()}"
         config = api.ConsumerConfig(
@@ -167,10 +169,16 @@ class EventLog:
         await pull.start()
         try:
             yield Batch([], info.num_pending or 0)
+            records: list[Recorded[Event]] = []
             while True:
                 messages = await pull.get(batch)
-                tokens = messages[-1].reply.split(".")
-                yield Batch([await self._recorded(message) for message in messages], int(tokens[8]))
+                pending = int(messages[-1].reply.split(".")[8])
+                records += [await self._recorded(message) for message in messages]
+                whole = _whole(records) if pending else len(records)
+                for part in _parts(records[:whole], batch):
+                    whole -= len(part)
+                    yield Batch(part, pending + whole)
+                    records = records[len(part) :]
         finally:
             await pull.stop()
 
@@ -251,3 +259,32 @@ class EventLog:
             raise Unavailable("event log does not answer") from error
         assert found.seq is not None  # noqa: S101  a stored message has a sequence
         return found.seq, found.headers or {}, found.data or b""
+
+
+def _whole(records: Sequence[Recorded[Event]]) -> int:
+    """How many of `records` come before the last append, of which more may follow."""
+    last = records[-1].metadata.message_id
+    whole = len(records)
+    while whole and records[whole - 1].metadata.message_id == last:
+        whole -= 1
+    return whole
+
+
+def _parts(records: Sequence[Recorded[Event]], most: int) -> Iterator[Sequence[Recorded[Event]]]:
+    """At most so many at a time, but never a part of an append."""
+    start = 0
+    while start < len(records):
+        end = min(start + most, len(records))
+        while start < end < len(records) and _together(records, end):
+            end -= 1
+        if end == start:
+            end = start + most
+            while end < len(records) and _together(records, end):
+                end += 1
+        yield records[start:end]
+        start = end
+
+
+def _together(records: Sequence[Recorded[Event]], n: int) -> bool:
+    """Whether a cut before record `n` goes through an append."""
+    return records[n - 1].metadata.message_id == records[n].metadata.message_id
