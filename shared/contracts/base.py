@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 GLOBAL_TENANT = "_"
 """Where the few facts live that span tenants, such as the claim on a tenant's slug."""
@@ -152,3 +152,27 @@ class Question(Message, Generic[R]):
 
     service: ClassVar[str]
     name: ClassVar[str]
+
+
+SortKey = tuple[int, str]
+"""Where an item stands in a list: its position in the log, and its id."""
+PAGE_ITEMS = 500
+
+
+class PagedQuestion(Question[R], Generic[R]):
+    """Asked page by page, so that every answer fits into one message however much there is."""
+
+    after: SortKey | None = None
+    """The key of the last item of the page before; none: from the beginning."""
+    limit: int = Field(default=PAGE_ITEMS, ge=0, le=PAGE_ITEMS)
+    """Items at most. A page of large items may hold fewer; `following` tells if there are more."""
+    counted: bool = False
+    """Tell the number of all items as well."""
+
+
+class Page(Message):
+    """A page of a list; its items stand in a field `items` of their own type."""
+
+    following: SortKey | None = None
+    """What `after` has to be to get the next page; none: this was the last."""
+    total: int | None = None

@@ -1,0 +1,73 @@
+"""Pages of rows by keyset: bounded in rows and in bytes, and stable while rows are added."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+from sqlalchemy import ColumnElement, RowMapping, Select, func, or_, select, tuple_
+
+from shared.contracts.base import SortKey
+
+PAGE_BYTES = 700_000
+"""JSON of a page at most, unless one item alone has more; the broker takes a megabyte."""
+READ_BYTES = 600_000
+"""What is read for a page, so that large rows do not fill the memory for a short one."""
+POSITION, NUMBER, FOUND = "page_position", "page_number", "page_found"
+"""Columns of a page beside those of its query: sort key, number from 1, and how many rows there
+were before the page was cut to bytes, with one more than its limit.
+"""
+
+V = TypeVar("V", bound=BaseModel)
+Key = tuple[ColumnElement[Any], ColumnElement[Any]]
+
+
+def page_of(
+    query: Select[Any],
+    key: Key,
+    *,
+    after: SortKey | None,
+    limit: int,
+    newest_first: bool,
+    size: ColumnElement[Any],
+    offset: int = 0,
+) -> Select[Any]:
+    """`query` cut to one page behind `after`; at least one row, if there is one.
+
+    `key` are position and id; `size` is what a row weighs, in bytes.
+    """
+    if after is not None:
+        columns, bound = tuple_(*key), tuple_(*after)
+        query = query.where(columns < bound if newest_first else columns > bound)
+    wanted = (
+        query.add_columns(key[0].label(POSITION), size.label("page_row_bytes"))
+        .order_by(*(column.desc() if newest_first else column.asc() for column in key))
+        .offset(offset)
+        .limit(limit + 1)
+        .subquery("wanted")
+    )
+    position = wanted.c[POSITION]
+    along = position.desc() if newest_first else position.asc()
+    weighed = select(
+        wanted,
+        func.sum(wanted.c.page_row_bytes).over(order_by=along).label("page_bytes"),
+        func.row_number().over(order_by=along).label(NUMBER),
+        func.count().over().label(FOUND),
+    ).subquery("weighed")
+    number = weighed.c[NUMBER]
+    small = or_(number == 1, weighed.c.page_bytes <= READ_BYTES)
+    return select(weighed).where(number <= limit, small).order_by(number)
+
+
+def cut(rows: Sequence[RowMapping], views: Sequence[V]) -> tuple[tuple[V, ...], SortKey | None]:
+    """As many of `views` as fit into one message, and the key behind which the others follow."""
+    used = kept = 0
+    for view in views:
+        used += len(view.model_dump_json().encode()) + 1
+        if kept and used > PAGE_BYTES:
+            break
+        kept += 1
+    if not kept:
+        return (), None
+    last = rows[kept - 1]
+    more = kept < last[FOUND]
+    return tuple(views[:kept]), (last[POSITION], last["id"]) if more else None
