@@ -26,16 +26,18 @@ def page() -> str:
     lines = [HEAD]
     for module in CONTRACTS:
         owner = module.__name__.rsplit(".", 1)[1]
-        lines.append(f"## {owner if owner != EVERYWHERE else 'every service'}\n")
+        title = "every service" if owner == EVERYWHERE else owner.replace("_", " ")
+        lines.append(f"## {title}\n")
         lines += _section(owner, wired)
     return "\n".join(lines)
 
 
 def answer_of(question: type[Question[Any]]) -> type[Message]:
-    """The shape that answers a question: the `R` of `Question[R]`."""
+    """The shape that answers a question: the `R` of `Question[R]` or of one of its kinds."""
     for base in question.__mro__:
         made = getattr(base, "__pydantic_generic_metadata__", {})
-        if made.get("origin") is Question:
+        origin = made.get("origin")
+        if origin is not None and issubclass(origin, Question):
             answer: type[Message] = made["args"][0]
             return answer
     raise TypeError(f"{question.__name__} does not say what answers it")

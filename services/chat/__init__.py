@@ -2,10 +2,11 @@
 
 Owns      aggregates `bot_profile`, `chat`, `retrieval_index`; read models `chat_bots`,
           `chat_chats`, `chat_index` (with the vector index it points to)
-Takes     CreateBotProfile, UpdateBotProfile, DeactivateBotProfile, AskQuestion
+Takes     CreateBotProfile, UpdateBotProfile, DeactivateBotProfile, AskQuestion, SetFeedback
 Emits     BotProfileCreated, BotProfileUpdated, QuestionAsked, QuestionAnswered, QuestionRefused,
-          TurnFailed, IndexBuilt, IndexFailed
+          TurnFailed, FeedbackGiven, FeedbackCleared, IndexBuilt, IndexFailed
 Projects  SourcePrepared, SourceUpdated, SourceDeleted → the index
 Reacts    QuestionAsked → retrieve and answer; SourcePrepared → tell when it is indexed
-Answers   GetBotProfile, ListBotProfiles, GetTurn, GetCitation
+Answers   GetBotProfile, ListBotProfiles, GetChat, ListChats, ListMessages, GetMessage, GetTurn,
+          GetCitation
 """

@@ -1,26 +1,40 @@
-"""What a command of chat depends on outside its own aggregate."""
+"""What a command of chat depends on outside its own aggregate's state."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from services.chat.domain.bots import Bot
 from shared.contracts.base import Metadata
-from shared.contracts.chat import AskQuestion
-from shared.kernel.errors import NotFound
+from shared.contracts.chat import AskQuestion, MessageView, SetFeedback
+from shared.contracts.chat_history import GetMessage
+from shared.kernel.errors import InvalidCommand, NotFound
 
 Current = Callable[[str, str, str], Awaitable[Any]]
+FindMessage = Callable[[GetMessage, Metadata], Awaitable[MessageView]]
 
 
-class CheckBot:
-    """Refuses a question to a bot that is not there or switched off."""
+class CheckChat:
+    """Refuses a question to a bot that is not there, and an opinion about what is no answer.
 
-    def __init__(self, current: Current) -> None:
+    A chat's state does not hold its messages, for they are many; what was said stands in the rows,
+    which the answer's own command wrote before anybody could know the message's id.
+    """
+
+    def __init__(self, current: Current, find_message: FindMessage) -> None:
         self._current = current
+        self._find_message = find_message
 
     async def __call__(self, command: Any, meta: Metadata) -> None:
-        """Raise `NotFound`, in the words of the contract."""
-        if not isinstance(command, AskQuestion):
-            return
-        bot = await self._current("bot_profile", meta.tenant_id, command.bot_profile_id)
-        if not isinstance(bot, Bot) or not bot.settings.is_active:
-            raise NotFound("Bot profile not found or inactive")
+        """Raise `NotFound` or `InvalidCommand`, in the words of the contract."""
+        match command:
+            case AskQuestion(bot_profile_id=bot_id):
+                bot = await self._current("bot_profile", meta.tenant_id, bot_id)
+                if not isinstance(bot, Bot) or not bot.settings.is_active:
+                    raise NotFound("Bot profile not found or inactive")
+            case SetFeedback(chat_id=chat_id, message_id=message_id):
+                question = GetMessage(chat_id=chat_id, message_id=message_id)
+                message = await self._find_message(question, meta)
+                if message.role != "assistant":
+                    raise InvalidCommand("Feedback can only be set on assistant messages")
+            case _:
+                pass

@@ -12,10 +12,15 @@ from services.chat.adapters.retriever import HybridRetriever
 from services.chat.domain.bots import bot_decider
 from services.chat.domain.chats import chat_decider
 from services.chat.domain.index import index_decider
-from services.chat.handlers import CheckBot
+from services.chat.handlers import CheckChat
 from services.chat.ports import VectorIndexes
-from services.chat.projections import Bots, Chats, Index
-from services.chat.queries import BotQueries, ChatQueries, IndexQueries
+from services.chat.projections.bots import Bots
+from services.chat.projections.chats import Chats
+from services.chat.projections.index import Index
+from services.chat.queries.bots import BotQueries
+from services.chat.queries.chats import ChatQueries
+from services.chat.queries.index import IndexQueries
+from services.chat.queries.turns import TurnQueries
 from services.chat.reactions import AnswerQuestion, TellIndexed
 from services.chat.settings import Settings
 from services.chat.tables import bots_metadata, chats_metadata, index_metadata
@@ -32,8 +37,10 @@ from shared.contracts.chat import (
     GetTurn,
     ListBotProfiles,
     QuestionAsked,
+    SetFeedback,
     UpdateBotProfile,
 )
+from shared.contracts.chat_history import GetChat, GetMessage, ListChats, ListMessages
 from shared.contracts.ingest import SourceDeleted, SourcePrepared, SourceUpdated
 from shared.runtime.platform import Platform
 from shared.runtime.service import Service
@@ -44,7 +51,7 @@ MODEL_SECONDS = 60.0
 BOTS = ReadModel(
     service="chat",
     name="bots",
-    version=1,
+    version=2,
     tables=bots_metadata,
     owns={"bot_profile": bot_decider},
     projection=Bots(),
@@ -52,7 +59,7 @@ BOTS = ReadModel(
 CHATS = ReadModel(
     service="chat",
     name="chats",
-    version=1,
+    version=2,
     tables=chats_metadata,
     owns={"chat": chat_decider},
     projection=Chats(),
@@ -74,22 +81,28 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service = Service(platform)
     bots, chats, index = (service.keeps(model) for model in (BOTS, CHATS, index_model))
     service.takes(bots, [CreateBotProfile, UpdateBotProfile, DeactivateBotProfile])
-    service.takes(chats, [AskQuestion], check=CheckBot(service.current))
+    bot_queries = BotQueries(bots)
+    chat_queries = ChatQueries(chats)
+    check = CheckChat(service.current, chat_queries.get_message)
+    service.takes(chats, [AskQuestion, SetFeedback], check=check)
     service.owns(index)
 
-    bot_queries = BotQueries(bots)
-    chat_queries = ChatQueries(chats, platform.blobs)
+    turn_queries = TurnQueries(chats, platform.blobs)
     index_queries = IndexQueries(index)
     service.answers(GetBotProfile, bot_queries.get_bot_profile)
     service.answers(ListBotProfiles, bot_queries.list_bot_profiles)
-    service.answers(GetTurn, chat_queries.get_turn)
-    service.answers(GetCitation, chat_queries.get_citation)
+    service.answers(GetChat, chat_queries.get_chat)
+    service.answers(ListChats, chat_queries.list_chats)
+    service.answers(ListMessages, chat_queries.list_messages)
+    service.answers(GetMessage, chat_queries.get_message)
+    service.answers(GetTurn, turn_queries.get_turn)
+    service.answers(GetCitation, turn_queries.get_citation)
 
     answer = AnswerQuestion(
         execute=service.execute,
         current=service.current,
         bots=bot_queries,
-        chats=chat_queries,
+        chats=turn_queries,
         retriever=HybridRetriever(indexes, index_queries),
         model=await _models(settings, stack),
         frames=FrameChannel(platform.client),

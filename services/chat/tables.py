@@ -23,6 +23,7 @@ bot_profiles = Table(
     bots_metadata,
     Column("tenant_id", Text, primary_key=True),
     Column("id", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False),
     Column("name", Text, nullable=False),
     Column("description", Text, nullable=False),
     Column("model", Text, nullable=False),
@@ -34,13 +35,16 @@ bot_profiles = Table(
     Column("is_active", Boolean, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
+    Index("bot_profiles_listed", "tenant_id", "position"),
 )
+"""`position` is that of the event that created the row: what lists are sorted by."""
 
 chats = Table(
     "chats",
     chats_metadata,
     Column("tenant_id", Text, primary_key=True),
     Column("id", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False),
     Column("bot_profile_id", Text, nullable=False),
     Column("title", Text, nullable=False),
     Column("message_count", Integer, nullable=False),
@@ -48,7 +52,8 @@ chats = Table(
     Column("total_completion_tokens", BigInteger, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
-    Index("chats_listed", "tenant_id", "created_at"),
+    Index("chats_listed", "tenant_id", "position"),
+    Index("chats_of_bot", "tenant_id", "bot_profile_id", "position"),
 )
 
 messages = Table(
@@ -64,6 +69,7 @@ messages = Table(
     Column("refusal", Boolean, nullable=False),
     Column("prompt_tokens", Integer, nullable=False),
     Column("completion_tokens", Integer, nullable=False),
+    Column("feedback", Text),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Index("messages_of_chat", "tenant_id", "chat_id", "sequence"),
 )

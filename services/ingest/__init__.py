@@ -1,10 +1,14 @@
 """Ingest: turns a tenant's sources into chunks that can be searched.
 
 Owns      aggregate `source`; read model `ingest_sources`
-Takes     CreateSource, UpdateSource, DeleteSource, RequestIngestion
-Emits     SourceCreated, SourceUpdated, SourceDeleted, IngestionRequested, IngestionStarted,
-          SourceFetched, SourcePrepared, SourceUnchanged, SourceIngested, SourceFailed
-Reacts    IngestionRequested → queue the job; IndexBuilt, IndexFailed → end the run
-Works     job `ingest`: fetch, extract, chunk, embed
-Answers   GetSource, ListSources, GetTimeline
+Takes     CreateSource, CreateSourceBatch, UpdateSource, DeleteSource, RequestIngestion,
+          RequestChildrenIngestion
+Emits     SourceCreated, SourceUpdated, SourceDeleted, IngestionRequested,
+          ChildrenIngestionRequested, IngestionStarted, SourceFetched, SourcePrepared,
+          SourceUnchanged, SourceIngested, SourceFailed
+Reacts    IngestionRequested → queue the job; IndexBuilt, IndexFailed → end the run;
+          ChildrenIngestionRequested → request each child's; SourceCreated, SourceDeleted → delete
+          children that a deleted parent left behind
+Works     job `ingest`: fetch, extract, chunk, embed; or count what a remote API knows
+Answers   GetSource, ListSources, CountChildren, GetTimeline
 """

@@ -5,11 +5,14 @@ from contextlib import AsyncExitStack
 from services.ingest.adapters.documents import PooledDocuments
 from services.ingest.adapters.embedder import PooledEmbedder
 from services.ingest.adapters.http_fetcher import HttpFetcher
-from services.ingest.domain import source_decider
-from services.ingest.handlers import CheckReferences
+from services.ingest.adapters.nyxcore import NyxcoreKnowledge
+from services.ingest.domain.source import source_decider
+from services.ingest.handlers import CheckReferences, DeleteChildrenFirst
 from services.ingest.projections import Sources
 from services.ingest.queries import SourceQueries
-from services.ingest.reactions import EndIngestion, IngestSource, QueueIngestion
+from services.ingest.reactions.families import IngestChildren, SweepChildren
+from services.ingest.reactions.ingestion import IngestSource
+from services.ingest.reactions.runs import EndIngestion, QueueIngestion
 from services.ingest.settings import Settings
 from services.ingest.tables import metadata
 from shared.adapters.egress import egress_client
@@ -17,13 +20,19 @@ from shared.adapters.read_model import ReadModel
 from shared.adapters.worker_pool import WorkerPool
 from shared.contracts.chat import IndexBuilt, IndexFailed
 from shared.contracts.ingest import (
+    ChildrenIngestionRequested,
+    CountChildren,
     CreateSource,
+    CreateSourceBatch,
     DeleteSource,
     GetSource,
     GetTimeline,
     IngestionRequested,
     ListSources,
+    RequestChildrenIngestion,
     RequestIngestion,
+    SourceCreated,
+    SourceDeleted,
     UpdateSource,
 )
 from shared.runtime.platform import Platform
@@ -35,7 +44,7 @@ FETCH_SECONDS = 30.0
 SOURCES = ReadModel(
     service="ingest",
     name="sources",
-    version=1,
+    version=2,
     tables=metadata,
     owns={"source": source_decider},
     projection=Sources(),
@@ -50,13 +59,29 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         egress_client(allow_loopback=settings.egress_allow_loopback, timeout=FETCH_SECONDS)
     )
 
+    # A client that sends a token follows no redirect: the token would go along to another host.
+    with_token = await stack.enter_async_context(
+        egress_client(
+            allow_loopback=settings.egress_allow_loopback, timeout=FETCH_SECONDS, max_redirects=0
+        )
+    )
+
     service = Service(platform)
     service.runs(workers.reap)
     store = service.keeps(SOURCES)
+    queries = SourceQueries(store)
     service.takes(
         store,
-        [CreateSource, UpdateSource, DeleteSource, RequestIngestion],
+        [
+            CreateSource,
+            CreateSourceBatch,
+            UpdateSource,
+            DeleteSource,
+            RequestIngestion,
+            RequestChildrenIngestion,
+        ],
         check=CheckReferences(platform.event_log.last_sequence_of, service.current),
+        before=DeleteChildrenFirst(service.execute, service.execute_together, queries.children_of),
     )
 
     ingest = IngestSource(
@@ -65,6 +90,8 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         fetcher=HttpFetcher(http),
         documents=PooledDocuments(workers),
         embedder=PooledEmbedder(workers),
+        remote=NyxcoreKnowledge(with_token),
+        secret=platform.vault.get,
         blobs=platform.blobs,
         max_chars=settings.chunk_chars,
         overlap=settings.chunk_overlap,
@@ -73,8 +100,14 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.works({"ingest": ingest}, given_up=ingest.given_up)
     service.reacts("end-ingestion", [IndexBuilt, IndexFailed], EndIngestion(service.execute))
 
-    queries = SourceQueries(store)
+    shown = service.shown("sources")
+    ingest_children = IngestChildren(service.execute, queries.children_of, shown)
+    service.reacts("ingest-children", [ChildrenIngestionRequested], ingest_children)
+    sweep = SweepChildren(service.execute, service.current, queries.children_of, shown)
+    service.reacts("sweep-children", [SourceCreated, SourceDeleted], sweep)
+
     service.answers(GetSource, queries.get_source)
     service.answers(ListSources, queries.list_sources)
+    service.answers(CountChildren, queries.count_children)
     service.answers(GetTimeline, queries.get_timeline)
     return service

@@ -68,12 +68,29 @@ class Fetcher(Protocol):
 
 
 class Documents(Protocol):
-    async def read(self, data: bytes, media_type: str, url: str | None) -> Extracted:
-        """Raise `Unreadable`, or `Unavailable` if the worker died."""
+    async def read(self, data: bytes, media_type: str, *, strict: bool = False) -> Extracted:
+        """Text of a document, by its media type. `strict`: text must be UTF-8, nothing is guessed.
+
+        Raise `Unreadable`, or `Unavailable` if the worker died.
+        """
         ...
 
     async def split(self, text: str, *, max_chars: int, overlap: int) -> list[Span]:
         """Chunks of at most `max_chars` characters, on semantic boundaries, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteSize:
+    """How much a remote knowledge API can answer from."""
+
+    documents: int
+    chunks: int
+
+
+class RemoteKnowledge(Protocol):
+    async def size(self, base_url: str, token: str) -> RemoteSize:
+        """Raise `FetchFailed`; its reason does not tell the token."""
         ...
 
 

@@ -10,6 +10,7 @@ sources = Table(
     metadata,
     Column("tenant_id", Text, primary_key=True),
     Column("id", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False),
     Column("bot_profile_id", Text, nullable=False),
     Column("parent_id", Text),
     Column("name", Text, nullable=False),
@@ -17,6 +18,7 @@ sources = Table(
     Column("source_type", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("config", JSONB, nullable=False),
+    Column("has_token", Boolean, nullable=False),
     Column("document_count", Integer, nullable=False),
     Column("chunk_count", Integer, nullable=False),
     Column("error_message", Text),
@@ -28,9 +30,10 @@ sources = Table(
     Column("last_refreshed_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
-    Index("sources_listed", "tenant_id", "created_at"),
-    Index("sources_children", "tenant_id", "parent_id"),
+    Index("sources_listed", "tenant_id", "position"),
+    Index("sources_children", "tenant_id", "parent_id", "position"),
 )
+"""`position` is that of the event that created the source: what lists are sorted by."""
 
 timeline = Table(
     "timeline",

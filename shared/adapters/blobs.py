@@ -2,8 +2,10 @@
 
 import asyncio
 import hashlib
+import io
 import os
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
 from obstore.exceptions import BaseError
@@ -14,6 +16,8 @@ from shared.kernel.ids import subject_token
 
 FAILURES = (BaseError, OSError)
 """What the store raises: errors of its own for a service, the system's for a folder."""
+PIECE = 1024 * 1024
+"""Bytes of a file that are held at a time."""
 
 
 class Blobs:
@@ -37,12 +41,15 @@ class Blobs:
 
         Raise `Unavailable` if it cannot be written now.
         """
-        ref = hashlib.sha256(data).hexdigest()
-        path = _path(tenant_id, ref)
-        try:
-            await self._put(path, data)
-        except FAILURES as error:
-            raise Unavailable(f"blob {ref} cannot be written") from error
+        ref = await asyncio.to_thread(_digest, io.BytesIO(data))
+        await self._put(tenant_id, ref, data)
+        return ref
+
+    async def put_file(self, tenant_id: str, file: IO[bytes]) -> str:
+        """Store what `file` holds, as `put` does, without holding it in memory."""
+        ref = await asyncio.to_thread(_digest, file)
+        file.seek(0)
+        await self._put(tenant_id, ref, file)
         return ref
 
     async def get(self, tenant_id: str, ref: str) -> bytes:
@@ -53,17 +60,31 @@ class Blobs:
         except FAILURES as error:
             raise Unavailable(f"blob {ref} cannot be read") from error
 
-    async def _put(self, path: str, data: bytes) -> None:
+    async def _put(self, tenant_id: str, ref: str, content: bytes | IO[bytes]) -> None:
+        try:
+            await self._write(_path(tenant_id, ref), content)
+        except FAILURES as error:
+            raise Unavailable(f"blob {ref} cannot be written") from error
+
+    async def _write(self, path: str, content: bytes | IO[bytes]) -> None:
         try:
             await self._store.head_async(path)
         except FileNotFoundError:
-            await self._store.put_async(path, data)
+            await self._store.put_async(path, content, chunk_size=PIECE, max_concurrency=2)
             if self._root is not None:
                 await asyncio.to_thread(_sync, self._root / path)
 
 
 def _path(tenant_id: str, ref: str) -> str:
     return f"{subject_token(tenant_id)}/{ref[:2]}/{subject_token(ref)}"
+
+
+def _digest(file: IO[bytes]) -> str:
+    file.seek(0)
+    hashing = hashlib.sha256()
+    while piece := file.read(PIECE):
+        hashing.update(piece)
+    return hashing.hexdigest()
 
 
 def _sync(path: Path) -> None:

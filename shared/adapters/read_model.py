@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from sqlalchemy import (
     BigInteger,
@@ -41,6 +41,15 @@ Key = tuple[str, str, str]
 class Projection(Protocol):
     async def apply(self, db: AsyncConnection, recorded: Recorded[Event]) -> None:
         """Write what this one fact means. Facts of other kinds are passed over silently."""
+        ...
+
+
+@runtime_checkable
+class BulkProjection(Protocol):
+    """A projection that writes many facts with few statements."""
+
+    async def apply_all(self, db: AsyncConnection, records: Sequence[Recorded[Event]]) -> None:
+        """Write what these facts mean together, as if each had been applied in order."""
         ...
 
 
@@ -161,20 +170,32 @@ class ReadModelStore:
 
     async def snapshot(self, aggregate: str, tenant_id: str, aggregate_id: str) -> Snapshot:
         """State and version of an owned aggregate; the initial state at version 0 if it is new."""
+        return (await self.snapshots(aggregate, tenant_id, [aggregate_id]))[0]
+
+    async def snapshots(
+        self, aggregate: str, tenant_id: str, aggregate_ids: Sequence[str]
+    ) -> list[Snapshot]:
+        """As `snapshot`, for several aggregates of one type."""
         table = self._aggregates
-        query = select(table.c.version, table.c.state).where(
+        query = select(table.c.id, table.c.version, table.c.state).where(
             table.c.tenant_id == tenant_id,
             table.c.aggregate == aggregate,
-            table.c.id == aggregate_id,
+            table.c.id.in_(aggregate_ids),
         )
         async with self.engine.connect() as db:
-            row = (await db.execute(query)).one_or_none()
+            rows = {row.id: row for row in await db.execute(query)}
         decider = self.model.owns[aggregate]
-        if decider is None:
-            return Snapshot(None, row.version if row else 0)
-        if row is None or row.version == 0:
-            return Snapshot(decider.initial, 0)
-        return Snapshot(decider.state.validate_python(row.state), row.version)
+        found = []
+        for aggregate_id in aggregate_ids:
+            row = rows.get(aggregate_id)
+            version = row.version if row else 0
+            if decider is None:
+                found.append(Snapshot(None, version))
+            elif row is None or version == 0:
+                found.append(Snapshot(decider.initial, 0))
+            else:
+                found.append(Snapshot(decider.state.validate_python(row.state), version))
+        return found
 
     async def outcome(self, command_id: str) -> StoredOutcome | None:
         """What a command came to, if it was handled before."""
@@ -242,8 +263,12 @@ class ReadModelStore:
             fresh.append(record)
         await self._store_aggregates(db, changed)
         await self._store_outcomes(db, [r for r in fresh if r.event.aggregate in self.model.owns])
+        projection = self.model.projection
+        if isinstance(projection, BulkProjection):
+            await projection.apply_all(db, fresh)
+            return
         for record in fresh:
-            await self.model.projection.apply(db, record)
+            await projection.apply(db, record)
 
     async def position(self) -> int:
         """The sequence up to which the projector has brought everything in."""

@@ -7,9 +7,19 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 from typing_extensions import override
 
-from shared.contracts.base import Command, Event, Keyed, Message, Personal, Question
+from shared.contracts.base import (
+    Command,
+    Event,
+    Keyed,
+    Message,
+    Page,
+    PagedQuestion,
+    Personal,
+    Question,
+)
 
 PersonalText = Annotated[str, Personal()]
+Feedback = Literal["positive", "negative"]
 
 
 class BotSettings(Message):
@@ -184,6 +194,14 @@ class RecordFailedTurn(ChatMessage, Command):
     retry_after: float | None = None
 
 
+class SetFeedback(ChatMessage, Command):
+    """What a reader thinks of an answer; None takes it back."""
+
+    verb: ClassVar[str] = "set_feedback"
+    message_id: str
+    feedback: Feedback | None
+
+
 class QuestionAsked(ChatMessage, Event):
     """The first of a chat begins it."""
 
@@ -234,8 +252,30 @@ class TurnFailed(ChatMessage, Event):
     retry_after: float | None = None
 
 
-ChatCommand = AskQuestion | RecordAnswer | RecordRefusal | RecordFailedTurn
-ChatEvent = QuestionAsked | QuestionAnswered | QuestionRefused | TurnFailed
+class FeedbackGiven(ChatMessage, Event):
+    name: ClassVar[str] = "feedback_given"
+    bot_profile_id: str
+    message_id: str
+    feedback: Feedback
+    previous: Feedback | None = None
+
+
+class FeedbackCleared(ChatMessage, Event):
+    name: ClassVar[str] = "feedback_cleared"
+    bot_profile_id: str
+    message_id: str
+    previous: Feedback
+
+
+ChatCommand = AskQuestion | RecordAnswer | RecordRefusal | RecordFailedTurn | SetFeedback
+ChatEvent = (
+    QuestionAsked
+    | QuestionAnswered
+    | QuestionRefused
+    | TurnFailed
+    | FeedbackGiven
+    | FeedbackCleared
+)
 
 
 class RetrievalIndexMessage(Keyed):
@@ -302,7 +342,7 @@ class BotProfileView(Message):
     updated_at: datetime
 
 
-class BotProfileViews(Message):
+class BotProfileViews(Page):
     items: tuple[BotProfileView, ...]
 
 
@@ -313,7 +353,7 @@ class MessageView(Message):
     content: str
     prompt_tokens: int
     completion_tokens: int
-    feedback: Literal["positive", "negative"] | None = None
+    feedback: Feedback | None = None
     created_at: datetime
 
 
@@ -350,7 +390,7 @@ class GetBotProfile(Question[BotProfileView]):
     bot_profile_id: str
 
 
-class ListBotProfiles(Question[BotProfileViews]):
+class ListBotProfiles(PagedQuestion[BotProfileViews]):
     """All bots of the tenant, newest first, inactive ones included."""
 
     service: ClassVar[str] = "chat"

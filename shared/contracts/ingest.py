@@ -7,12 +7,29 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 from typing_extensions import override
 
-from shared.contracts.base import Command, Event, Keyed, Message, Question
+from shared.contracts.base import Command, Event, Keyed, Message, Page, PagedQuestion, Question
 
-SourceType = Literal["text", "url"]
+SourceType = Literal["text", "upload", "url", "nyxcore"]
 SourceStatus = Literal["pending", "processing", "ready", "error"]
 RefreshSchedule = Literal["none", "hourly", "daily", "weekly"]
 Authority = Literal["mandatory", "guideline", "informational"]
+
+UPLOAD_TYPES: Mapping[str, str] = {
+    ".csv": "text/csv",
+    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ".htm": "text/html",
+    ".html": "text/html",
+    ".md": "text/markdown",
+    ".pdf": "application/pdf",
+    ".txt": "text/plain",
+}
+"""Endings of the files that can be uploaded, and what is in them."""
+NYXCORE = "https://nyxcore.cloud"
+"""Where a `nyxcore` source is that names no `base_url`."""
+BATCH_CHILDREN = 500
+"""Children of one batch at most: parent and children are stored in one atomic append, of which the
+broker takes 1000 messages (NATS ADR-50).
+"""
 
 
 class SourceSettings(Message):
@@ -22,7 +39,11 @@ class SourceSettings(Message):
     description: str = ""
     config: Mapping[str, Any] = Field(default_factory=dict)
     content_ref: str | None = None
-    """The blob with the text of a `text` source."""
+    """The blob with the text, or the uploaded file, of a source that has its content with us."""
+    media_type: str | None = None
+    """Of an uploaded file; none for text."""
+    token_ref: str | None = None
+    """Where in the vault the token for a remote knowledge API lies."""
     refresh_schedule: RefreshSchedule | None = None
     authority: Authority | None = None
     is_active: bool = True
@@ -72,6 +93,26 @@ class CreateSource(SourceMessage, Command):
     parent_id: str | None = None
     source_type: SourceType
     settings: SourceSettings
+    ingest: bool = False
+    """Ask for the first ingestion in the same decision."""
+
+
+class BatchChild(Message):
+    """One child of a batch."""
+
+    source_id: str
+    source_type: SourceType
+    settings: SourceSettings
+
+
+class CreateSourceBatch(SourceMessage, Command):
+    """Create a parent and its children, all or none."""
+
+    verb: ClassVar[str] = "create_batch"
+    bot_profile_id: str
+    source_type: SourceType
+    settings: SourceSettings
+    children: tuple[BatchChild, ...]
 
 
 class UpdateSource(SourceMessage, Command):
@@ -82,6 +123,8 @@ class UpdateSource(SourceMessage, Command):
 
 
 class DeleteSource(SourceMessage, Command):
+    """Delete a source, and its children before it."""
+
     verb: ClassVar[str] = "delete"
 
 
@@ -89,6 +132,12 @@ class RequestIngestion(SourceMessage, Command):
     """Fetch, prepare and index the source (again)."""
 
     verb: ClassVar[str] = "request_ingestion"
+
+
+class RequestChildrenIngestion(SourceMessage, Command):
+    """Fetch, prepare and index every active child that is not being processed."""
+
+    verb: ClassVar[str] = "request_children_ingestion"
 
 
 class StartIngestion(SourceMessage, Command):
@@ -114,6 +163,15 @@ class RecordPrepared(SourceMessage, Command):
     verb: ClassVar[str] = "record_prepared"
     run_id: str
     prepared: Prepared
+
+
+class RecordRemote(SourceMessage, Command):
+    """The knowledge stays where it is; only its size is known."""
+
+    verb: ClassVar[str] = "record_remote"
+    run_id: str
+    document_count: int = Field(ge=0)
+    chunk_count: int = Field(ge=0)
 
 
 class RecordUnchanged(SourceMessage, Command):
@@ -152,11 +210,18 @@ class SourceUpdated(SourceMessage, Event):
 class SourceDeleted(SourceMessage, Event):
     name: ClassVar[str] = "deleted"
     bot_profile_id: str
+    parent_id: str | None = None
 
 
 class IngestionRequested(SourceMessage, Event):
     name: ClassVar[str] = "ingestion_requested"
     run_id: str
+
+
+class ChildrenIngestionRequested(SourceMessage, Event):
+    """Everybody below this parent who is not being processed is to be ingested."""
+
+    name: ClassVar[str] = "children_ingestion_requested"
 
 
 class IngestionStarted(SourceMessage, Event):
@@ -198,7 +263,10 @@ class SourceUnchanged(SourceMessage, Event):
 
 
 class SourceIngested(SourceMessage, Event):
-    """The revision is in the index; from now on it answers."""
+    """The revision is in the index; from now on it answers.
+
+    A remote knowledge API is not indexed: its revision stays 0, and the counts are its own.
+    """
 
     name: ClassVar[str] = "ingested"
     run_id: str
@@ -216,12 +284,15 @@ class SourceFailed(SourceMessage, Event):
 
 SourceCommand = (
     CreateSource
+    | CreateSourceBatch
     | UpdateSource
     | DeleteSource
     | RequestIngestion
+    | RequestChildrenIngestion
     | StartIngestion
     | RecordFetched
     | RecordPrepared
+    | RecordRemote
     | RecordUnchanged
     | RecordFailed
     | CompleteIngestion
@@ -231,6 +302,7 @@ SourceEvent = (
     | SourceUpdated
     | SourceDeleted
     | IngestionRequested
+    | ChildrenIngestionRequested
     | IngestionStarted
     | SourceFetched
     | SourcePrepared
@@ -272,11 +344,11 @@ class TimelineEntry(Message):
     detail: str
 
 
-class SourceViews(Message):
+class SourceViews(Page):
     items: tuple[SourceView, ...]
 
 
-class Timeline(Message):
+class Timeline(Page):
     items: tuple[TimelineEntry, ...]
 
 
@@ -286,7 +358,7 @@ class GetSource(Question[SourceView]):
     source_id: str
 
 
-class ListSources(Question[SourceViews]):
+class ListSources(PagedQuestion[SourceViews]):
     """Active sources, newest first. Without `parent_id`: top level only, unless `flat`."""
 
     service: ClassVar[str] = "ingest"
@@ -294,9 +366,21 @@ class ListSources(Question[SourceViews]):
     bot_profile_id: str | None = None
     parent_id: str | None = None
     flat: bool = False
+    oldest_first: bool = False
 
 
-class GetTimeline(Question[Timeline]):
+class ChildrenCount(Message):
+    idle: int
+    """Active children that are not being processed."""
+
+
+class CountChildren(Question[ChildrenCount]):
+    service: ClassVar[str] = "ingest"
+    name: ClassVar[str] = "count_children"
+    source_id: str
+
+
+class GetTimeline(PagedQuestion[Timeline]):
     """What happened to a source, oldest first."""
 
     service: ClassVar[str] = "ingest"

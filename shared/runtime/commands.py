@@ -34,6 +34,8 @@ DECISIONS = 6
 
 Check = Callable[[Any, Metadata], Awaitable[None]]
 """Raises `Refused` when a fact outside the aggregate forbids the command."""
+Before = Callable[[Any, Metadata], Awaitable[None]]
+"""Has done what must have happened before the command; repeated when the command is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class CommandHandler:
     store: ReadModelStore
     event_log: EventLog
     check: Check | None = None
+    before: Before | None = None
     _turnstile: Turnstile = field(default_factory=Turnstile)
 
     async def execute(
@@ -62,8 +65,11 @@ class CommandHandler:
         """
         key = f"{metadata.tenant_id}.{command.aggregate}.{command.aggregate_id}"
         async with self._turnstile.hold(key):
-            known = await self._known(metadata)
-            return known or await self._decide(command, metadata, redelivered=redelivered)
+            if (known := await self._known(metadata)) is not None:
+                return known
+            if self.before is not None:
+                await self.before(command, metadata)
+            return await self._decide(command, metadata, redelivered=redelivered)
 
     async def give_up(self, metadata: Metadata) -> Outcome:
         """Remember that the command failed at every attempt, unless it came to something."""
@@ -72,6 +78,30 @@ class CommandHandler:
         async with self.store.writing() as db:
             await self.store.record_outcome(db, metadata.message_id, metadata.now, stored)
         return await self._known(metadata) or refusal
+
+    async def execute_together(self, commands: Sequence[Command], metadata: Metadata) -> None:
+        """Handle commands to aggregates of one type as one decision: all are done, or none.
+
+        Raises the first refusal, `StaleVersion` if an aggregate moved meanwhile (or the decision
+        is in the log already, and not shown yet), or `Unavailable`.
+        """
+        if await self.store.outcome(metadata.message_id) is not None:
+            return
+        aggregate = commands[0].aggregate
+        kept = await self.store.snapshots(
+            aggregate, metadata.tenant_id, [command.aggregate_id for command in commands]
+        )
+        appends: list[Append] = []
+        for command, snapshot in zip(commands, kept, strict=True):
+            events = self._decider(aggregate).decide(snapshot.state, command, metadata)
+            appends += [
+                Append(event, None if n else snapshot.version) for n, event in enumerate(events)
+            ]
+        if not appends:
+            return
+        sequences = await self.event_log.append(appends, metadata)
+        stored = _recorded([append.event for append in appends], metadata, sequences)
+        await self._settle(metadata, stored, Done(position=sequences[-1]))
 
     async def current(self, aggregate: str, tenant_id: str, aggregate_id: str) -> Any:
         """The aggregate's state with every event that is in the log. Raises `Unavailable`."""
@@ -142,11 +172,7 @@ class CommandHandler:
             expected = None if identity in fenced else version if own else 0
             fenced.add(identity)
             appends.append(Append(event, expected))
-        sequences = await self.event_log.append(appends, metadata)
-        return [
-            Recorded(event, metadata, derived_id("event", metadata.message_id, str(n)), sequence)
-            for n, (event, sequence) in enumerate(zip(events, sequences, strict=True))
-        ]
+        return _recorded(events, metadata, await self.event_log.append(appends, metadata))
 
     async def _taken(self, events: Sequence[Event], metadata: Metadata) -> Refused | None:
         """Whether a claim among `events` was somebody else's first."""
@@ -182,3 +208,12 @@ class CommandHandler:
 
 def _refusal(refused: Refused) -> Refusal:
     return Refusal(code=refused.code, detail=refused.detail, field=refused.field)
+
+
+def _recorded(
+    events: Sequence[Event], metadata: Metadata, sequences: Sequence[int]
+) -> list[Recorded[Event]]:
+    return [
+        Recorded(event, metadata, derived_id("event", metadata.message_id, str(n)), sequence)
+        for n, (event, sequence) in enumerate(zip(events, sequences, strict=True))
+    ]

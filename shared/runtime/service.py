@@ -50,7 +50,7 @@ from shared.kernel.errors import MiniRagError, NotFound, Refused, refused
 from shared.kernel.ids import derived_id
 from shared.kernel.registry import UnknownEvent
 from shared.runtime.bus import REFUSED, outcome_body, outcome_subject, question_subject
-from shared.runtime.commands import Check, CommandHandler
+from shared.runtime.commands import Before, Check, CommandHandler
 from shared.runtime.consumer import Consumer, Delivery, Poison
 from shared.runtime.dead_letters import DeadLetters
 from shared.runtime.platform import Platform
@@ -114,10 +114,14 @@ class Service:
         return store
 
     def takes(
-        self, store: ReadModelStore, commands: Sequence[type[Command]], check: Check | None = None
+        self,
+        store: ReadModelStore,
+        commands: Sequence[type[Command]],
+        check: Check | None = None,
+        before: Before | None = None,
     ) -> None:
         """Take these commands; their aggregates' state is kept by `store`."""
-        handler = self.owns(store, check)
+        handler = self.owns(store, check, before)
         classes = {(command.aggregate, command.verb): command for command in commands}
 
         async def handle(delivery: Delivery) -> None:
@@ -149,9 +153,11 @@ class Service:
             max_attempts=COMMAND_ATTEMPTS,
         )
 
-    def owns(self, store: ReadModelStore, check: Check | None = None) -> CommandHandler:
+    def owns(
+        self, store: ReadModelStore, check: Check | None = None, before: Before | None = None
+    ) -> CommandHandler:
         """Handle this service's own commands to the aggregates of `store`."""
-        handler = CommandHandler(store, self.platform.event_log, check)
+        handler = CommandHandler(store, self.platform.event_log, check, before)
         self._handlers |= dict.fromkeys(store.model.owns, handler)
         return handler
 
@@ -281,14 +287,23 @@ class Service:
         Its id follows from cause and purpose, so that repeated work repeats nothing. Raises the
         refusal, or `Unavailable`.
         """
-        command_id = derived_id("command", cause.message_id, purpose)
-        metadata = cause.caused(message_id=command_id, now=utc_now(), actor=f"service/{self.name}")
+        metadata = self._caused(cause, purpose)
         handler = self._handlers[command.aggregate]
         outcome = await handler.execute(command, metadata, redelivered=True)
         await self._tell(metadata, outcome)
         if isinstance(outcome, Refusal):
             raise refused(outcome.code, outcome.detail, outcome.field)
         return outcome
+
+    async def execute_together(
+        self, commands: Sequence[Command], cause: Metadata, purpose: str
+    ) -> None:
+        """As `execute`, for commands to aggregates of one type: all are done, or none.
+
+        Raises `StaleVersion` too: then they may be executed one by one.
+        """
+        handler = self._handlers[commands[0].aggregate]
+        await handler.execute_together(commands, self._caused(cause, purpose))
 
     async def current(self, aggregate: str, tenant_id: str, aggregate_id: str) -> Any:
         """State of an aggregate this service owns, up to the newest event in the log."""
@@ -372,6 +387,10 @@ class Service:
         except (ValidationError, ValueError) as error:
             raise Poison(f"cannot read the command: {error}") from error
         return command, metadata
+
+    def _caused(self, cause: Metadata, purpose: str) -> Metadata:
+        command_id = derived_id("command", cause.message_id, purpose)
+        return cause.caused(message_id=command_id, now=utc_now(), actor=f"service/{self.name}")
 
     async def _tell(self, metadata: Metadata, outcome: Outcome) -> None:
         """Tell whoever waits. Not durable: who misses it finds the stored outcome."""

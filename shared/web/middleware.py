@@ -70,10 +70,9 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._larger.get(scope["path"].rstrip("/"), self._limit)
-        for prefix, size in self._larger.items():
-            if scope["path"].startswith(f"{prefix}/"):
-                limit = size
+        path = f"{scope['path'].rstrip('/')}/"
+        fitting = (size for prefix, size in self._larger.items() if path.startswith(f"{prefix}/"))
+        limit = next(fitting, self._limit)
         declared = Headers(scope=scope).get("content-length", "0")
         if not (declared.isascii() and declared.isdigit()) or int(declared) > limit:
             await self._refuse(scope, receive, send, limit)

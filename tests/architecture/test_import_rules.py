@@ -25,12 +25,12 @@ PLANTED = [
     ("shared-below", "shared/kernel/decider.py", "import shared.adapters.blobs", ""),
     ("shared-below", "shared/contracts/ingest.py", "import shared.kernel.clock", ""),
     ("shared-below", "shared/adapters/vault.py", "import services.chat.ports", ""),
-    ("pure-domain", "services/ingest/domain.py", "import time", ""),
+    ("pure-domain", "services/ingest/domain/source.py", "import time", ""),
     ("pure-domain", "shared/contracts/gateway.py", "import sqlalchemy", ""),
     ("tables-private", "services/ingest/handlers.py", "import services.ingest.tables", ""),
-    ("wiring-in-main", "services/ingest/reactions.py", "import services.ingest.settings", ""),
-    ("world-in-adapters", "services/chat/queries.py", "import httpx", ""),
-    ("world-in-adapters", "services/ingest/reactions.py", "import asyncpg", ""),
+    ("wiring-in-main", "services/ingest/reactions/runs.py", "import services.ingest.settings", ""),
+    ("world-in-adapters", "services/chat/queries/index.py", "import httpx", ""),
+    ("world-in-adapters", "services/ingest/reactions/runs.py", "import asyncpg", ""),
 ]
 """The rule, where it is broken, by which line, and what the report says if not the arrow."""
 

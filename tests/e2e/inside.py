@@ -8,8 +8,20 @@ from typing import Any
 
 import asyncpg
 import nats
+from nats.aio.client import Client
 from nats.js import api
 
+from shared.adapters.envelope import Codec
+from shared.adapters.event_log import Append, EventLog
+from shared.adapters.vault import BUCKET, Keyring, Vault
+from shared.contracts.base import Metadata
+from shared.contracts.chat import QuestionAnswered, Timings, Usage
+from shared.kernel.clock import utc_now
+from shared.kernel.ids import new_id
+from shared.kernel.registry import REGISTRY
+
+APPEND = 500
+"""Events of one append; the broker takes a thousand."""
 READ_MODELS = ("gateway_identity", "ingest_sources", "chat_bots", "chat_chats", "chat_index")
 OPERATIONAL = {"outcomes", "checkpoint", "collections"}
 """Tables that hold no facts: pruned, or different on purpose in every rebuild."""
@@ -27,6 +39,16 @@ def drop_read_models(data_dir: Path) -> None:
 def facts(data_dir: Path) -> Counter[tuple[str, str]]:
     """How often each kind of event stands in the log, per aggregate: subject prefix and name."""
     return asyncio.run(_facts(data_dir))
+
+
+def everything(data_dir: Path) -> bytes:
+    """Every byte of every file: where a secret in clear would be found."""
+    return b"\n".join(file.read_bytes() for file in data_dir.rglob("*") if file.is_file())
+
+
+def say(data_dir: Path, tenant_id: str, bot: str, chat: str, count: int) -> None:
+    """Append so many answers to a chat, by the product's own log and keys."""
+    asyncio.run(_say(data_dir, tenant_id, bot, chat, count))
 
 
 async def _connect(data_dir: Path) -> asyncpg.Connection:
@@ -71,12 +93,51 @@ async def _drop(data_dir: Path) -> None:
         await db.close()
 
 
-async def _facts(data_dir: Path) -> Counter[tuple[str, str]]:
+async def _broker(data_dir: Path) -> Client:
     secrets: dict[str, Any] = json.loads((data_dir / "secrets.json").read_text())
     ports = json.loads((data_dir / "ports.json").read_text())
-    client = await nats.connect(
+    return await nats.connect(
         f"nats://127.0.0.1:{ports['nats']}", user="minirag", password=secrets["nats_password"]
     )
+
+
+async def _say(data_dir: Path, tenant_id: str, bot: str, chat: str, count: int) -> None:
+    client = await _broker(data_dir)
+    try:
+        bucket = await client.jetstream().key_value(BUCKET)
+        key = json.loads((data_dir / "secrets.json").read_text())["vault_key"]
+        codec = Codec(Vault(bucket, Keyring.parse(key)), REGISTRY)
+        event_log = EventLog(client, codec, "chat")
+        last = await event_log.last_sequence_of(tenant_id, "chat", chat)
+        for first in range(0, count, APPEND):
+            answers = [_answer(bot, chat, n) for n in range(first, min(first + APPEND, count))]
+            appends = [Append(answer, None if n else last) for n, answer in enumerate(answers)]
+            last = (await event_log.append(appends, _metadata(tenant_id)))[-1]
+    finally:
+        await client.close()
+
+
+def _answer(bot: str, chat: str, n: int) -> QuestionAnswered:
+    return QuestionAnswered(
+        chat_id=chat,
+        turn_id=new_id(),
+        bot_profile_id=bot,
+        message_id=new_id(),
+        answer=f"This is answer number {n}, " + "and it says a little more than that. " * 8,
+        grounded=False,
+        citations=(),
+        usage=Usage(model="local/extractive", prompt_tokens=1, completion_tokens=1),
+        timings=Timings(),
+    )
+
+
+def _metadata(tenant_id: str) -> Metadata:
+    command = new_id()
+    return Metadata(tenant_id=tenant_id, message_id=command, correlation_id=command, now=utc_now())
+
+
+async def _facts(data_dir: Path) -> Counter[tuple[str, str]]:
+    client = await _broker(data_dir)
     try:
         js = client.jetstream()
         config = api.ConsumerConfig(ack_policy=api.AckPolicy.NONE, name="test-facts")

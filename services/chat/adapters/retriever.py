@@ -4,7 +4,7 @@ from typing_extensions import override
 
 from services.chat.adapters.lexical import coverage, query_terms
 from services.chat.ports import Found, Hit, Retriever, Scope, VectorIndexes
-from services.chat.queries import IndexQueries
+from services.chat.queries.index import IndexQueries
 from shared.adapters import static_embedder
 
 LIMIT = 12

@@ -13,12 +13,16 @@ from shared.contracts.chat import (
     AskQuestion,
     ChatCommand,
     ChatEvent,
+    Feedback,
+    FeedbackCleared,
+    FeedbackGiven,
     QuestionAnswered,
     QuestionAsked,
     QuestionRefused,
     RecordAnswer,
     RecordFailedTurn,
     RecordRefusal,
+    SetFeedback,
     TurnFailed,
 )
 from shared.kernel.decider import Decider
@@ -35,6 +39,8 @@ class Chat(Message):
     bot_profile_id: str
     open_turns: Mapping[str, None] = Field(default_factory=dict)
     """An ordered set of turn ids."""
+    feedback: Mapping[str, Feedback] = Field(default_factory=dict)
+    """What is thought of answers now, by message id; answers without an opinion are left out."""
 
 
 ChatState = NoChat | Chat
@@ -92,6 +98,8 @@ def decide(chat: ChatState, command: ChatCommand, _meta: Metadata) -> Sequence[C
                     retry_after=command.retry_after,
                 )
             ]
+        case SetFeedback():
+            return _set_feedback(chat, command)
 
 
 def is_open(chat: ChatState, turn_id: str) -> bool:
@@ -121,19 +129,51 @@ def _ask(chat: ChatState, command: AskQuestion) -> Sequence[ChatEvent]:
     ]
 
 
+def _set_feedback(chat: ChatState, command: SetFeedback) -> Sequence[ChatEvent]:
+    """That the message is an answer of this chat was checked against what was said."""
+    if isinstance(chat, NoChat):
+        raise NotFound("Message not found")
+    previous = chat.feedback.get(command.message_id)
+    if command.feedback == previous:
+        return []
+    if command.feedback is not None:
+        return [
+            FeedbackGiven(
+                chat_id=command.chat_id,
+                bot_profile_id=chat.bot_profile_id,
+                message_id=command.message_id,
+                feedback=command.feedback,
+                previous=previous,
+            )
+        ]
+    assert previous is not None  # noqa: S101  it differs from the None that is wanted
+    return [
+        FeedbackCleared(
+            chat_id=command.chat_id,
+            bot_profile_id=chat.bot_profile_id,
+            message_id=command.message_id,
+            previous=previous,
+        )
+    ]
+
+
 def evolve(chat: ChatState, event: ChatEvent) -> ChatState:
     """What `event` makes of `chat`. Never raises."""
+    if isinstance(event, QuestionAsked):
+        if isinstance(chat, NoChat):
+            chat = Chat(bot_profile_id=event.bot_profile_id)
+        return chat.model_copy(update={"open_turns": {**chat.open_turns, event.turn_id: None}})
+    if isinstance(chat, NoChat):
+        return chat
     match event:
-        case QuestionAsked():
-            turns = dict(chat.open_turns) if isinstance(chat, Chat) else {}
-            return Chat(
-                bot_profile_id=event.bot_profile_id, open_turns={**turns, event.turn_id: None}
-            )
         case QuestionAnswered() | QuestionRefused() | TurnFailed():
-            if isinstance(chat, NoChat):
-                return chat
             left = {turn: None for turn in chat.open_turns if turn != event.turn_id}
             return chat.model_copy(update={"open_turns": left})
+        case FeedbackGiven(message_id=message_id, feedback=feedback):
+            return chat.model_copy(update={"feedback": {**chat.feedback, message_id: feedback}})
+        case FeedbackCleared(message_id=message_id):
+            kept = {one: value for one, value in chat.feedback.items() if one != message_id}
+            return chat.model_copy(update={"feedback": kept})
 
 
 chat_decider: Decider[ChatState, ChatCommand, ChatEvent] = Decider(

@@ -6,7 +6,18 @@ from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import ORJSONResponse, Response
 
-from services.gateway.http import api_tokens, bot_profiles, chat, sources, system, tenants
+from services.gateway.http import (
+    api_tokens,
+    bot_profiles,
+    chat,
+    chats,
+    exports,
+    source_families,
+    sources,
+    system,
+    tenants,
+    uploads,
+)
 from services.gateway.http.context import Gateway, StillRunning
 from services.gateway.http.reference import Described
 from shared.web import problem
@@ -14,7 +25,24 @@ from shared.web.middleware import BodyLimit, RequestContext
 
 BODY_LIMIT = 256 * 1024
 """Bytes; a chat message of 32,000 characters fits however it is escaped."""
-LARGER_BODIES = {"/v1/sources": 12 * 1024 * 1024}
+LARGER_BODIES = {
+    "/v1/sources/upload": uploads.BODY_LIMIT,
+    "/v1/sources": 12 * 1024 * 1024,
+}
+"""By the beginning of the path; the first that fits."""
+ROUTES = (
+    tenants,
+    api_tokens,
+    bot_profiles,
+    uploads,
+    source_families,
+    sources,
+    chat,
+    exports,
+    chats,
+    system,
+)
+"""Fixed paths before those with an id in the same place."""
 
 
 def create_app(gateway: Gateway, *, allowed_origins: Sequence[str]) -> FastAPI:
@@ -26,7 +54,7 @@ def create_app(gateway: Gateway, *, allowed_origins: Sequence[str]) -> FastAPI:
     )
     app.state.gateway = gateway
     app.state.health = system.HealthProbe()
-    for module in (tenants, api_tokens, bot_profiles, sources, chat, system):
+    for module in ROUTES:
         app.include_router(module.router)
     problem.install(app)
     app.add_exception_handler(StillRunning, _accepted)
@@ -37,7 +65,14 @@ def create_app(gateway: Gateway, *, allowed_origins: Sequence[str]) -> FastAPI:
         allow_origins=list(allowed_origins),
         allow_methods=["*"],
         allow_headers=["*"],
-        expose_headers=["X-Request-Id", "Location", "Retry-After"],
+        expose_headers=[
+            "X-Request-Id",
+            "Location",
+            "Retry-After",
+            "Link",
+            "X-Total-Count",
+            "Content-Disposition",
+        ],
         max_age=600,
     )
     app.add_middleware(RequestContext)

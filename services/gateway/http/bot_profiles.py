@@ -3,9 +3,10 @@
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, status
+from fastapi import APIRouter, Request, Response, status
 from pydantic import BaseModel, Field
 
+from services.gateway.http import lists
 from services.gateway.http.context import (
     AdminDep,
     Caller,
@@ -25,8 +26,9 @@ from shared.contracts.chat import (
     ListBotProfiles,
     UpdateBotProfile,
 )
-from shared.kernel.errors import NotAuthenticated, NotFound, NotPermitted
+from shared.kernel.errors import InvalidCommand, NotAuthenticated, NotFound, NotPermitted
 from shared.kernel.ids import new_id
+from shared.web.pagination import HEADERS, WindowDep
 from shared.web.problem import responses
 
 router = APIRouter(prefix="/v1/bot-profiles", tags=["bot profiles"])
@@ -79,7 +81,7 @@ class BotProfileOut(BaseModel):
 @router.post(
     "",
     status_code=status.HTTP_201_CREATED,
-    responses=responses(NotAuthenticated, NotPermitted),
+    responses=responses(NotAuthenticated, NotPermitted, InvalidCommand),
 )
 async def create(body: BotProfileIn, caller: AdminDep) -> BotProfileOut:
     """Make a bot. Its credentials go to the vault and are never read back."""
@@ -90,11 +92,14 @@ async def create(body: BotProfileIn, caller: AdminDep) -> BotProfileOut:
     return await _get(caller, bot_id)
 
 
-@router.get("", responses=responses(NotAuthenticated))
-async def list_bots(caller: CallerDep) -> list[BotProfileOut]:
+@router.get(
+    "",
+    response_model=list[BotProfileOut],
+    responses={**responses(NotAuthenticated, InvalidCommand), 200: {"headers": HEADERS}},
+)
+async def list_bots(request: Request, caller: CallerDep, window: WindowDep) -> Response:
     """All bots, newest first, inactive ones included."""
-    found = await caller.ask(ListBotProfiles(), BotProfileViews)
-    return [_out(bot) for bot in found.items]
+    return await lists.answer(request, caller, ListBotProfiles(), BotProfileViews, _out, window)
 
 
 @router.get("/{bot_profile_id}", responses=responses(NotAuthenticated, NotFound))
@@ -103,7 +108,10 @@ async def get(bot_profile_id: str, caller: CallerDep) -> BotProfileOut:
     return await _get(caller, _checked(bot_profile_id))
 
 
-@router.patch("/{bot_profile_id}", responses=responses(NotAuthenticated, NotPermitted, NotFound))
+@router.patch(
+    "/{bot_profile_id}",
+    responses=responses(NotAuthenticated, NotPermitted, NotFound, InvalidCommand),
+)
 async def patch(bot_profile_id: str, body: BotProfilePatch, caller: AdminDep) -> BotProfileOut:
     """Change the fields that are sent."""
     bot_id = _checked(bot_profile_id)
@@ -129,13 +137,27 @@ async def _get(caller: Caller, bot_id: str) -> BotProfileOut:
 
 
 async def _keep(caller: Caller, credentials: dict[str, Any] | None) -> str | None:
-    """Put credentials into the vault and return where; None if there are none."""
-    kept = {name: str(credentials[name]) for name in NAMES if credentials and credentials.get(name)}
+    """Put credentials into the vault and return where; None if there are none.
+
+    Raises `InvalidCommand` for what cannot be sent in a header.
+    """
+    kept = {}
+    for name in NAMES:
+        value = (credentials or {}).get(name)
+        if value is not None and (not isinstance(value, str) or not _sendable(value)):
+            raise InvalidCommand(f"{name} must be a text", field=f"credentials.{name}")
+        if value:
+            kept[name] = value
     if not kept:
         return None
     ref = f"credentials/{new_id()}"
     await caller.gateway.vault.put(caller.tenant_id, ref, orjson.dumps(kept))
     return ref
+
+
+def _sendable(value: str) -> bool:
+    """Whether it can stand in a header of a request to the provider."""
+    return value.isascii() and value.isprintable()
 
 
 def _checked(bot_profile_id: str) -> str:

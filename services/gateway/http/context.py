@@ -41,6 +41,8 @@ OWNERS = {
 }
 """Which service owns an aggregate."""
 
+OBJECT_BYTES = 16_384
+"""Of one object as JSON: lists of what holds it must fit into messages."""
 NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 """W3C Trace Context, level 1."""
@@ -61,17 +63,21 @@ def _storable(value: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"cannot be stored: {error}") from error
     if NUL.search(written):
         raise ValueError("must not contain NUL characters")
+    if len(written) > OBJECT_BYTES:
+        raise ValueError(f"must not be larger than {OBJECT_BYTES} bytes")
     return value
+
+
+def timestamp(at: datetime) -> str:
+    """RFC 3339 in UTC, with `Z`."""
+    return at.isoformat().replace("+00:00", "Z")
 
 
 Text = Annotated[str, AfterValidator(_no_nul)]
 """Text from a client; NUL cannot be stored."""
 JsonObject = Annotated[dict[str, Any], AfterValidator(_storable)]
 """Any JSON object from a client that the log and the read models can hold."""
-Timestamp = Annotated[
-    datetime,
-    PlainSerializer(lambda at: at.isoformat().replace("+00:00", "Z"), return_type=str),
-]
+Timestamp = Annotated[datetime, PlainSerializer(timestamp, return_type=str)]
 """RFC 3339 in UTC, with `Z`."""
 
 
@@ -126,9 +132,11 @@ class Caller:
     async def ask(self, question: Question[R], answer: type[R]) -> R:
         return await self.gateway.bus.ask(question, answer, self.metadata)
 
-    async def until_shown(self, service: str, read_model: str, done: Done) -> None:
+    async def until_shown(
+        self, service: str, read_model: str, done: Done, *, seconds: float = 2.0
+    ) -> None:
         """Wait until another service's read model shows what was done. Raises `Unavailable`."""
-        question = AwaitPosition(read_model=read_model, position=done.position)
+        question = AwaitPosition(read_model=read_model, position=done.position, seconds=seconds)
         reached = await self.gateway.bus.ask(question, Position, self.metadata, service=service)
         if reached.position < done.position:
             raise Unavailable(f"{service} has not caught up yet; the change itself is stored")

@@ -1,35 +1,33 @@
-"""/v1/sources."""
+"""/v1/sources: one source at a time, and lists."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, status
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Query, Request, Response, status
+from pydantic import BaseModel
 
-from services.gateway.http.context import (
-    AdminDep,
-    Caller,
-    CallerDep,
-    JsonObject,
-    Text,
-    Timestamp,
-    checked_id,
-    given,
+from services.gateway.http import lists
+from services.gateway.http.context import AdminDep, CallerDep, Text, Timestamp, given
+from services.gateway.http.source_fields import (
+    SourceIn,
+    SourceOut,
+    SourcePatch,
+    checked_bot,
+    checked_source,
+    get_source,
+    kept_config,
+    kept_content,
+    present,
+    settings_of,
 )
 from shared.contracts.ingest import (
-    Authority,
     CreateSource,
     DeleteSource,
-    GetSource,
     GetTimeline,
     ListSources,
-    RefreshSchedule,
     RequestIngestion,
-    SourceSettings,
-    SourceStatus,
-    SourceType,
-    SourceView,
     SourceViews,
     Timeline,
+    TimelineEntry,
     UpdateSource,
 )
 from shared.kernel.errors import (
@@ -39,54 +37,13 @@ from shared.kernel.errors import (
     NotFound,
     NotPermitted,
 )
+from shared.web.pagination import HEADERS, WindowDep
 from shared.web.problem import responses
 
 router = APIRouter(prefix="/v1/sources", tags=["sources"])
 
-
-class SourceIn(BaseModel):
-    bot_profile_id: str
-    name: Annotated[Text, Field(max_length=255)]
-    description: Annotated[Text, Field(max_length=1000)] = ""
-    source_type: SourceType
-    config: JsonObject = Field(default_factory=dict)
-    content: Text | None = None
-    parent_id: str | None = None
-    refresh_schedule: RefreshSchedule | None = None
-    authority: Authority | None = None
-
-
-class SourcePatch(BaseModel):
-    name: Annotated[Text, Field(max_length=255)] = ""
-    description: Annotated[Text, Field(max_length=1000)] = ""
-    config: JsonObject = Field(default_factory=dict)
-    content: Text | None = None
-    is_active: bool = True
-    refresh_schedule: RefreshSchedule | None = None
-    authority: Authority | None = None
-
-
-class SourceOut(BaseModel):
-    id: str
-    tenant_id: str
-    bot_profile_id: str
-    parent_id: str | None
-    name: str
-    description: str
-    source_type: SourceType
-    status: SourceStatus
-    config: dict[str, Any]
-    document_count: int
-    chunk_count: int
-    error_message: str | None
-    is_active: bool
-    refresh_schedule: RefreshSchedule | None
-    authority: Authority | None
-    language: str | None
-    last_refreshed_at: Timestamp | None
-    children_count: int
-    created_at: Timestamp
-    updated_at: Timestamp
+SHOWN_SECONDS = 9.0
+"""How long a deletion may take to reach the index before the caller is told to wait."""
 
 
 class TimelineEntryOut(BaseModel):
@@ -108,72 +65,97 @@ class Accepted(BaseModel):
 async def create(body: SourceIn, caller: AdminDep) -> SourceOut:
     """Add a source. It answers after `POST /v1/sources/{id}/ingest`."""
     source_id = caller.id_for("source")
-    settings = SourceSettings(
-        name=body.name,
-        description=body.description,
-        config=body.config,
-        content_ref=await _keep(caller, body.content),
-        refresh_schedule=body.refresh_schedule,
-        authority=body.authority,
+    bot_id = checked_bot(body.bot_profile_id)
+    parent_id = None if body.parent_id is None else checked_source(body.parent_id)
+    settings = await settings_of(
+        caller, body, refresh_schedule=body.refresh_schedule, authority=body.authority
     )
-    unknown_bot = InvalidCommand(
-        "Bot profile not found or belongs to a different tenant", field="bot_profile_id"
-    )
-    parent = body.parent_id
     await caller.order(
         CreateSource(
             source_id=source_id,
-            bot_profile_id=checked_id(body.bot_profile_id, unknown_bot),
-            parent_id=None if parent is None else _checked(parent),
+            bot_profile_id=bot_id,
+            parent_id=parent_id,
             source_type=body.source_type,
             settings=settings,
         )
     )
-    return await _get(caller, source_id)
+    return present(await get_source(caller, source_id))
 
 
-@router.get("", responses=responses(NotAuthenticated))
+@router.get(
+    "",
+    response_model=list[SourceOut],
+    responses={**responses(NotAuthenticated, InvalidCommand), 200: {"headers": HEADERS}},
+)
 async def list_sources(
+    request: Request,
     caller: CallerDep,
+    window: WindowDep,
     bot_profile_id: Text | None = None,
     parent_id: Text | None = None,
-    *,
-    include_children: bool = False,
-) -> list[SourceOut]:
+    include_children: Annotated[
+        bool, Query(description="All sources flat, instead of the top level.")
+    ] = False,
+) -> Response:
     """Active sources, newest first: top level, or the children of one, or all flat."""
     question = ListSources(
         bot_profile_id=bot_profile_id, parent_id=parent_id, flat=include_children
     )
-    found = await caller.ask(question, SourceViews)
-    return [_out(source) for source in found.items]
+    return await lists.answer(request, caller, question, SourceViews, present, window)
 
 
 @router.get("/{source_id}", responses=responses(NotAuthenticated, NotFound))
 async def get(source_id: str, caller: CallerDep) -> SourceOut:
-    """One source, also when it is inactive."""
-    return await _get(caller, _checked(source_id))
+    """One source, also when it is inactive. A parent shows what its children come to."""
+    return present(await get_source(caller, checked_source(source_id)))
 
 
-@router.get("/{source_id}/timeline", responses=responses(NotAuthenticated, NotFound))
-async def timeline(source_id: str, caller: CallerDep) -> list[TimelineEntryOut]:
+@router.get(
+    "/{source_id}/children",
+    response_model=list[SourceOut],
+    responses={**responses(NotAuthenticated, NotFound, InvalidCommand), 200: {"headers": HEADERS}},
+)
+async def children(
+    source_id: str, request: Request, caller: CallerDep, window: WindowDep
+) -> Response:
+    """The active children of a source, oldest first."""
+    parent = await get_source(caller, checked_source(source_id))
+    question = ListSources(parent_id=parent.id, oldest_first=True)
+    return await lists.answer(request, caller, question, SourceViews, present, window)
+
+
+@router.get(
+    "/{source_id}/timeline",
+    response_model=list[TimelineEntryOut],
+    responses={**responses(NotAuthenticated, NotFound, InvalidCommand), 200: {"headers": HEADERS}},
+)
+async def timeline(
+    source_id: str, request: Request, caller: CallerDep, window: WindowDep
+) -> Response:
     """What happened to the source, oldest first: the facts its status follows from."""
-    found = await caller.ask(GetTimeline(source_id=_checked(source_id)), Timeline)
-    return [TimelineEntryOut.model_validate(entry.model_dump()) for entry in found.items]
+    question = GetTimeline(source_id=checked_source(source_id))
+    return await lists.answer(request, caller, question, Timeline, _entry, window)
 
 
 @router.patch(
     "/{source_id}", responses=responses(NotAuthenticated, NotPermitted, NotFound, InvalidCommand)
 )
 async def patch(source_id: str, body: SourcePatch, caller: AdminDep) -> SourceOut:
-    """Change the fields that are sent. Nothing is ingested again by this."""
-    checked = _checked(source_id)
+    """Change the fields that are sent. Nothing is ingested again by this.
+
+    A `config` replaces the one before as a whole: a token is lost unless it is sent again.
+    """
+    checked = checked_source(source_id)
     changes = given(body)
     if "content" in changes:
-        changes["content_ref"] = await _keep(caller, changes.pop("content"))
+        changes["content_ref"] = await kept_content(caller, changes.pop("content"))
+        changes["media_type"] = None
+    if "config" in changes:
+        changes |= await kept_config(caller, changes["config"])
     done = await caller.order(UpdateSource(source_id=checked, changes=changes))
     if "is_active" in changes:
-        await caller.until_shown("chat", "index", done)
-    return await _get(caller, checked)
+        await caller.until_shown("chat", "index", done, seconds=SHOWN_SECONDS)
+    return present(await get_source(caller, checked))
 
 
 @router.delete(
@@ -182,9 +164,9 @@ async def patch(source_id: str, body: SourcePatch, caller: AdminDep) -> SourceOu
     responses=responses(NotAuthenticated, NotPermitted, NotFound),
 )
 async def delete(source_id: str, caller: AdminDep) -> None:
-    """Delete a source. When this is answered, no answer can come from it any more."""
-    done = await caller.order(DeleteSource(source_id=_checked(source_id)))
-    await caller.until_shown("chat", "index", done)
+    """Delete a source and its children. When this is answered, none of them answers any more."""
+    done = await caller.order(DeleteSource(source_id=checked_source(source_id)))
+    await caller.until_shown("chat", "index", done, seconds=SHOWN_SECONDS)
 
 
 @router.post(
@@ -194,24 +176,10 @@ async def delete(source_id: str, caller: AdminDep) -> None:
 )
 async def ingest(source_id: str, caller: AdminDep) -> Accepted:
     """Fetch, prepare and index the source. Its status and timeline tell how far it is."""
-    checked = _checked(source_id)
+    checked = checked_source(source_id)
     await caller.order(RequestIngestion(source_id=checked))
     return Accepted(message=f"Ingestion queued for source {checked}")
 
 
-async def _get(caller: Caller, source_id: str) -> SourceOut:
-    return _out(await caller.ask(GetSource(source_id=source_id), SourceView))
-
-
-async def _keep(caller: Caller, content: str | None) -> str | None:
-    if content is None:
-        return None
-    return await caller.gateway.blobs.put(caller.tenant_id, content.encode())
-
-
-def _checked(source_id: str) -> str:
-    return checked_id(source_id, NotFound("Source not found"))
-
-
-def _out(source: SourceView) -> SourceOut:
-    return SourceOut.model_validate(source.model_dump())
+def _entry(entry: TimelineEntry) -> TimelineEntryOut:
+    return TimelineEntryOut.model_validate(entry.model_dump())

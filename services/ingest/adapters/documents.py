@@ -3,7 +3,7 @@
 from typing_extensions import override
 
 from services.ingest.ports import Documents, Extracted, Span, Unreadable
-from shared.adapters import language, text as texts
+from shared.adapters import formats, language, text as texts
 from shared.adapters.worker_pool import TookTooLong, WorkerPool
 
 READ_SECONDS = 60.0
@@ -17,9 +17,9 @@ class PooledDocuments(Documents):
         self._pool = pool
 
     @override
-    async def read(self, data: bytes, media_type: str, url: str | None) -> Extracted:
+    async def read(self, data: bytes, media_type: str, *, strict: bool = False) -> Extracted:
         try:
-            return await self._pool.run(_read, READ_SECONDS, data, media_type)
+            return await self._pool.run(_read, READ_SECONDS, data, media_type, strict)
         except ValueError as error:
             raise Unreadable(f"The document cannot be read: {error}") from error
         except MemoryError as error:
@@ -35,8 +35,8 @@ class PooledDocuments(Documents):
             raise Unreadable(f"Splitting the document {error}") from error
 
 
-def _read(data: bytes, media_type: str) -> Extracted:
-    found = texts.read_document(data, media_type)
+def _read(data: bytes, media_type: str, strict: bool) -> Extracted:
+    found = formats.read_document(data, media_type, strict=strict)
     return Extracted(found.text, found.title, language.detect(found.text))
 
 

@@ -10,12 +10,16 @@ from shared.contracts.chat import (
     BotProfileCreated,
     BotSettings,
     Citation,
+    Feedback,
+    FeedbackCleared,
+    FeedbackGiven,
     QuestionAnswered,
     QuestionAsked,
     QuestionRefused,
     RecordAnswer,
     RecordFailedTurn,
     RecordRefusal,
+    SetFeedback,
     Timings,
     TurnFailed,
     Usage,
@@ -93,6 +97,24 @@ def record_failed_turn(turn: str = "t1") -> RecordFailedTurn:
         status=429,
         retry_after=7.0,
     )
+
+
+def set_feedback(message: str, feedback: Feedback | None) -> SetFeedback:
+    return SetFeedback(chat_id="c1", message_id=message, feedback=feedback)
+
+
+def given(message: str, feedback: Feedback, previous: Feedback | None = None) -> FeedbackGiven:
+    return FeedbackGiven(
+        chat_id="c1",
+        bot_profile_id="b1",
+        message_id=message,
+        feedback=feedback,
+        previous=previous,
+    )
+
+
+def cleared(message: str, previous: Feedback) -> FeedbackCleared:
+    return FeedbackCleared(chat_id="c1", bot_profile_id="b1", message_id=message, previous=previous)
 
 
 def asked(turn: str = "t1", *, first: bool | None = None) -> QuestionAsked:

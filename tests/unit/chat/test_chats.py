@@ -7,18 +7,32 @@ from hypothesis import given, strategies as st
 
 from services.chat.domain.chats import Chat, ChatState, NoChat, chat_decider, is_open
 from shared.contracts.base import Metadata
-from shared.contracts.chat import AskQuestion, ChatCommand, ChatEvent, QuestionAsked
+from shared.contracts.chat import (
+    AskQuestion,
+    ChatCommand,
+    ChatEvent,
+    Feedback,
+    FeedbackCleared,
+    FeedbackGiven,
+    QuestionAnswered,
+    QuestionAsked,
+    QuestionRefused,
+    TurnFailed,
+)
 from shared.kernel.errors import Conflict, NotFound
 from shared.kernel.testing import Scenario
 from tests.unit.chat.samples import (
     answered,
     ask,
     asked,
+    cleared,
     failed,
+    given as judged,
     record_answer,
     record_failed_turn,
     record_refusal,
     refused,
+    set_feedback,
 )
 from tests.unit.histories import kept, play
 
@@ -98,18 +112,58 @@ class TestEnding:
         )
 
 
+class TestFeedback:
+    def test_is_given_once(self, chat: ChatScenario) -> None:
+        chat.given(asked(), answered()).when(set_feedback("m", "positive")).then(
+            judged("m", "positive")
+        )
+        chat.given(asked(), judged("m", "positive")).when(
+            set_feedback("m", "positive")
+        ).then_nothing()
+
+    def test_is_changed_and_tells_what_it_was(self, chat: ChatScenario) -> None:
+        chat.given(asked(), judged("m", "positive")).when(set_feedback("m", "negative")).then(
+            judged("m", "negative", "positive")
+        )
+
+    def test_is_taken_back_if_there_is_any(self, chat: ChatScenario) -> None:
+        chat.given(asked(), judged("m", "negative")).when(set_feedback("m", None)).then(
+            cleared("m", "negative")
+        )
+        chat.given(asked(), judged("m", "negative"), cleared("m", "negative")).when(
+            set_feedback("m", None)
+        ).then_nothing()
+
+    def test_of_one_answer_leaves_the_others(self, chat: ChatScenario) -> None:
+        chat.given(
+            asked(), judged("m", "negative"), judged("n", "positive"), cleared("m", "negative")
+        ).then_state(Chat(bot_profile_id="b1", open_turns={"t1": None}, feedback={"n": "positive"}))
+
+    def test_survives_further_questions(self, chat: ChatScenario) -> None:
+        chat.given(asked(), judged("m", "negative"), answered(), asked("t2")).when(
+            set_feedback("m", "negative")
+        ).then_nothing()
+
+    def test_in_a_chat_that_is_not_there_is_refused(self, chat: ChatScenario) -> None:
+        chat.given().when(set_feedback("m", None)).then_refused(NotFound, "Message not found")
+
+
 def test_a_turn_is_open_between_its_question_and_its_end() -> None:
     assert not is_open(NoChat(), "t1")
     assert is_open(chat_decider.fold([asked()]), "t1")
     assert not is_open(chat_decider.fold([asked(), failed()]), "t1")
 
 
+ENDS = (QuestionAnswered, QuestionRefused, TurnFailed)
 TURNS = st.sampled_from(["t1", "t2", "t3"])
+MESSAGES = st.sampled_from(["m", "n"])
+FEEDBACK: st.SearchStrategy[Feedback] = st.sampled_from(["positive", "negative"])
 ORDERS: st.SearchStrategy[ChatCommand] = st.one_of(
     st.builds(ask, TURNS),
     st.builds(record_answer, TURNS),
     st.builds(record_refusal, TURNS),
     st.builds(record_failed_turn, TURNS),
+    st.builds(set_feedback, MESSAGES, st.none() | FEEDBACK),
 )
 
 
@@ -122,7 +176,7 @@ def test_every_turn_ends_exactly_once_or_is_still_open(orders: list[ChatCommand]
             assert event.turn_id not in left
             assert event.first == (event is happened[0])
             left.append(event.turn_id)
-        else:
+        elif isinstance(event, ENDS):
             left.remove(event.turn_id)
     assert left == (list(state.open_turns) if isinstance(state, Chat) else [])
 
@@ -132,7 +186,7 @@ def test_an_end_told_again_is_nothing(orders: list[ChatCommand]) -> None:
     ends = [order for order in orders if not isinstance(order, AskQuestion)]
     _, happened = play(chat_decider, [ask(), ask("t2"), ask("t3"), *orders, *ends, *ends])
     asks = Counter(e.turn_id for e in happened if isinstance(e, QuestionAsked))
-    done = Counter(e.turn_id for e in happened if not isinstance(e, QuestionAsked))
+    done = Counter(e.turn_id for e in happened if isinstance(e, ENDS))
     assert all(done[turn] <= asks[turn] for turn in done)
 
 
@@ -141,9 +195,25 @@ EVENTS = st.one_of(
     st.builds(answered, TURNS),
     st.builds(refused, TURNS),
     st.builds(failed, TURNS),
+    st.builds(judged, MESSAGES, FEEDBACK),
+    st.builds(cleared, MESSAGES, FEEDBACK),
 )
 
 
 @given(st.lists(EVENTS, max_size=15))
 def test_evolving_never_raises_whatever_the_log_holds(events: list[ChatEvent]) -> None:
     kept(chat_decider, chat_decider.fold(events))
+
+
+@given(st.lists(ORDERS, max_size=20))
+def test_every_opinion_follows_from_the_one_before(orders: list[ChatCommand]) -> None:
+    state, happened = play(chat_decider, [ask(), *orders])
+    held: dict[str, Feedback] = {}
+    for event in happened:
+        if isinstance(event, FeedbackGiven):
+            assert event.previous == held.get(event.message_id) != event.feedback
+            held[event.message_id] = event.feedback
+        elif isinstance(event, FeedbackCleared):
+            assert held.pop(event.message_id) == event.previous
+    assert isinstance(state, Chat)
+    assert state.feedback == held

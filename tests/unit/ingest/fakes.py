@@ -7,7 +7,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from services.ingest.domain import Absent, Present, source_decider
+from services.ingest.domain.source import Absent, Present, source_decider
 from services.ingest.ports import (
     Documents,
     Embedder,
@@ -16,6 +16,8 @@ from services.ingest.ports import (
     Fetcher,
     FetchFailed,
     NotModified,
+    RemoteKnowledge,
+    RemoteSize,
     Span,
     Unreadable,
 )
@@ -97,15 +99,33 @@ class ScriptedFetcher(Fetcher):
 
 
 @dataclass
+class ScriptedKnowledge(RemoteKnowledge):
+    """Has one answer. Remembers whom it was asked for, and with which token."""
+
+    answer: RemoteSize | FetchFailed = field(default_factory=lambda: RemoteSize(2, 12))
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    @override
+    async def size(self, base_url: str, token: str) -> RemoteSize:
+        self.asked.append((base_url, token))
+        if isinstance(self.answer, FetchFailed):
+            raise self.answer
+        return self.answer
+
+
+@dataclass
 class LineDocuments(Documents):
     """Takes bytes for text, and every line for a chunk; fails as it is told."""
 
     error: Exception | None = None
     read_count: int = 0
+    strict: bool | None = None
+    """As it was asked for the last time."""
 
     @override
-    async def read(self, data: bytes, media_type: str, url: str | None) -> Extracted:
+    async def read(self, data: bytes, media_type: str, *, strict: bool = False) -> Extracted:
         self.read_count += 1
+        self.strict = strict
         if self.error is not None:
             raise self.error
         if data == b"\x00":

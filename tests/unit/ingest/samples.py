@@ -4,7 +4,9 @@ from typing import Any
 
 from shared.contracts.ingest import (
     Batch,
+    BatchChild,
     CreateSource,
+    CreateSourceBatch,
     IngestionRequested,
     IngestionStarted,
     Prepared,
@@ -25,6 +27,17 @@ URL = "https://docs.example/guide"
 SETTINGS = SourceSettings(name="Guide", config={"url": URL})
 CREATE = CreateSource(source_id="s1", bot_profile_id="b1", source_type="url", settings=SETTINGS)
 CREATED = SourceCreated(source_id="s1", bot_profile_id="b1", source_type="url", settings=SETTINGS)
+PARENT = SourceSettings(name="Site")
+BATCH = CreateSourceBatch(
+    source_id="s1",
+    bot_profile_id="b1",
+    source_type="url",
+    settings=PARENT,
+    children=(
+        BatchChild(source_id="c1", source_type="url", settings=SETTINGS),
+        BatchChild(source_id="c2", source_type="text", settings=SourceSettings(name="Note")),
+    ),
+)
 DELETED = SourceDeleted(source_id="s1", bot_profile_id="b1")
 
 

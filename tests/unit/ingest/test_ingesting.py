@@ -5,14 +5,10 @@ from typing import Any, cast
 
 import pytest
 
-from services.ingest.domain import Present
+from services.ingest.domain.source import Present
 from services.ingest.ports import Fetched, FetchFailed, NotModified, Unreadable
-from services.ingest.reactions import (
-    FETCH_ATTEMPTS,
-    EndIngestion,
-    IngestSource,
-    QueueIngestion,
-)
+from services.ingest.reactions.ingestion import FETCH_ATTEMPTS, IngestSource
+from services.ingest.reactions.runs import EndIngestion, QueueIngestion
 from shared.adapters.chunk_batch import BATCH_SIZE, read_batch
 from shared.contracts.base import Metadata, Recorded
 from shared.contracts.chat import IndexBuilt, IndexFailed
@@ -22,6 +18,7 @@ from shared.contracts.ingest import (
     SourceCreated,
     SourceEvent,
     SourceFailed,
+    SourceIngested,
     SourcePrepared,
     SourceSettings,
     SourceUpdated,
@@ -34,6 +31,7 @@ from tests.unit.ingest.fakes import (
     LineDocuments,
     MemoryBlobs,
     ScriptedFetcher,
+    ScriptedKnowledge,
 )
 from tests.unit.ingest.samples import (
     CREATED,
@@ -67,6 +65,8 @@ class World:
     documents: LineDocuments = field(default_factory=LineDocuments)
     embedder: CountingEmbedder = field(default_factory=CountingEmbedder)
     blobs: MemoryBlobs = field(default_factory=MemoryBlobs)
+    remote: ScriptedKnowledge = field(default_factory=ScriptedKnowledge)
+    secrets: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
     @property
     def ingest(self) -> IngestSource:
@@ -76,10 +76,15 @@ class World:
             fetcher=self.fetcher,
             documents=self.documents,
             embedder=self.embedder,
+            remote=self.remote,
+            secret=self.secret,
             blobs=cast("Any", self.blobs),
             max_chars=1000,
             overlap=0,
         )
+
+    async def secret(self, tenant_id: str, ref: str) -> bytes | None:
+        return self.secrets.get((tenant_id, ref))
 
     async def attempt(self, number: int = 1, run: str = "r1") -> None:
         await self.ingest(Job(number, run.encode()))
@@ -147,7 +152,60 @@ class TestAnAttempt:
         )
         await it.attempt()
         assert it.fetcher.asked == []
+        assert it.documents.strict is False
         assert it.prepared().prepared.title == "Title of text/markdown"
+
+    async def test_takes_a_file_as_what_it_was_uploaded_and_guesses_nothing(self) -> None:
+        it = world()
+        ref = await it.blobs.put(TENANT, b"A note.")
+        settings = SourceSettings(name="Note", content_ref=ref, media_type="text/csv")
+        it.source.history[0] = CREATED.model_copy(
+            update={"source_type": "upload", "settings": settings}
+        )
+        await it.attempt()
+        assert it.documents.strict is True
+        assert it.prepared().prepared.title == "Title of text/csv"
+
+
+class TestRemoteKnowledge:
+    @staticmethod
+    def source(**settings: Any) -> SourceCreated:
+        kept = SourceSettings(name="Guide", **settings)
+        return CREATED.model_copy(update={"source_type": "nyxcore", "settings": kept})
+
+    async def test_is_counted_and_stays_where_it_is(self) -> None:
+        config = {"base_url": "https://knowledge.example"}
+        it = world(self.source(config=config, token_ref="t"), requested())
+        it.secrets[TENANT, "t"] = b"nyx_ax_1"
+        await it.attempt()
+        assert it.remote.asked == [("https://knowledge.example", "nyx_ax_1")]
+        told = it.source.history[-1]
+        assert isinstance(told, SourceIngested)
+        assert (told.revision, told.document_count, told.chunk_count) == (0, 2, 12)
+        assert it.fetcher.asked == []
+
+    async def test_is_the_public_one_unless_another_is_named(self) -> None:
+        it = world(self.source(token_ref="t"), requested())
+        it.secrets[TENANT, "t"] = b"nyx_ax_1"
+        await it.attempt()
+        assert it.remote.asked == [("https://nyxcore.cloud", "nyx_ax_1")]
+
+    @pytest.mark.parametrize("ref", [None, "lost"])
+    async def test_without_a_token_is_not_asked(self, ref: str | None) -> None:
+        it = world(self.source(token_ref=ref), requested())
+        await it.attempt()
+        assert it.source.history[-1] == failed(reason="No API token configured")
+        assert it.remote.asked == []
+
+    async def test_that_does_not_answer_is_asked_again_and_then_told(self) -> None:
+        it = world(self.source(token_ref="t"), requested())
+        it.secrets[TENANT, "t"] = b"nyx_ax_1"
+        it.remote.answer = FetchFailed("The knowledge API answered 503", retryable=True)
+        for attempt in range(1, FETCH_ATTEMPTS):
+            with pytest.raises(Unavailable, match="503"):
+                await it.attempt(attempt)
+        await it.attempt(FETCH_ATTEMPTS)
+        assert it.source.history[-1] == failed(reason="The knowledge API answered 503")
 
 
 class TestAfterAKill:
@@ -259,6 +317,12 @@ class TestFailures:
         it = world(fetches=replace(PAGE, data=data))
         await it.attempt()
         assert isinstance(it.source.history[-1], SourceFailed)
+
+    async def test_of_a_page_without_an_address_are_told(self) -> None:
+        it = world()
+        it.source.history[0] = CREATED.model_copy(update={"settings": SourceSettings(name="Site")})
+        await it.attempt()
+        assert it.source.history[-1] == failed(reason="No address to fetch")
 
     async def test_of_a_text_source_without_text_are_told(self) -> None:
         it = world()

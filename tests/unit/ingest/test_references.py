@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from services.ingest.domain import Absent, Present, source_decider
+from services.ingest.domain.source import Absent, Present, source_decider
 from services.ingest.handlers import CheckReferences
 from shared.contracts.ingest import CreateSource, DeleteSource, SourceEvent
 from shared.kernel.errors import InvalidCommand, NotFound
-from tests.unit.ingest.samples import CREATE, CREATED, DELETED
+from tests.unit.ingest.samples import BATCH, CREATE, CREATED, DELETED
 from tests.unit.samples import TENANT, metadata
 
 
@@ -64,3 +64,9 @@ async def test_a_grandchild_is_refused() -> None:
 
 async def test_other_commands_depend_on_nothing() -> None:
     await check()(DeleteSource(source_id="s1"), metadata())
+
+
+async def test_a_batch_needs_its_bot_and_has_its_parent_in_it() -> None:
+    await check("b1")(BATCH, metadata())
+    with pytest.raises(InvalidCommand, match="Bot profile not found or belongs to"):
+        await check()(BATCH, metadata())

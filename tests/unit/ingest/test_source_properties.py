@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from hypothesis import given, strategies as st
 
-from services.ingest.domain import Absent, Present, source_decider
+from services.ingest.domain.source import Absent, Present, source_decider
 from shared.contracts.ingest import (
     CompleteIngestion,
     DeleteSource,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.ingest.domain import REASON_LIMIT, Absent, Present, Run, source_decider
+from services.ingest.domain.source import REASON_LIMIT, Absent, Present, Run, source_decider
 from shared.contracts.base import Metadata
 from shared.contracts.ingest import (
     CompleteIngestion,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.ingest.domain import Absent, Present, source_decider
+from services.ingest.domain.source import Absent, Present, source_decider
 from shared.contracts.base import Metadata
 from shared.contracts.ingest import (
     CreateSource,
@@ -13,12 +13,13 @@ from shared.contracts.ingest import (
     SourceCreated,
     SourceEvent,
     SourceSettings,
+    SourceType,
     SourceUpdated,
     UpdateSource,
 )
 from shared.kernel.errors import Conflict, InvalidCommand, NotFound
 from shared.kernel.testing import Scenario
-from tests.unit.ingest.samples import CREATE, CREATED, DELETED, SETTINGS, URL, requested, started
+from tests.unit.ingest.samples import CREATE, CREATED, DELETED, SETTINGS, requested, started
 
 SourceScenario = Scenario[Absent | Present, SourceCommand, SourceEvent]
 DELETE = DeleteSource(source_id="s1")
@@ -64,7 +65,6 @@ class TestCreating:
     @pytest.mark.parametrize(
         "config",
         [
-            {},
             {"url": None},
             {"url": ""},
             {"url": 5},
@@ -74,7 +74,6 @@ class TestCreating:
             {"url": "file:///etc/passwd"},
             {"url": "javascript:alert(1)"},
             {"url": " https://docs.example/"},
-            {"URL": URL},
         ],
     )
     def test_an_address_that_is_none_is_refused_and_the_field_named(
@@ -84,6 +83,64 @@ class TestCreating:
         with pytest.raises(InvalidCommand, match="http or https") as refusal:
             source.when(order).then()
         assert refusal.value.field == "config.url"
+
+    def test_a_parent_of_pages_has_no_address_of_its_own(self, source: SourceScenario) -> None:
+        order = CREATE.model_copy(update={"settings": SourceSettings(name="Site")})
+        created = CREATED.model_copy(update={"settings": SourceSettings(name="Site")})
+        source.when(order).then(created)
+
+    @pytest.mark.parametrize("source_type", ["text", "upload", "url", "nyxcore"])
+    def test_a_token_in_a_config_is_refused_whatever_the_type(
+        self, source: SourceScenario, source_type: SourceType
+    ) -> None:
+        settings = SourceSettings(name="x", config={"api_token": "t"})
+        order = CREATE.model_copy(update={"source_type": source_type, "settings": settings})
+        with pytest.raises(InvalidCommand) as refusal:
+            source.when(order).then()
+        assert refusal.value.field == "config.api_token"
+
+    @pytest.mark.parametrize(
+        "config",
+        [
+            {},
+            {"base_url": "https://knowledge.example", "limit": 1},
+            {"limit": 100, "authority": []},
+            {"authority": ["mandatory", "guideline", "informational"]},
+            {"authority": None},
+        ],
+    )
+    def test_a_remote_api_is_taken_with_any_part_left_out(
+        self, source: SourceScenario, config: dict[str, Any]
+    ) -> None:
+        settings = SourceSettings(name="x", config=config, token_ref="ref")
+        order = CREATE.model_copy(update={"source_type": "nyxcore", "settings": settings})
+        source.when(order).then(
+            CREATED.model_copy(update={"source_type": "nyxcore", "settings": settings})
+        )
+
+    @pytest.mark.parametrize(
+        ("config", "field"),
+        [
+            ({"base_url": "ftp://knowledge.example"}, "base_url"),
+            ({"base_url": None}, "base_url"),
+            ({"limit": 0}, "limit"),
+            ({"limit": 101}, "limit"),
+            ({"limit": "10"}, "limit"),
+            ({"limit": True}, "limit"),
+            ({"limit": None}, "limit"),
+            ({"authority": "mandatory"}, "authority"),
+            ({"authority": ["gospel"]}, "authority"),
+            ({"authority": [["mandatory"]]}, "authority"),
+        ],
+    )
+    def test_a_remote_api_with_a_fault_is_refused_by_its_field(
+        self, source: SourceScenario, config: dict[str, Any], field: str
+    ) -> None:
+        settings = SourceSettings(name="x", config=config)
+        order = CREATE.model_copy(update={"source_type": "nyxcore", "settings": settings})
+        with pytest.raises(InvalidCommand) as refusal:
+            source.when(order).then()
+        assert refusal.value.field == f"config.{field}"
 
     @pytest.mark.parametrize("url", ["http://docs.example", "HTTPS://Docs.example/A"])
     def test_the_scheme_may_be_written_in_any_case(self, source: SourceScenario, url: str) -> None:
@@ -126,7 +183,6 @@ class TestUpdating:
             ({"refresh_schedule": "yearly"}, "refresh_schedule"),
             ({"authority": "gospel"}, "authority"),
             ({"is_active": "perhaps"}, "is_active"),
-            ({"config": {}}, "config.url"),
             ({"config": {"url": "gopher://docs.example"}}, "config.url"),
         ],
     )

@@ -5,16 +5,19 @@ of `ingested`, `unchanged` or `failed`. The revision that answered before goes o
 another one is in the index.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
+from services.ingest.domain.settings import check_settings, merged
 from shared.contracts.base import Message, Metadata
 from shared.contracts.ingest import (
+    BATCH_CHILDREN,
+    ChildrenIngestionRequested,
     CompleteIngestion,
     CreateSource,
+    CreateSourceBatch,
     DeleteSource,
     IngestionRequested,
     IngestionStarted,
@@ -22,7 +25,9 @@ from shared.contracts.ingest import (
     RecordFailed,
     RecordFetched,
     RecordPrepared,
+    RecordRemote,
     RecordUnchanged,
+    RequestChildrenIngestion,
     RequestIngestion,
     SourceCommand,
     SourceCreated,
@@ -42,7 +47,6 @@ from shared.contracts.ingest import (
 from shared.kernel.decider import Decider
 from shared.kernel.errors import Conflict, InvalidCommand, NotFound
 
-WEB = re.compile(r"https?://", re.IGNORECASE)
 REASON_LIMIT = 2000
 """Characters of an error message that are kept; the public contract's limit."""
 
@@ -88,19 +92,26 @@ def decide(
     """What `command` does to `source`. Raises `NotFound`, `Conflict` or `InvalidCommand`."""
     match command:
         case CreateSource():
-            return _create(source, command)
+            return _create(source, command, meta)
+        case CreateSourceBatch():
+            return _create_batch(source, command)
         case UpdateSource():
             return _update(_existing(source), command)
         case DeleteSource():
             return _delete(source, command)
         case RequestIngestion():
             return _request(_existing(source), command, meta)
+        case RequestChildrenIngestion(source_id=source_id):
+            _existing(source)
+            return [ChildrenIngestionRequested(source_id=source_id)]
         case StartIngestion():
             return _start(source, command)
         case RecordFetched():
             return _record_fetched(source, command)
         case RecordPrepared():
             return _record_prepared(source, command)
+        case RecordRemote():
+            return _record_remote(source, command)
         case RecordUnchanged(source_id=source_id, run_id=run_id):
             if _run(source, run_id) is None:
                 return []
@@ -126,24 +137,62 @@ def _run(source: Absent | Present, run_id: str) -> Run | None:
     return None
 
 
-def _create(source: Absent | Present, command: CreateSource) -> Sequence[SourceEvent]:
+def _create(
+    source: Absent | Present, command: CreateSource, meta: Metadata
+) -> Sequence[SourceEvent]:
     if isinstance(source, Present):
         raise Conflict("A source with this id exists already")
-    _check(command.source_type, command.settings)
-    return [
-        SourceCreated(
-            source_id=command.source_id,
-            bot_profile_id=command.bot_profile_id,
-            parent_id=command.parent_id,
-            source_type=command.source_type,
-            settings=command.settings,
+    check_settings(command.source_type, command.settings)
+    source_id = command.source_id
+    created = SourceCreated(
+        source_id=source_id,
+        bot_profile_id=command.bot_profile_id,
+        parent_id=command.parent_id,
+        source_type=command.source_type,
+        settings=command.settings,
+    )
+    if not command.ingest:
+        return [created]
+    return [created, IngestionRequested(source_id=source_id, run_id=meta.message_id)]
+
+
+def _create_batch(source: Absent | Present, command: CreateSourceBatch) -> Sequence[SourceEvent]:
+    """The children are aggregates of their own, born together with their parent."""
+    if isinstance(source, Present):
+        raise Conflict("A source with this id exists already")
+    if not command.children:
+        raise InvalidCommand("At least one child source is required", field="children")
+    if len(command.children) > BATCH_CHILDREN:
+        raise InvalidCommand(
+            f"A batch takes at most {BATCH_CHILDREN} children; create the parent with some of "
+            "them, and the others with its id as their parent_id",
+            field="children",
         )
-    ]
+    check_settings(command.source_type, command.settings)
+    parent = SourceCreated(
+        source_id=command.source_id,
+        bot_profile_id=command.bot_profile_id,
+        source_type=command.source_type,
+        settings=command.settings,
+    )
+    children = []
+    for n, child in enumerate(command.children):
+        check_settings(child.source_type, child.settings, f"children.{n}.")
+        children.append(
+            SourceCreated(
+                source_id=child.source_id,
+                bot_profile_id=command.bot_profile_id,
+                parent_id=command.source_id,
+                source_type=child.source_type,
+                settings=child.settings,
+            )
+        )
+    return [parent, *children]
 
 
 def _update(source: Present, command: UpdateSource) -> Sequence[SourceEvent]:
     settings = merged(source.settings, command.changes)
-    _check(source.source_type, settings)
+    check_settings(source.source_type, settings)
     if settings == source.settings:
         return []
     return [
@@ -158,7 +207,13 @@ def _delete(source: Absent | Present, command: DeleteSource) -> Sequence[SourceE
         raise NotFound("Source not found")
     if source.deleted:
         return []
-    return [SourceDeleted(source_id=command.source_id, bot_profile_id=source.bot_profile_id)]
+    return [
+        SourceDeleted(
+            source_id=command.source_id,
+            bot_profile_id=source.bot_profile_id,
+            parent_id=source.parent_id,
+        )
+    ]
 
 
 def _request(source: Present, command: RequestIngestion, meta: Metadata) -> Sequence[SourceEvent]:
@@ -224,23 +279,20 @@ def _complete(source: Absent | Present, command: CompleteIngestion) -> Sequence[
     ]
 
 
-def merged(settings: SourceSettings, changes: Any) -> SourceSettings:
-    """`settings` with `changes`. Raises `InvalidCommand` with the field at fault."""
-    try:
-        return SourceSettings.model_validate(settings.model_dump() | dict(changes))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InvalidCommand(
-            f"{first['loc'][0]}: {first['msg']}", field=str(first["loc"][0])
-        ) from error
-
-
-def _check(source_type: SourceType, settings: SourceSettings) -> None:
-    if source_type != "url":
-        return
-    url = settings.config.get("url")
-    if not isinstance(url, str) or not WEB.match(url):
-        raise InvalidCommand("a url source needs an http or https address", field="config.url")
+def _record_remote(source: Absent | Present, command: RecordRemote) -> Sequence[SourceEvent]:
+    run = _run(source, command.run_id)
+    if run is None or not isinstance(source, Present):
+        return []
+    return [
+        SourceIngested(
+            source_id=command.source_id,
+            run_id=command.run_id,
+            revision=source.revision,
+            source_name=source.settings.name,
+            document_count=command.document_count,
+            chunk_count=command.chunk_count,
+        )
+    ]
 
 
 def evolve(source: Absent | Present, event: SourceEvent) -> Absent | Present:
@@ -259,6 +311,8 @@ def evolve(source: Absent | Present, event: SourceEvent) -> Absent | Present:
             return source.model_copy(update={"settings": event.settings})
         case SourceDeleted():
             return source.model_copy(update={"deleted": True, "run": None})
+        case ChildrenIngestionRequested():
+            return source
         case IngestionRequested():
             return source.model_copy(update={"run": Run(run_id=event.run_id)})
         case IngestionStarted():

@@ -1,4 +1,4 @@
-"""Facts and jobs → effects through ports, and their outcomes as commands.
+"""The job of an ingestion: effects through ports, and their outcomes as commands.
 
 A failure that belongs to the source is an outcome and becomes a fact; a failure of the world is
 raised, and the job comes again.
@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from services.ingest.domain import Present, Run
+from services.ingest.domain.source import Present, Run
 from services.ingest.ports import (
     Documents,
     Embedder,
@@ -18,6 +18,7 @@ from services.ingest.ports import (
     Fetcher,
     FetchFailed,
     NotModified,
+    RemoteKnowledge,
     Unreadable,
 )
 from shared.adapters.blobs import Blobs
@@ -29,16 +30,15 @@ from shared.adapters.chunk_batch import (
     text_hash,
     write_batch,
 )
-from shared.contracts.base import Command, Done, Metadata, Recorded
-from shared.contracts.chat import IndexBuilt, IndexFailed
+from shared.contracts.base import Command, Done, Metadata
 from shared.contracts.ingest import (
+    NYXCORE,
     Batch,
-    CompleteIngestion,
-    IngestionRequested,
     Prepared,
     RecordFailed,
     RecordFetched,
     RecordPrepared,
+    RecordRemote,
     RecordUnchanged,
     SourceFetched,
     StartIngestion,
@@ -51,7 +51,7 @@ TEXT_TYPES = ("text/markdown", "text/plain", "text/html")
 
 Execute = Callable[[Command, Metadata, str], Awaitable[Done]]
 Current = Callable[[str, str, str], Awaitable[Any]]
-DispatchJob = Callable[[str, str, str, Metadata, bytes], Awaitable[None]]
+Secret = Callable[[str, str], Awaitable[bytes | None]]
 
 
 class Job(Protocol):
@@ -63,37 +63,6 @@ class Job(Protocol):
     metadata: Metadata
 
 
-class QueueIngestion:
-    """A requested ingestion becomes a job."""
-
-    def __init__(self, dispatch: DispatchJob) -> None:
-        self._dispatch = dispatch
-
-    async def __call__(self, recorded: Recorded[IngestionRequested]) -> None:
-        event = recorded.event
-        await self._dispatch(
-            "source", event.source_id, "ingest", recorded.metadata, event.run_id.encode()
-        )
-
-
-class EndIngestion:
-    """The index tells that a revision is in, or cannot be; that ends the run."""
-
-    def __init__(self, execute: Execute) -> None:
-        self._execute = execute
-
-    async def __call__(self, recorded: Recorded[IndexBuilt | IndexFailed]) -> None:
-        await self._execute(_end(recorded.event), recorded.metadata, "end ingestion")
-
-
-def _end(event: IndexBuilt | IndexFailed) -> Command:
-    match event:
-        case IndexBuilt(source_id=source_id, run_id=run_id, revision=revision):
-            return CompleteIngestion(source_id=source_id, run_id=run_id, revision=revision)
-        case IndexFailed(source_id=source_id, run_id=run_id, reason=reason):
-            return RecordFailed(source_id=source_id, run_id=run_id, reason=reason)
-
-
 @dataclass(frozen=True)
 class IngestSource:
     """Fetch, extract, chunk, embed; every stage that is done is a fact, and not done again."""
@@ -103,6 +72,8 @@ class IngestSource:
     fetcher: Fetcher
     documents: Documents
     embedder: Embedder
+    remote: RemoteKnowledge
+    secret: Secret
     blobs: Blobs
     max_chars: int
     overlap: int
@@ -121,7 +92,10 @@ class IngestSource:
         start = StartIngestion(source_id=job.aggregate_id, run_id=run_id, attempt=job.attempt)
         await self.execute(start, job.metadata, f"start {job.attempt}")
         try:
-            await self._work(job, source, source.run)
+            if source.source_type == "nyxcore":
+                await self._count_remote(job, source)
+            else:
+                await self._work(job, source, source.run)
         except FetchFailed as failure:
             if failure.retryable and job.attempt < FETCH_ATTEMPTS:
                 raise Unavailable(failure.reason) from failure
@@ -138,7 +112,9 @@ class IngestSource:
         if fetched is None:
             return await self._unchanged(job)
         raw = await self.blobs.get(job.metadata.tenant_id, fetched.raw_ref)
-        document = await self.documents.read(raw, fetched.media_type, fetched.url)
+        document = await self.documents.read(
+            raw, fetched.media_type, strict=source.source_type == "upload"
+        )
         if not document.text:
             raise Unreadable("No content to ingest")
         content_hash = hashlib.sha256(document.text.encode()).hexdigest()
@@ -151,6 +127,22 @@ class IngestSource:
         )
         await self.execute(command, job.metadata, "prepared")
         return None
+
+    async def _count_remote(self, job: Job, source: Present) -> None:
+        """The knowledge stays with the remote API; how much there is shows that it answers."""
+        tenant_id, ref = job.metadata.tenant_id, source.settings.token_ref
+        token = None if ref is None else await self.secret(tenant_id, ref)
+        if token is None:
+            raise Unreadable("No API token configured")
+        base_url = source.settings.config.get("base_url", NYXCORE)
+        found = await self.remote.size(base_url, token.decode())
+        command = RecordRemote(
+            source_id=job.aggregate_id,
+            run_id=job.body.decode(),
+            document_count=found.documents,
+            chunk_count=found.chunks,
+        )
+        await self.execute(command, job.metadata, "remote")
 
     async def _fetch(self, job: Job, source: Present) -> SourceFetched | None:
         """None if the server says that nothing changed."""
@@ -175,15 +167,16 @@ class IngestSource:
 
     async def _get(self, job: Job, source: Present) -> Fetched | None:
         settings = source.settings
-        if source.source_type == "text":
+        if source.source_type in ("text", "upload"):
             if settings.content_ref is None:
                 raise Unreadable("No content to ingest")
-            wanted = settings.config.get("media_type")
             return Fetched(
                 url=None,
                 data=await self.blobs.get(job.metadata.tenant_id, settings.content_ref),
-                media_type=wanted if wanted in TEXT_TYPES else TEXT_TYPES[0],
+                media_type=settings.media_type or _text_type(settings.config.get("media_type")),
             )
+        if "url" not in settings.config:
+            raise Unreadable("No address to fetch")
         before = source.fetched if self._conditional(source) else None
         answer = await self.fetcher.fetch(
             str(settings.config["url"]),
@@ -278,3 +271,8 @@ class IngestSource:
     async def _fail(self, job: Job, reason: str) -> None:
         command = RecordFailed(source_id=job.aggregate_id, run_id=job.body.decode(), reason=reason)
         await self.execute(command, job.metadata, f"failed {job.attempt}")
+
+
+def _text_type(wanted: object) -> str:
+    """What a text that was sent in is read as."""
+    return wanted if isinstance(wanted, str) and wanted in TEXT_TYPES else TEXT_TYPES[0]

@@ -1,0 +1,1 @@
+"""Facts that chat shows, as rows and points."""

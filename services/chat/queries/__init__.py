@@ -1,0 +1,1 @@
+"""Questions that chat answers from its rows."""

@@ -1,0 +1,70 @@
+"""Questions about bots."""
+
+from sqlalchemy import RowMapping, func, select
+
+from services.chat.tables import bot_profiles
+from shared.adapters.pages import cut, page_of
+from shared.adapters.read_model import ReadModelStore
+from shared.contracts.base import Metadata
+from shared.contracts.chat import (
+    BotProfileView,
+    BotProfileViews,
+    BotSettings,
+    GetBotProfile,
+    ListBotProfiles,
+)
+from shared.kernel.errors import NotFound
+
+OTHER_BYTES = 700
+"""Of a bot as JSON: everything but its long texts."""
+
+
+class BotQueries:
+    """Reads the model `chat_bots`."""
+
+    def __init__(self, store: ReadModelStore) -> None:
+        self._store = store
+
+    async def get_bot_profile(self, question: GetBotProfile, meta: Metadata) -> BotProfileView:
+        """Inactive ones too. Raises `NotFound`."""
+        return _bot(await self._row(meta.tenant_id, question.bot_profile_id))
+
+    async def list_bot_profiles(self, question: ListBotProfiles, meta: Metadata) -> BotProfileViews:
+        query = select(bot_profiles).where(bot_profiles.c.tenant_id == meta.tenant_id)
+        page = page_of(
+            query,
+            (bot_profiles.c.position, bot_profiles.c.id),
+            after=question.after,
+            limit=question.limit,
+            newest_first=True,
+            size=func.octet_length(bot_profiles.c.system_prompt)
+            + func.octet_length(bot_profiles.c.description)
+            + OTHER_BYTES,
+        )
+        async with self._store.reading(meta.tenant_id) as db:
+            rows = (await db.execute(page)).mappings().all()
+            total = None
+            if question.counted:
+                total = await db.scalar(select(func.count()).select_from(query.subquery()))
+        items, following = cut(rows, [_bot(row) for row in rows])
+        return BotProfileViews(items=items, following=following, total=total)
+
+    async def settings(self, tenant_id: str, bot_profile_id: str) -> BotSettings:
+        """What the bot answers with. Raises `NotFound`."""
+        return BotSettings.model_validate(dict(await self._row(tenant_id, bot_profile_id)))
+
+    async def _row(self, tenant_id: str, bot_profile_id: str) -> RowMapping:
+        query = select(bot_profiles).where(
+            bot_profiles.c.tenant_id == tenant_id, bot_profiles.c.id == bot_profile_id
+        )
+        async with self._store.reading(tenant_id) as db:
+            row = (await db.execute(query)).mappings().one_or_none()
+        if row is None:
+            raise NotFound("Bot profile not found")
+        return row
+
+
+def _bot(row: RowMapping) -> BotProfileView:
+    return BotProfileView.model_validate(
+        dict(row) | {"has_credentials": row["credentials_ref"] is not None}
+    )

@@ -1,0 +1,108 @@
+"""Questions about turns and citations."""
+
+from sqlalchemy import select
+
+from services.chat.tables import citations, messages, turns
+from shared.adapters.blobs import Blobs
+from shared.adapters.read_model import ReadModelStore
+from shared.contracts.base import Metadata
+from shared.contracts.chat import (
+    Citation,
+    CitationText,
+    GetCitation,
+    GetTurn,
+    MessageView,
+    TurnView,
+    Usage,
+)
+from shared.kernel.errors import NotFound
+
+AROUND = 300
+"""Characters shown before and behind a cited passage."""
+
+
+class TurnQueries:
+    """Reads the model `chat_chats`, and cited text from the blobs."""
+
+    def __init__(self, store: ReadModelStore, blobs: Blobs) -> None:
+        self._store = store
+        self._blobs = blobs
+
+    async def get_turn(self, question: GetTurn, meta: Metadata) -> TurnView:
+        """Raise `NotFound` if the tenant has no such turn."""
+        query = select(turns).where(
+            turns.c.tenant_id == meta.tenant_id, turns.c.turn_id == question.turn_id
+        )
+        async with self._store.reading(meta.tenant_id) as db:
+            row = (await db.execute(query)).mappings().one_or_none()
+            if row is None:
+                raise NotFound("Turn not found")
+            message = None
+            if row["message_id"] is not None:
+                found = await db.execute(
+                    select(messages).where(
+                        messages.c.tenant_id == meta.tenant_id,
+                        messages.c.id == row["message_id"],
+                    )
+                )
+                message = MessageView.model_validate(dict(found.mappings().one()))
+        cited = tuple(Citation.model_validate(item) for item in row["citations"])
+        return TurnView.model_validate(
+            dict(row)
+            | {
+                "message": message,
+                "citations": cited,
+                "sources": tuple(citation.hit for citation in cited),
+                "usage": None if row["usage"] is None else Usage.model_validate(row["usage"]),
+            }
+        )
+
+    async def history(
+        self, tenant_id: str, chat_id: str, turn_id: str, limit: int
+    ) -> list[tuple[str, str]]:
+        """Role and text of the last `limit` messages of other turns, oldest first.
+
+        Refusals and the questions they answered are left out: they would teach the model to
+        refuse.
+        """
+        refused = (
+            select(messages.c.turn_id)
+            .where(
+                messages.c.tenant_id == tenant_id,
+                messages.c.chat_id == chat_id,
+                messages.c.refusal,
+            )
+            .scalar_subquery()
+        )
+        query = (
+            select(messages.c.role, messages.c.content)
+            .where(
+                messages.c.tenant_id == tenant_id,
+                messages.c.chat_id == chat_id,
+                messages.c.turn_id != turn_id,
+                messages.c.turn_id.not_in(refused),
+            )
+            .order_by(messages.c.sequence.desc())
+            .limit(limit)
+        )
+        async with self._store.reading(tenant_id) as db:
+            rows = (await db.execute(query)).all()
+        return [(row.role, row.content) for row in reversed(rows)]
+
+    async def get_citation(self, question: GetCitation, meta: Metadata) -> CitationText:
+        """The passage as it stood in its revision. Raises `NotFound` or `Unavailable`."""
+        query = select(citations.c.citation).where(
+            citations.c.tenant_id == meta.tenant_id, citations.c.id == question.citation_id
+        )
+        async with self._store.reading(meta.tenant_id) as db:
+            found = await db.scalar(query)
+        if found is None:
+            raise NotFound("Citation not found")
+        citation = Citation.model_validate(found)
+        text = (await self._blobs.get(meta.tenant_id, citation.text_ref)).decode()
+        return CitationText(
+            citation=citation,
+            text=text[citation.start : citation.end],
+            before=text[max(0, citation.start - AROUND) : citation.start],
+            after=text[citation.end : citation.end + AROUND],
+        )

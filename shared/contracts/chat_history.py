@@ -1,0 +1,62 @@
+"""Questions to the chat service about what was said: chats and their messages."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from pydantic import Field
+
+from shared.contracts.base import Message, Page, PagedQuestion, Question
+from shared.contracts.chat import MessageView
+
+
+class ChatView(Message):
+    id: str
+    tenant_id: str
+    bot_profile_id: str
+    title: str
+    message_count: int
+    total_prompt_tokens: int
+    total_completion_tokens: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class ChatViews(Page):
+    items: tuple[ChatView, ...]
+
+
+class MessageViews(Page):
+    items: tuple[MessageView, ...]
+
+
+class GetChat(Question[ChatView]):
+    service: ClassVar[str] = "chat"
+    name: ClassVar[str] = "get_chat"
+    chat_id: str
+
+
+class ListChats(PagedQuestion[ChatViews]):
+    """Chats, newest first."""
+
+    service: ClassVar[str] = "chat"
+    name: ClassVar[str] = "list_chats"
+    bot_profile_id: str | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    """Both included."""
+    offset: int = Field(default=0, ge=0)
+
+
+class ListMessages(PagedQuestion[MessageViews]):
+    """What was said in a chat, oldest first. Refused if there is no such chat."""
+
+    service: ClassVar[str] = "chat"
+    name: ClassVar[str] = "list_messages"
+    chat_id: str
+
+
+class GetMessage(Question[MessageView]):
+    service: ClassVar[str] = "chat"
+    name: ClassVar[str] = "get_message"
+    chat_id: str
+    message_id: str
