@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.chat.main import BOTS, CHATS
-from services.chat.queries import BotQueries, ChatQueries
+from services.chat.queries.bots import BotQueries
+from services.chat.queries.turns import TurnQueries
 from shared.adapters.blobs import Blobs
 from shared.adapters.read_model import ReadModel, ReadModelStore
 from shared.contracts.base import Event, Recorded
@@ -173,7 +174,7 @@ class TestChats(OfChat):
         self, store: ReadModelStore, blobs: Blobs, tenant_id: str, turn: int
     ) -> TurnView:
         question = GetTurn(turn_id=f"turn-{turn}")
-        return await ChatQueries(store, blobs).get_turn(question, metadata(tenant_id))
+        return await TurnQueries(store, blobs).get_turn(question, metadata(tenant_id))
 
     async def test_shows_how_every_turn_ended(
         self, store: ReadModelStore, blobs: Blobs, past: list[Recorded[Event]], tenant_id: str
@@ -203,7 +204,7 @@ class TestChats(OfChat):
         self, store: ReadModelStore, blobs: Blobs, past: list[Recorded[Event]], tenant_id: str
     ) -> None:
         await replay(store, past)
-        found = await ChatQueries(store, blobs).get_citation(
+        found = await TurnQueries(store, blobs).get_citation(
             GetCitation(citation_id="cite-1"), metadata(tenant_id)
         )
         assert found.text == "Crashes lose nothing."
@@ -213,7 +214,7 @@ class TestChats(OfChat):
         self, store: ReadModelStore, blobs: Blobs, past: list[Recorded[Event]], tenant_id: str
     ) -> None:
         await replay(store, past)
-        queries = ChatQueries(store, blobs)
+        queries = TurnQueries(store, blobs)
         assert await queries.history(tenant_id, "c1", "turn-4", 20) == [
             ("user", "Question 1?"),
             ("assistant", "Nothing [1]."),
@@ -225,7 +226,7 @@ class TestChats(OfChat):
         self, store: ReadModelStore, blobs: Blobs, past: list[Recorded[Event]], other_tenant_id: str
     ) -> None:
         await replay(store, past)
-        queries, meta = ChatQueries(store, blobs), metadata(other_tenant_id)
+        queries, meta = TurnQueries(store, blobs), metadata(other_tenant_id)
         assert await queries.history(other_tenant_id, "c1", "turn-4", 20) == []
         with pytest.raises(NotFound):
             await self.turn(store, blobs, other_tenant_id, 1)

@@ -12,8 +12,8 @@ from services.chat.adapters import lexical
 from services.chat.adapters.qdrant_index import QdrantIndexes
 from services.chat.domain.index import index_decider
 from services.chat.ports import Scope, Sparse, VectorIndex
-from services.chat.projections import Index
-from services.chat.queries import IndexQueries
+from services.chat.projections.index import Index
+from services.chat.queries.index import IndexQueries
 from services.chat.tables import index_metadata
 from shared.adapters.blobs import Blobs
 from shared.adapters.chunk_batch import PreparedChunk, write_batch
