@@ -17,8 +17,6 @@ class Secrets:
     """Never printed, never logged; each is safe to stand in a URL or a configuration file."""
 
     nats_password: str
-    nats_key: str
-    """The broker encrypts its files under it."""
     postgres_password: str
     """Of the superuser."""
     database_passwords: dict[str, str]
@@ -59,7 +57,6 @@ def _completed(kept: Mapping[str, Any], services: Sequence[str]) -> Secrets:
     databases = dict(kept.get("database_passwords", {}))
     return Secrets(
         nats_password=kept.get("nats_password") or _password(),
-        nats_key=kept.get("nats_key") or _password(),
         postgres_password=kept.get("postgres_password") or _password(),
         database_passwords=databases
         | {name: _password() for name in services if not databases.get(name)},

@@ -3,6 +3,7 @@
 `detail` keeps the string, or for validation the list, that clients of the original read.
 """
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -139,6 +140,12 @@ class CatchBugs:
 
         try:
             await self._app(scope, receive, send_noting)
+        except asyncio.CancelledError:
+            # This process ends and waits for nobody; another will answer in a moment.
+            if not started and scope["type"] == "http":
+                response = _ending(Request(scope))
+                await response(scope, receive, send)
+            raise
         except Exception as error:
             if started or scope["type"] != "http":
                 raise
@@ -211,6 +218,12 @@ async def _away(request: Request, error: Exception) -> Response:
     log.warning("database does not answer", extra={"path": request.url.path}, exc_info=error)
     headers = {"Retry-After": RETRY_SECONDS}
     detail = "The database does not answer."
+    return problem(request, HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, headers=headers)
+
+
+def _ending(request: Request) -> Response:
+    headers = {"Retry-After": RETRY_SECONDS}
+    detail = "The service is being started again."
     return problem(request, HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, headers=headers)
 
 
