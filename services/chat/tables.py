@@ -46,6 +46,8 @@ chats = Table(
     Column("id", Text, primary_key=True),
     Column("position", BigInteger, nullable=False),
     Column("bot_profile_id", Text, nullable=False),
+    Column("visitor_id", Text),
+    Column("token_id", Text),
     Column("title", Text, nullable=False),
     Column("message_count", Integer, nullable=False),
     Column("total_prompt_tokens", BigInteger, nullable=False),
@@ -97,6 +99,7 @@ citations = Table(
     chats_metadata,
     Column("tenant_id", Text, primary_key=True),
     Column("id", Text, primary_key=True),
+    Column("chat_id", Text, nullable=False),
     Column("citation", JSONB, nullable=False),
 )
 

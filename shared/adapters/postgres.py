@@ -8,6 +8,10 @@ import orjson
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+EVERY_TENANT = "*"
+"""The scope a connection begins with: a service writes for all tenants, and looks up credentials
+before it knows whose they are. Whatever is done for one tenant is narrowed to it.
+"""
 POOL_SIZE = 4
 POOL_OVERFLOW = 12
 
@@ -28,7 +32,11 @@ def create_engine(url: str, application: str) -> AsyncEngine:
         json_serializer=_dumps,
         json_deserializer=orjson.loads,
         connect_args={
-            "server_settings": {"application_name": application, "synchronous_commit": "off"},
+            "server_settings": {
+                "application_name": application,
+                "synchronous_commit": "off",
+                "app.tenant_id": EVERY_TENANT,
+            },
             "timeout": 10,
             "command_timeout": 60,
         },
@@ -46,6 +54,11 @@ async def as_tenant(
             {"role": role, "id": tenant_id},
         )
         yield db
+
+
+async def narrow(db: AsyncConnection, tenant_id: str) -> None:
+    """Let the rest of this transaction see and write the rows of one tenant only."""
+    await db.execute(text("select set_config('app.tenant_id', :id, true)"), {"id": tenant_id})
 
 
 def _dumps(value: Any) -> str:

@@ -61,13 +61,13 @@ class Projector:
                 "the schema to have it made anew from this one (embedded: remove the folders "
                 "`postgres` and `index` of the data directory)"
             )
-        if version == self.store.model.version:
-            return
-        async with self._alone():
-            stored = await self.store.version_and_log()
-            if stored is None or stored[0] != self.store.model.version:
-                log.info("read model has another version: rebuilding", extra=self._about())
-                await self._rebuild()
+        if version != self.store.model.version:
+            async with self._alone():
+                stored = await self.store.version_and_log()
+                if stored is None or stored[0] != self.store.model.version:
+                    log.info("read model has another version: rebuilding", extra=self._about())
+                    await self._rebuild()
+        await self.store.secure()
 
     async def rebuild(self) -> Rebuilt:
         """Project the whole log into tables beside the old ones, then swap them in.

@@ -17,6 +17,7 @@ from shared.adapters.vault import BUCKET
 from shared.kernel.errors import Unavailable, Unusable
 
 DAY = 86_400.0
+IDEMPOTENCY_BUCKET = "idempotency"
 JOB_PARTITIONS = 16
 NOT_READY = 503
 """Code of the answers of a server that is starting or has no leader."""
@@ -121,6 +122,37 @@ STREAMS: Sequence[api.StreamConfig] = (
         deny_delete=True,
         # A replica may lag behind: a key that looks absent would be an answer that looks erased.
         allow_direct=False,
+    ),
+    api.StreamConfig(
+        name=f"KV_{IDEMPOTENCY_BUCKET}",
+        description="Encrypted answers to requests with an Idempotency-Key, for a day.",
+        subjects=[f"$KV.{IDEMPOTENCY_BUCKET}.>"],
+        retention=api.RetentionPolicy.LIMITS,
+        storage=api.StorageType.FILE,
+        # When there are too many, the oldest are remembered for less than a day.
+        discard=api.DiscardPolicy.OLD,
+        max_bytes=1_073_741_824,
+        max_age=DAY,
+        max_msgs_per_subject=1,
+        duplicate_window=DUPLICATE_SECONDS,
+        allow_rollup_hdrs=True,
+        deny_delete=True,
+        # A replica may lag behind: an answer that looks absent would be given twice.
+        allow_direct=False,
+    ),
+    api.StreamConfig(
+        name="COUNT",
+        description="Counts within a window of time: attempts to log in, questions of visitors.",
+        subjects=["count.>"],
+        retention=api.RetentionPolicy.LIMITS,
+        storage=api.StorageType.MEMORY,
+        discard=api.DiscardPolicy.OLD,
+        max_bytes=134_217_728,
+        max_age=2 * DAY,
+        max_msgs_per_subject=1,
+        duplicate_window=DUPLICATE_SECONDS,
+        allow_msg_counter=True,
+        allow_direct=True,
     ),
 )
 

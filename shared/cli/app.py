@@ -21,6 +21,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+tenant = typer.Typer(help="What an operator alone may do with a tenant.", no_args_is_help=True)
+app.add_typer(tenant, name="tenant")
+
 DataDirOption = Annotated[
     Path,
     typer.Option("--data-dir", envvar="MINIRAG_DATA_DIR", help="Where everything is kept."),
@@ -163,6 +166,22 @@ def healthcheck() -> None:
 
     if not asyncio.run(healthy()):
         raise typer.Exit(EXIT_FAILED)
+
+
+@tenant.command("disable")
+def disable_tenant(slug: str, data_dir: DataDirOption = DEFAULT) -> None:
+    """Shut a tenant out: its logins, tokens and widgets open nothing. Its data stays."""
+    from shared.cli.tenants import switch
+
+    asyncio.run(switch(data_dir, slug, active=False))
+
+
+@tenant.command("enable")
+def enable_tenant(slug: str, data_dir: DataDirOption = DEFAULT) -> None:
+    """Let a tenant in again."""
+    from shared.cli.tenants import switch
+
+    asyncio.run(switch(data_dir, slug, active=True))
 
 
 def main() -> None:

@@ -63,6 +63,7 @@ def write_env_file(path: Path) -> bool:
         "POSTGRES_PASSWORD": made.postgres_password,
         "QDRANT_API_KEY": made.qdrant_api_key,
         "MINIRAG_VAULT_KEY": made.vault_key,
+        "MINIRAG_JWT_SECRET": made.jwt_secret,
         **{
             f"MINIRAG_DB_PASSWORD_{name.upper()}": password
             for name, password in made.database_passwords.items()

@@ -154,6 +154,14 @@ class ChatMessage(Keyed):
         return f"chat/{self.chat_id}"
 
 
+class ChatScope(Message):
+    """The chats that somebody may see who is bound to one bot: those begun in the same way."""
+
+    bot_profile_id: str
+    visitor_id: str | None = None
+    token_id: str | None = None
+
+
 class AskQuestion(ChatMessage, Command):
     """Ask, in a new chat or one that exists. The command's id is the turn's id."""
 
@@ -162,6 +170,10 @@ class AskQuestion(ChatMessage, Command):
     bot_profile_id: str
     new_chat: bool
     question: PersonalText
+    visitor_id: str | None = None
+    """Who asks in a web page. It can go on with its own chats only."""
+    token_id: str | None = None
+    """The token that asks, if that is bound to the bot. It can go on with its own chats only."""
 
 
 class RecordAnswer(ChatMessage, Command):
@@ -211,6 +223,8 @@ class QuestionAsked(ChatMessage, Event):
     message_id: str
     first: bool
     question: PersonalText
+    visitor_id: str | None = None
+    token_id: str | None = None
 
 
 class QuestionAnswered(ChatMessage, Event):
@@ -401,12 +415,16 @@ class GetTurn(Question[TurnView]):
     service: ClassVar[str] = "chat"
     name: ClassVar[str] = "get_turn"
     turn_id: str
+    scope: ChatScope | None = None
+    """None: whichever chat it belongs to."""
 
 
 class GetCitation(Question[CitationText]):
     service: ClassVar[str] = "chat"
     name: ClassVar[str] = "get_citation"
     citation_id: str
+    scope: ChatScope | None = None
+    """None: whichever chat it belongs to."""
 
 
 FrameName = Literal[

@@ -27,7 +27,7 @@ def register() -> Iterator[Callable[[str], Tenant]]:
 
     yield make
     for one in made:
-        one.http.close()
+        one.close()
 
 
 @pytest.fixture
@@ -38,6 +38,13 @@ def tenant(installation: Installation, register: Callable[[str], Tenant]) -> Ten
 @pytest.fixture
 def other_tenant(installation: Installation, register: Callable[[str], Tenant]) -> Tenant:
     return register(installation.url)
+
+
+@pytest.fixture
+def address() -> str:
+    """An address of its own, which no other test uses up."""
+    a, b, c = (1 + n % 250 for n in uuid.uuid4().bytes[:3])
+    return f"127.{a}.{b}.{c}"
 
 
 @pytest.fixture

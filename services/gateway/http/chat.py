@@ -103,6 +103,10 @@ async def chat(body: ChatIn, caller: CallerDep) -> Any:
     new_chat = body.chat_id is None
     unknown = NotFound("Bot profile not found or inactive")
     turn_id = caller.metadata.message_id
+    scope = caller.chat_scope
+    if not caller.may_see_bot(body.bot_profile_id):
+        raise unknown
+    await caller.gateway.quotas.question(caller.principal, caller.address)
     command = AskQuestion(
         chat_id=derived_id("chat", caller.tenant_id, turn_id)
         if body.chat_id is None
@@ -111,6 +115,8 @@ async def chat(body: ChatIn, caller: CallerDep) -> Any:
         bot_profile_id=checked_id(body.bot_profile_id, unknown),
         new_chat=new_chat,
         question=body.message,
+        visitor_id=scope.visitor_id if scope else None,
+        token_id=scope.token_id if scope else None,
     )
     await caller.order(command)
     if body.stream:
@@ -120,7 +126,7 @@ async def chat(body: ChatIn, caller: CallerDep) -> Any:
         async for frame in frames:
             if frame is not None and frame.terminal:
                 break
-    return _answer(await caller.ask(GetTurn(turn_id=turn_id), TurnView))
+    return _answer(await caller.ask(GetTurn(turn_id=turn_id, scope=scope), TurnView))
 
 
 @router.get(
@@ -132,9 +138,8 @@ async def resume(
     turn_id: str, caller: CallerDep, last_event_id: Annotated[str | None, Header()] = None
 ) -> Response:
     """Go on with a stream behind `Last-Event-ID`, or see it from the beginning."""
-    turn = await caller.ask(
-        GetTurn(turn_id=checked_id(turn_id, NotFound("Turn not found"))), TurnView
-    )
+    checked = checked_id(turn_id, NotFound("Turn not found"))
+    turn = await caller.ask(GetTurn(turn_id=checked, scope=caller.chat_scope), TurnView)
     after = int(last_event_id) if last_event_id and last_event_id.isdigit() else 0
     first = sse.encode("turn", {"turn_id": turn_id, "chat_id": turn.chat_id}, 0)
     return _stream(caller, turn_id, after, b"" if after else first)
@@ -143,7 +148,8 @@ async def resume(
 @router.get("/citations/{citation_id}", responses=responses(NotAuthenticated, NotFound))
 async def citation(citation_id: str, caller: CallerDep) -> CitationTextOut:
     """The passage a citation points to, in exactly the revision it was quoted from."""
-    question = GetCitation(citation_id=checked_id(citation_id, NotFound("Citation not found")))
+    checked = checked_id(citation_id, NotFound("Citation not found"))
+    question = GetCitation(citation_id=checked, scope=caller.chat_scope)
     found = await caller.ask(question, CitationText)
     return CitationTextOut.model_validate(found.model_dump())
 

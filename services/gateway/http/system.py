@@ -1,11 +1,10 @@
-"""Health, operations and the front page."""
+"""Health and operations."""
 
 import asyncio
 import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response, status
-from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
 from services.gateway.http.context import CallerDep, Gateway, checked_id, gateway_of
@@ -126,12 +125,6 @@ async def operation(operation_id: str, caller: CallerDep) -> Operation:
     raise NotFound("Operation not found")
 
 
-@router.get("/dashboard", response_class=HTMLResponse, include_in_schema=False)
-async def dashboard() -> str:
-    """Where to go from here."""
-    return FRONT_PAGE
-
-
 async def _look(gateway: Gateway) -> Health:
     found = await asyncio.gather(*(_ask(gateway, service) for service in SERVICES))
     services = dict(zip(SERVICES, found, strict=True))
@@ -181,21 +174,3 @@ async def _ask(gateway: Gateway, service: str) -> tuple[ServiceHealth | None, fl
     except MiniRagError:
         answer = None
     return answer, round((time.perf_counter() - started) * 1000, 2)
-
-
-FRONT_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>MiniRAG</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>
-:root { color-scheme: light dark }
-body { font: 1rem/1.6 system-ui, sans-serif; max-width: 44rem; margin: 3rem auto; padding: 0 1rem }
-code, pre { background: color-mix(in srgb, currentColor 8%, transparent); border-radius: 6px }
-code { padding: .1em .3em } pre { padding: 1rem; overflow: auto } pre code { background: none }
-</style></head><body><main>
-<h1>MiniRAG is running</h1>
-<p>Ask the demo bot from a terminal:</p>
-<pre><code>minirag ask "What happens if a service crashes while it ingests a document?"</code></pre>
-<p>The HTTP interface is described at <a href="/docs">/docs</a>; how every part does stands at
-<a href="/v1/system/health">/v1/system/health</a>.</p>
-</main></body></html>
-"""
