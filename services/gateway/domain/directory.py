@@ -1,8 +1,9 @@
 """What may happen to the people of a tenant.
 
 They are one aggregate, because its rules are about all of them together: an e-mail address is
-one user's, and an active owner is always left. Each user is decided about with the roles as they
-are at that moment, not as somebody's credential once said.
+one user's, and an active owner is always left. The latter follows from two smaller rules: only an
+active owner takes an owner's rights, and nobody takes the own ones. Each user is decided about with
+the roles as they are at that moment, not as somebody's credential once said.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,7 +58,6 @@ def decide(
             if not person.active:
                 return []
             _not_oneself(command.actor_id, command.user_id)
-            _leaves_an_owner(directory, command.user_id)
             return [UserDeactivated(tenant_id=command.tenant_id, user_id=command.user_id)]
         case ChangePassword():
             if not _person(directory, command.user_id).active:
@@ -117,8 +117,6 @@ def _update(directory: Directory, command: UpdateUser) -> Sequence[DirectoryEven
         _may_give(directory, command.actor_id, role)
         if RANK[role] < RANK[person.role]:
             _not_oneself(command.actor_id, command.user_id)
-        if person.role == "owner":
-            _leaves_an_owner(directory, command.user_id)
     if command.email_hash is not None:
         _is_free(directory, command.email_hash, command.user_id)
     changes = {
@@ -137,7 +135,6 @@ def _update(directory: Directory, command: UpdateUser) -> Sequence[DirectoryEven
         events.append(UserReactivated(**about))
     if command.is_active is False and person.active:
         _not_oneself(command.actor_id, command.user_id)
-        _leaves_an_owner(directory, command.user_id)
         events.append(UserDeactivated(**about))
     return events
 
@@ -170,15 +167,6 @@ def _may_touch(directory: Directory, actor_id: str, person: Person) -> None:
 def _not_oneself(actor_id: str, user_id: str) -> None:
     if actor_id == user_id:
         raise NotPermitted("You cannot take your own rights away; another owner or admin can")
-
-
-def _leaves_an_owner(directory: Directory, user_id: str) -> None:
-    person = directory.people[user_id]
-    if person.role != "owner" or not person.active:
-        return
-    others = (other for key, other in directory.people.items() if key != user_id)
-    if not any(other.role == "owner" and other.active for other in others):
-        raise Conflict("A tenant needs at least one active owner")
 
 
 def _is_free(directory: Directory, email_hash: str, user_id: str) -> None:
