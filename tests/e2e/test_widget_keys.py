@@ -185,6 +185,26 @@ class TestVisitors:
         assert two.ask(chat_id=answer["chat_id"]).status_code == 404
         assert two.http.get(stream).status_code == 404
 
+    def test_a_visitor_reads_and_judges_what_was_said_in_the_own_chats(
+        self, tenant: Tenant, bot: str
+    ) -> None:
+        key = make(tenant, bot)
+        one, two = Visitor(tenant, key, bot), Visitor(tenant, key, bot)
+        answer = one.ask().json()
+        chat = f"/v1/chat/{answer['chat_id']}"
+        feedback = f"{chat}/messages/{answer['message']['id']}/feedback"
+        assert [said["role"] for said in one.http.get(f"{chat}/messages").json()] == [
+            "user",
+            "assistant",
+        ]
+        assert one.http.get(chat).json()["message_count"] == 2
+        opinion = {"feedback": "positive"}
+        for path in (chat, f"{chat}/messages"):
+            assert two.http.get(path).status_code == 404
+        assert two.http.patch(feedback, json=opinion).status_code == 404
+        assert one.http.patch(feedback, json=opinion).json()["feedback"] == "positive"
+        assert one.http.get("/v1/chat").status_code == 403
+
     def test_two_visitors_with_one_idempotency_key_see_their_own_answers(
         self, tenant: Tenant, bot: str
     ) -> None:
