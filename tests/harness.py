@@ -136,14 +136,14 @@ class Installation:
 class Tenant:
     """A fresh tenant with a token, as a client sees it."""
 
-    def __init__(self, url: str, name: str) -> None:
+    def __init__(self, url: str, name: str, *, verify: bool = True) -> None:
         body = {
             "tenant_name": name,
             "tenant_slug": name,
             "owner_email": f"owner@{name}.example.com",
             "owner_password": PASSWORD,
         }
-        with httpx.Client(base_url=url, timeout=30, trust_env=False) as http:
+        with httpx.Client(base_url=url, timeout=30, trust_env=False, verify=verify) as http:
             answer = http.post("/v1/tenants", json=body)
         assert answer.status_code == 201, answer.text
         made = answer.json()
@@ -155,6 +155,7 @@ class Tenant:
             base_url=url,
             timeout=60,
             trust_env=False,
+            verify=verify,
             headers={"Authorization": f"Bearer {self.token}"},
         )
 
@@ -217,6 +218,10 @@ class Tenant:
             look, lambda: self.http.get(f"/v1/sources/{source}/timeline").text
         )
         return found
+
+    def all_well(self) -> bool:
+        """Whether every service and every backing part is."""
+        return bool(self.http.get("/v1/system/health").json()["status"] == "ok")
 
     def ask(self, bot: str, message: str, **fields: Any) -> dict[str, Any]:
         answer = self.http.post(

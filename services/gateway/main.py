@@ -121,6 +121,17 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     secrets = settings.jwt_secret.get_secret_value().split(",")
     signed = SignedWebTokens(secrets, access_seconds=60 * settings.jwt_expire_minutes)
     counters = SharedCounters(platform.client)
+    async def postgres() -> str:
+        async with platform.engine.connect() as db:
+            version = await db.scalar(text("show server_version"))
+        return f"ok {version}"
+
+    async def broker() -> str:
+        return "ok" if platform.client.is_connected else "not reachable"
+
+    service.depends("postgres", postgres)
+    service.depends("nats", broker)
+
     gateway = Gateway(
         bus=bus,
         identity=queries,
@@ -134,6 +145,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         blobs=platform.blobs,
         signup_open=settings.signup_open,
         session_days=settings.session_days,
+        health=service.health,
     )
     app = create_app(
         gateway,

@@ -94,6 +94,47 @@ def run(
 
 
 @app.command()
+def healthcheck(
+    service: Annotated[str, typer.Argument(envvar="MINIRAG_SERVICE", help="Which service.")],
+    live: Annotated[
+        bool, typer.Option("--live", help="Only whether its event loop turns; asks nobody.")
+    ] = False,
+) -> None:
+    """Tell by the exit code whether the service in this container does its work."""
+    from shared.cli.healthcheck import check_live, check_ready
+
+    if live:
+        check_live(service)
+    else:
+        asyncio.run(check_ready(service))
+
+
+@app.command()
+def init(
+    directory: Annotated[
+        Path, typer.Option("--dir", help="The folder of docker-compose.yml.")
+    ] = Path(),
+    domain: Annotated[
+        str, typer.Option(help="The name under which it will be reached.")
+    ] = "localhost",
+) -> None:
+    """Make the secrets and folders that docker-compose.yml needs; replaces nothing."""
+    from shared.cli.init import init as run_init
+
+    for path in run_init(directory, domain):
+        typer.echo(f"made {path}")
+
+
+@app.command()
+def migrate() -> None:
+    """Make the database and the services' roles from an administrator's address."""
+    from shared.cli.migrate import migrate as run_migrate
+
+    asyncio.run(run_migrate())
+    typer.echo("database and roles are there")
+
+
+@app.command()
 def ask(question: str, bot: BotOption = None, data_dir: DataDirOption = DEFAULT) -> None:
     """Ask a bot; the answer streams in with its citations."""
     from shared.cli.ask import ask as run_ask
@@ -137,35 +178,6 @@ def rebuild(
     from shared.cli.status import rebuild as run_rebuild
 
     asyncio.run(run_rebuild(data_dir, read_model))
-
-
-@app.command()
-def init(
-    path: Annotated[Path, typer.Argument(help="Where docker-compose.yml looks.")] = Path(".env"),
-) -> None:
-    """Write fresh secrets for docker-compose.yml; never replaces existing ones."""
-    from shared.cli.deployment import write_env_file
-
-    made = write_env_file(path)
-    typer.echo(f"{path} written; keep a copy" if made else f"{path} exists and stays as it is")
-
-
-@app.command()
-def provision() -> None:
-    """Make the database and a role for every service. Safe to repeat."""
-    from shared.cli.deployment import provision_database
-
-    asyncio.run(provision_database())
-    typer.echo("database and roles are there")
-
-
-@app.command()
-def healthcheck() -> None:
-    """Ask the service of this container whether it is well; for probes."""
-    from shared.cli.deployment import healthy
-
-    if not asyncio.run(healthy()):
-        raise typer.Exit(EXIT_FAILED)
 
 
 @tenant.command("disable")

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
@@ -23,7 +24,7 @@ from shared.adapters.blobs import Blobs
 from shared.adapters.vault import Vault
 from shared.contracts.base import Command, Done, Message, Metadata, Question
 from shared.contracts.chat import ChatScope
-from shared.contracts.operations import AwaitPosition, Position
+from shared.contracts.operations import AwaitPosition, Position, ServiceHealth
 from shared.kernel.clock import utc_now
 from shared.kernel.errors import NotAuthenticated, NotPermitted, Refused, Unavailable
 from shared.kernel.ids import TOKEN, derived_id
@@ -103,6 +104,8 @@ class Gateway:
     blobs: Blobs
     signup_open: bool
     session_days: int
+    health: Callable[[], Awaitable[ServiceHealth]]
+    """How this very gateway does."""
 
 
 class StillRunning(Exception):

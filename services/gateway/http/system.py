@@ -1,11 +1,14 @@
 """Health and operations."""
 
 import asyncio
+import logging
 import time
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response, status
 from pydantic import BaseModel
+from sqlalchemy.exc import SQLAlchemyError
 
 from services.gateway.http.context import CallerDep, Gateway, checked_id, gateway_of
 from shared.contracts.base import Metadata, Refusal
@@ -16,6 +19,7 @@ from shared.kernel.ids import new_id
 from shared.web.problem import responses
 
 router = APIRouter(tags=["system"])
+log = logging.getLogger(__name__)
 
 SERVICES = ("gateway", "ingest", "chat", "scheduler", "analytics", "webhooks")
 COMMAND_OWNERS = ("gateway", "ingest", "chat")
@@ -48,20 +52,31 @@ class Operation(BaseModel):
     detail: str | None = None
 
 
+T = TypeVar("T")
+
+
+class Fresh(Generic[T]):
+    """An answer that is got anew at most once a second, whoever asks."""
+
+    def __init__(self, get: Callable[[Gateway], Awaitable[T]]) -> None:
+        self._get = get
+        self._lock = asyncio.Lock()
+        self._last: tuple[float, T] | None = None
+
+    async def look(self, gateway: Gateway) -> T:
+        async with self._lock:
+            if self._last is None or time.monotonic() - self._last[0] > FRESH_SECONDS:
+                answer = await self._get(gateway)
+                self._last = time.monotonic(), answer
+            return self._last[1]
+
+
 class HealthProbe:
-    """Asks every service how it is, at most once a second."""
+    """How everything does, and whether this gateway can take requests."""
 
     def __init__(self) -> None:
-        self._lock = asyncio.Lock()
-        self._last: Health | None = None
-        self._at = 0.0
-
-    async def look(self, gateway: Gateway) -> Health:
-        async with self._lock:
-            if self._last is None or time.monotonic() - self._at > FRESH_SECONDS:
-                self._last = await _look(gateway)
-                self._at = time.monotonic()
-            return self._last
+        self.all = Fresh(_look)
+        self.own = Fresh(_own)
 
 
 def probe_of(request: Request) -> HealthProbe:
@@ -85,11 +100,15 @@ async def livez() -> dict[str, str]:
 async def readyz(
     request: Request, probe: Annotated[HealthProbe, Depends(probe_of)], response: Response
 ) -> dict[str, str]:
-    """For orchestrators: everything a request needs answers; 503 otherwise."""
-    found = await probe.look(gateway_of(request))
-    if found.status != "ok":
+    """For orchestrators: this gateway can take requests; 503 otherwise.
+
+    Other services do not count. While one is away its commands wait and its questions are told to
+    be asked later; with every gateway withdrawn for it, nobody would answer anything.
+    """
+    status_text = await probe.own.look(gateway_of(request))
+    if status_text != "ok":
         response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
-    return {"status": found.status}
+    return {"status": status_text}
 
 
 @router.get("/v1/system/health")
@@ -97,7 +116,7 @@ async def system_health(
     request: Request, probe: Annotated[HealthProbe, Depends(probe_of)]
 ) -> Health:
     """How every backing part and every service does. Tells no address and no error text."""
-    return await probe.look(gateway_of(request))
+    return await probe.all.look(gateway_of(request))
 
 
 @router.get("/v1/operations/{operation_id}", responses=responses(NotAuthenticated, NotFound))
@@ -123,6 +142,15 @@ async def operation(operation_id: str, caller: CallerDep) -> Operation:
     if unanswered:
         return Operation(id=operation_id, status="pending")
     raise NotFound("Operation not found")
+
+
+async def _own(gateway: Gateway) -> str:
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            return (await gateway.health()).status
+    except (TimeoutError, OSError, SQLAlchemyError) as error:
+        log.warning("not ready", extra={"error": repr(error)})
+        return "degraded"
 
 
 async def _look(gateway: Gateway) -> Health:
