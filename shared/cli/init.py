@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from shared.adapters.provision import DATABASE, role
 from shared.embedded.data_dir import write_private
-from shared.embedded.secrets import new_password, new_vault_key
+from shared.embedded.secrets import new_jwt_secret, new_password, new_vault_key
 from shared.embedded.surroundings import SERVICES
 from shared.kernel.errors import Unusable
 
@@ -85,9 +85,8 @@ def _secrets(kept: _Kept) -> None:
         return kept.file(STATE / "secrets" / name, make)
 
     nats = secret("NATS_URL", lambda: f"nats://minirag:{new_password()}@nats:4222")
-    key = secret("nats_key", new_password)
     password = urlsplit(nats).password
-    secret("nats.conf", lambda: f'NATS_PASSWORD: "{password}"\nNATS_KEY: "{key}"\n')
+    secret("nats.conf", lambda: f'NATS_PASSWORD: "{password}"\n')
     secret("nats-cluster.conf", lambda: _cluster(new_password()))
 
     admin = secret("postgres_password", new_password)
@@ -101,6 +100,7 @@ def _secrets(kept: _Kept) -> None:
     qdrant = secret("QDRANT_API_KEY", new_password)
     secret("qdrant.yaml", lambda: f'service:\n  api_key: "{qdrant}"\n')
     secret("MINIRAG_VAULT_KEY", new_vault_key)
+    secret("MINIRAG_JWT_SECRET", new_jwt_secret)
     for name in OPTIONAL:
         secret(name, str)
 

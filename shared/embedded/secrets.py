@@ -54,7 +54,7 @@ def _completed(kept: Mapping[str, Any], services: Sequence[str]) -> Secrets:
         database_passwords=databases
         | {name: new_password() for name in services if not databases.get(name)},
         vault_key=kept.get("vault_key") or new_vault_key(),
-        jwt_secret=kept.get("jwt_secret") or secrets.token_urlsafe(48),
+        jwt_secret=kept.get("jwt_secret") or new_jwt_secret(),
     )
 
 
@@ -67,3 +67,8 @@ def new_password() -> str:
 
 def new_vault_key() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+def new_jwt_secret() -> str:
+    """384 random bits; RFC 7518 asks for 256 at least."""
+    return secrets.token_urlsafe(48)
