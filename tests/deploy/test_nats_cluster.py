@@ -1,0 +1,120 @@
+"""Three brokers, configured as in the overlay `ha`, are one log that survives any of them."""
+
+import asyncio
+import json
+import re
+import shutil
+import subprocess
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nats
+import pytest
+from nats.aio.client import Client
+
+from shared.adapters.topology import ensure_streams
+from shared.cli.init import BROKERS, init
+from shared.embedded.loopback import status
+from shared.embedded.ports import LOOPBACK, keep_ports
+from tests.deploy.manifests import K8S
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+PROGRAM = Path(sysconfig.get_path("scripts")) / "nats-server"
+START_SECONDS = 60.0
+
+
+@dataclass
+class Brokers:
+    url: str
+    ports: dict[str, int]
+    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    async def healthy(self, name: str) -> bool:
+        return await status(self.ports[f"{name}-8222"], "/healthz") == 200
+
+
+@pytest.fixture
+def brokers(tmp_path: Path) -> Iterator[Brokers]:
+    (tmp_path / "docker-compose.yml").touch()
+    init(tmp_path, "localhost")
+    secrets = tmp_path / ".compose" / "secrets"
+    names = [f"nats-{n}" for n in range(BROKERS)]
+    ports = keep_ports(
+        tmp_path / "ports.json", [f"{n}-{p}" for n in names for p in (4222, 6222, 8222)]
+    )
+    password = re.search(r'NATS_PASSWORD: "(\w+)"', (secrets / "nats.conf").read_text())
+    assert password
+    servers = ",".join(
+        f"nats://minirag:{password[1]}@{LOOPBACK}:{ports[f'{n}-4222']}" for n in names
+    )
+    found = Brokers(servers, ports)
+    for name in names:
+        folder = tmp_path / name
+        folder.mkdir()
+        shutil.copy(secrets / "nats.conf", folder / "secrets.conf")
+        for file, source in (
+            ("nats.conf", K8S / "base" / "nats.conf"),
+            ("cluster.conf", secrets / "nats-cluster.conf"),
+        ):
+            text = re.sub(
+                r"(nats-\d)\.nats-headless:6222",
+                lambda match: f"{LOOPBACK}:{ports[f'{match[1]}-6222']}",
+                source.read_text(),
+            )
+            for port in (4222, 6222, 8222):
+                text = text.replace(f"0.0.0.0:{port}", f"{LOOPBACK}:{ports[f'{name}-{port}']}")
+            (folder / file).write_text(text.replace('"/data"', json.dumps(str(folder / "data"))))
+        env = {"SERVER_NAME": name, "MAX_FILE_STORE": "1GB"}
+        with (folder / "log").open("wb") as log:
+            found.running[name] = subprocess.Popen(
+                [PROGRAM, "--config", folder / "nats.conf"], env=env, stdout=log, stderr=log
+            )
+    yield found
+    for process in found.running.values():
+        process.kill()
+        process.wait()
+
+
+async def connect(brokers: Brokers) -> Client:
+    return await nats.connect(brokers.url.split(","), connect_timeout=5, reconnect_time_wait=0.2)
+
+
+async def until(brokers: Brokers, names: list[str]) -> None:
+
+    async with asyncio.timeout(START_SECONDS):
+        while not all([await brokers.healthy(name) for name in names]):
+            await asyncio.sleep(0.2)
+
+
+async def test_what_was_acknowledged_survives_the_loss_of_the_leader(brokers: Brokers) -> None:
+
+    await until(brokers, list(brokers.running))
+    client = await connect(brokers)
+    try:
+        await ensure_streams(client, replicas=BROKERS)
+        js = client.jetstream(timeout=10)
+        info = await js.stream_info("EVENTS")
+        assert info.config.num_replicas == BROKERS
+        for n in range(20):
+            await js.publish(f"evt.t.source.{n}.created", b"{}")
+        assert info.cluster
+        leader = str(info.cluster.leader)
+        brokers.running[leader].kill()
+        brokers.running.pop(leader).wait()
+        async with asyncio.timeout(START_SECONDS):
+            while True:  # a new leader is elected meanwhile
+                try:
+                    await js.publish(
+                        "evt.t.source.after.created", b"{}", headers={"Nats-Msg-Id": "1"}
+                    )
+                    break
+                except (nats.errors.Error, TimeoutError):
+                    await asyncio.sleep(0.2)
+        state = (await js.stream_info("EVENTS")).state
+        assert state.messages == 21
+        await ensure_streams(client, replicas=BROKERS)
+    finally:
+        await client.close()
