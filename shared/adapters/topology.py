@@ -165,9 +165,10 @@ async def ensure_streams(client: Client, *, replicas: int = 1) -> None:
     """
     js = client.jetstream(timeout=10)
     for wanted in STREAMS:
-        copies = 1 if wanted.storage == api.StorageType.MEMORY else replicas
+        # The frames in memory too: a stream on one lost server would answer nobody, and no service
+        # could start until that server is back.
         # Asynchronous persistence acknowledges what a power cut can take.
-        config = wanted.evolve(num_replicas=copies, persist_mode=api.PersistMode.DEFAULT)
+        config = wanted.evolve(num_replicas=replicas, persist_mode=api.PersistMode.DEFAULT)
         changes: list[str] = []
         try:
             try:

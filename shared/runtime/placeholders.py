@@ -7,7 +7,7 @@ WORDS = re.compile(
     r"(?<![a-z])(change|replace)[-_ ]?(me|this)(?![a-z])|place[-_ ]?holder|insert[-_ ]|your[-_ ]"
     r"|\A(example|secret|password|todo|none|null)\Z"
     r"|\A<.*>\Z|\A\$\{.*\}\Z"
-    r"|\A(?P<one>.)(?P=one)*=*\Z",  # one character, however often
+    r"|\A(?P<one>.)(?P=one){2,}=*\Z",  # one character over and over
     re.IGNORECASE | re.DOTALL,
 )
 

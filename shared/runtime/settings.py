@@ -34,7 +34,8 @@ class SecretFiles(SecretsSettingsSource):
 class Configuration(BaseSettings):
     """Read from the environment and from files of secrets.
 
-    An empty variable counts as unset. A secret that was left as an example writes it is refused.
+    An empty variable counts as unset. A secret of our own that was left as an example
+    writes it is refused.
     No value stands in an error's text.
     """
 
@@ -74,9 +75,12 @@ class Configuration(BaseSettings):
         return self
 
     def _secrets(self) -> Iterator[tuple[str, str]]:
+        """Our own, which must be set. Keys of others need not be secret: servers of models that
+        ask for none are given any word.
+        """
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
-            if isinstance(value, SecretStr):
+            if field.is_required() and isinstance(value, SecretStr):
                 yield _variable(name, field.validation_alias), value.get_secret_value()
 
 

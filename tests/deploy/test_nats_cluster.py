@@ -16,7 +16,7 @@ import nats
 import pytest
 from nats.aio.client import Client
 
-from shared.adapters.topology import ensure_streams
+from shared.adapters.topology import STREAMS, ensure_streams
 from shared.cli.init import BROKERS, init
 from shared.embedded.loopback import status
 from shared.embedded.ports import LOOPBACK, keep_ports
@@ -119,8 +119,10 @@ async def test_what_was_acknowledged_survives_the_loss_of_the_leader(brokers: Br
 
     try:
         await patiently(streams)
+        for stream in STREAMS:
+            found = await patiently(partial(js.stream_info, str(stream.name)))
+            assert found.config.num_replicas == BROKERS
         info = await patiently(partial(js.stream_info, "EVENTS"))
-        assert info.config.num_replicas == BROKERS
         for n in range(20):
             await patiently(partial(append, n))
         assert info.cluster
@@ -130,6 +132,6 @@ async def test_what_was_acknowledged_survives_the_loss_of_the_leader(brokers: Br
         await patiently(partial(append, 20))
         state = (await patiently(partial(js.stream_info, "EVENTS"))).state
         assert state.messages == 21
-        await patiently(streams)
+        await patiently(streams)  # so services can start
     finally:
         await client.close()
