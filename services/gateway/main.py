@@ -121,6 +121,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     secrets = settings.jwt_secret.get_secret_value().split(",")
     signed = SignedWebTokens(secrets, access_seconds=60 * settings.jwt_expire_minutes)
     counters = SharedCounters(platform.client)
+
     async def postgres() -> str:
         async with platform.engine.connect() as db:
             version = await db.scalar(text("show server_version"))

@@ -10,9 +10,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from services.gateway.http.app import create_app
 from shared.adapters.topology import JOB_PARTITIONS
 from shared.cli.init import init
+from tests.architecture.routes import application
 from tests.deploy.compose import OURS, ROOT, services
 from tests.deploy.image import VERSION, environment
 from tests.deploy.known import names, settings_of, unknown
@@ -48,8 +48,7 @@ def docs(request: pytest.FixtureRequest) -> list[Doc]:
 
 def routes() -> set[str]:
     """Paths that the gateway answers."""
-    app = create_app(object(), allowed_origins=[])  # type: ignore[arg-type]  # only its table is read
-    return set(app.openapi()["paths"])
+    return set(application().openapi()["paths"])
 
 
 def size(text: str) -> float:
