@@ -4,6 +4,7 @@ import uuid
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import nats.errors
@@ -140,9 +141,16 @@ class EventLog:
         return str((await self._info()).created)
 
     async def read(
-        self, after: int, subjects: Sequence[str], *, batch: int = 500
+        self,
+        after: int,
+        subjects: Sequence[str],
+        *,
+        batch: int = 500,
+        since: datetime | None = None,
     ) -> AsyncGenerator[Batch, None]:
         """Everything behind `after` that matches, in order, then what comes; never ends.
+
+        With `since`, what was stored from then on; `after` does not count.
 
         The first batch is empty and tells how much there is to read; each other holds up to
         `batch` events, or more where one append stored more: what was appended together is read
@@ -154,8 +162,13 @@ class EventLog:
         config = api.ConsumerConfig(
             name=name,
             filter_subjects=list(subjects),
-            deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE,
-            opt_start_seq=after + 1,
+            deliver_policy=(
+                api.DeliverPolicy.BY_START_SEQUENCE
+                if since is None
+                else api.DeliverPolicy.BY_START_TIME
+            ),
+            opt_start_seq=after + 1 if since is None else None,
+            opt_start_time=since,
             ack_policy=api.AckPolicy.NONE,
             mem_storage=True,
             num_replicas=1,
@@ -183,10 +196,16 @@ class EventLog:
             await pull.stop()
 
     async def history(
-        self, after: int, subjects: Sequence[str], *, batch: int = 500
+        self,
+        after: int,
+        subjects: Sequence[str],
+        *,
+        batch: int = 500,
+        since: datetime | None = None,
     ) -> AsyncGenerator[Sequence[Recorded[Event]], None]:
-        """What lies behind `after` now, in batches, and then the end."""
-        async with aclosing(self.read(after, subjects, batch=batch)) as batches:
+        """What lies behind `after`, or was stored since `since`, in batches, and then the end."""
+        reader = self.read(after, subjects, batch=batch, since=since)
+        async with aclosing(reader) as batches:
             async for found in batches:
                 if found.records:
                     yield found.records

@@ -224,9 +224,12 @@ def job_consumer(service: str, partition: int) -> api.ConsumerConfig:
 
 
 def reaction_consumer(
-    service: str, name: str, events: Sequence[tuple[str, str]]
+    service: str, name: str, events: Sequence[tuple[str, str]], *, in_order: bool = False
 ) -> api.ConsumerConfig:
-    """A durable over the log for one reaction; `events` are pairs of aggregate and event name."""
+    """A durable over the log for one reaction; `events` are pairs of aggregate and event name.
+
+    With `in_order` no event is given out before the one before it is settled.
+    """
     return api.ConsumerConfig(
         durable_name=f"{service}-{name}",
         filter_subjects=[f"evt.*.{aggregate}.*.{event}" for aggregate, event in events],
@@ -234,7 +237,7 @@ def reaction_consumer(
         deliver_policy=api.DeliverPolicy.ALL,
         ack_wait=15,
         max_deliver=-1,
-        max_ack_pending=1000,
+        max_ack_pending=1 if in_order else 1000,
     )
 
 

@@ -207,9 +207,13 @@ class Service:
         *,
         concurrency: int = 16,
         attempts: int = REACTION_ATTEMPTS,
+        in_order: bool = False,
         given_up: Callable[[Recorded[Any], str], Awaitable[None]] | None = None,
     ) -> None:
-        """Do `reaction` for every such fact, at least once, in order per aggregate."""
+        """Do `reaction` for every such fact, at least once, in order per aggregate.
+
+        With `in_order` one after another in the order of the log, whichever replica does it.
+        """
 
         async def recorded(delivery: Delivery) -> Recorded[Event]:
             try:
@@ -233,11 +237,11 @@ class Service:
         pairs = [(event.aggregate, event.name) for event in to]
         self._consume(
             "EVENTS",
-            reaction_consumer(self.name, name, pairs),
+            reaction_consumer(self.name, name, pairs, in_order=in_order),
             handle,
             give_up,
             key=_aggregate_key,
-            concurrency=concurrency,
+            concurrency=1 if in_order else concurrency,
             max_attempts=attempts,
         )
 

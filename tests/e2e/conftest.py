@@ -11,7 +11,9 @@ from tests.harness import Installation, Tenant, reachable
 
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    running = Installation(reachable(tmp_path_factory, "shared")).start()
+    # Webhooks are tried again after 0.1, 6 and 36 seconds.
+    env = {"MINIRAG_WEBHOOK_PACE": "0.02"}
+    running = Installation(reachable(tmp_path_factory, "shared"), env=env).start()
     yield running
     assert running.stop() == 0, "".join(running.output)
 

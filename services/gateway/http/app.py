@@ -23,6 +23,8 @@ from services.gateway.http import (
     users,
     widget_keys,
     widget_sessions,
+    webhook_deliveries,
+    webhooks,
 )
 from services.gateway.http.authentication import Authenticator
 from services.gateway.http.context import Gateway, StillRunning
@@ -55,6 +57,8 @@ ROUTES = (
     chats,
     widget_keys,
     widget_sessions,
+    webhooks,
+    webhook_deliveries,
     system,
     pages,
 )

@@ -42,6 +42,8 @@ OWNERS = {
     "source": "ingest",
     "bot_profile": "chat",
     "chat": "chat",
+    "webhook_endpoint": "webhooks",
+    "delivery": "webhooks",
 }
 """Which service owns an aggregate."""
 
