@@ -40,7 +40,7 @@ lock: $(STAMP) ## Resolve requirements.lock anew
 schemas: $(STAMP) ## Release the schemas of new messages
 	$(BIN)/python -m tests.architecture.release_schemas
 
-docs: $(STAMP) ## Write docs/messages.md and docs/configuration.md anew
+docs: $(STAMP) ## Write the generated pages of docs anew
 	$(BIN)/python -m docs.generate
 
 bench: $(STAMP) ## The figures of docs/figures.md

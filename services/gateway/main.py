@@ -159,6 +159,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
             streams=settings.streams_at_once,
         ),
         allowed_origins=[origin.strip() for origin in settings.allowed_origins.split(",")],
+        event_log=platform.event_log,
     )
     config = uvicorn.Config(
         app,

@@ -1,5 +1,6 @@
 """The event log on JetStream: optimistic appends, all or none, and reads."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
@@ -147,10 +148,12 @@ class EventLog:
         *,
         batch: int = 500,
         since: datetime | None = None,
+        idle: float | None = None,
     ) -> AsyncGenerator[Batch, None]:
         """Everything behind `after` that matches, in order, then what comes; never ends.
 
-        With `since`, what was stored from then on; `after` does not count.
+        With `since`, what was stored from then on; `after` does not count. With `idle`, an empty
+        batch whenever nothing came for so many seconds.
 
         The first batch is empty and tells how much there is to read; each other holds up to
         `batch` events, or more where one append stored more: what was appended together is read
@@ -184,7 +187,12 @@ class EventLog:
             yield Batch([], info.num_pending or 0)
             records: list[Recorded[Event]] = []
             while True:
-                messages = await pull.get(batch)
+                try:
+                    async with asyncio.timeout(idle):
+                        messages = await pull.get(batch)
+                except TimeoutError:
+                    yield Batch([], 0)
+                    continue
                 pending = int(messages[-1].reply.split(".")[8])
                 records += [await self._recorded(message) for message in messages]
                 whole = _whole(records) if pending else len(records)

@@ -25,6 +25,7 @@ ANONYMOUS = {
     "GET /v1/system/health": "part of the public contract; tells no address",
     "GET /dashboard": "a page that holds no data",
     "GET /openapi.json": "the description of the interface",
+    "GET /asyncapi.json": "the description of the interface",
     "GET /docs": "the description of the interface",
     "GET /docs/{name}": "what the descriptions are made of",
     "GET /redoc": "the description of the interface",

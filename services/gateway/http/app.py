@@ -13,6 +13,7 @@ from services.gateway.http import (
     bot_profiles,
     chat,
     chats,
+    events,
     exports,
     pages,
     source_families,
@@ -59,6 +60,7 @@ ROUTES = (
     widget_sessions,
     webhooks,
     webhook_deliveries,
+    events,
     system,
     pages,
 )

@@ -21,6 +21,7 @@ from services.gateway.ports import FrameSource, Passwords, Principal, SignedToke
 from services.gateway.queries import IdentityQueries
 from services.gateway.reactions import TokenUses
 from shared.adapters.blobs import Blobs
+from shared.adapters.event_log import EventLog
 from shared.adapters.vault import Vault
 from shared.contracts.base import Command, Done, Message, Metadata, Question
 from shared.contracts.chat import ChatScope
@@ -108,6 +109,7 @@ class Gateway:
     session_days: int
     health: Callable[[], Awaitable[ServiceHealth]]
     """How this very gateway does."""
+    event_log: EventLog
 
 
 class StillRunning(Exception):

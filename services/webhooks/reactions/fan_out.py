@@ -19,8 +19,10 @@ from shared.contracts.webhooks import (
 from shared.kernel.ids import derived_id
 
 Subscribed = Callable[[str, str, int], Awaitable[Sequence[str]]]
-BEFORE = timedelta(minutes=1)
-"""Events are stored a little after they happened; so much earlier is looked for them."""
+SKEW = timedelta(minutes=1)
+"""Between the clocks of a gateway and the broker."""
+LATE = timedelta(days=7)
+"""A command waits so long for its owner at most, and its events tell when it was given."""
 
 
 class History(Protocol):
@@ -71,13 +73,13 @@ class Replay:
         # What happens from now on is delivered anyhow.
         until = min(event.until, recorded.at)
         async with aclosing(
-            self._history(0, subjects, since=event.since - BEFORE)  # type: ignore[type-var]  # an async generator, which `aclosing` wants
+            self._history(0, subjects, since=event.since - SKEW)  # type: ignore[type-var]  # an async generator, which `aclosing` wants
         ) as batches:
             async for batch in batches:
                 for past in batch:
                     if event.since <= past.at < until:
                         await self._again(past, event.webhook_id, recorded.metadata)
-                if batch[-1].at > until + BEFORE:
+                if batch[-1].at > until + LATE:
                     return
 
     async def _again(self, past: Recorded[Event], webhook_id: str, cause: Metadata) -> None:
