@@ -131,11 +131,16 @@ class TestPages:
                 assert address.startswith(("/", "#", "data:")), address
                 if address.startswith("/docs/"):
                     assert anybody.get(address).status_code == 200
-        scripts = answer.text.count("<script>")
+        scripts = sum(answer.text.count(tag) for tag in ("<script>", '<script type="importmap">'))
         assert policy.split("script-src")[1].split(";")[0].count("'sha256-") == scripts
 
     def test_there_is_no_way_out_of_the_folder(self, anybody: httpx.Client) -> None:
-        for path in ("/docs/..%2fcore.py", "/docs/%2e%2e/core.py", "/dashboard//etc/hostname"):
+        for path in (
+            "/docs/..%2fcore.py",
+            "/docs/%2e%2e/core.py",
+            "/dashboard/assets/0/..%2fhttp%2fapp.py",
+            "/dashboard/assets/0//etc/hostname",
+        ):
             assert anybody.get(path).status_code == 404
 
 

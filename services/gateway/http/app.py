@@ -1,6 +1,6 @@
 """The HTTP application: routes, problems, limits, CORS."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fastapi import FastAPI, Request
@@ -20,6 +20,7 @@ from services.gateway.http import (
     sources,
     system,
     tenants,
+    ui,
     uploads,
     users,
     widget_keys,
@@ -102,6 +103,7 @@ def create_app(
     replays: Replays,
     limits: Limits,
     allowed_origins: Sequence[str],
+    demo_key: Callable[[], str | None] = lambda: None,
 ) -> FastAPI:
     """The application over an open gateway."""
     app = Described(
@@ -113,6 +115,7 @@ def create_app(
     )
     app.state.gateway = gateway
     app.state.health = system.HealthProbe()
+    app.router.routes.extend(ui.routes(demo_key))
     for module in ROUTES:
         app.include_router(module.router)
     problem.install(app)

@@ -73,37 +73,14 @@ def _redoc() -> str:
     return bytes(page.body).decode()
 
 
-FRONT_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>MiniRAG</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>
-:root { color-scheme: light dark }
-body { font: 1rem/1.6 system-ui, sans-serif; max-width: 44rem; margin: 3rem auto; padding: 0 1rem }
-code, pre { background: color-mix(in srgb, currentColor 8%, transparent); border-radius: 6px }
-code { padding: .1em .3em } pre { padding: 1rem; overflow: auto } pre code { background: none }
-</style></head><body><main>
-<h1>MiniRAG is running</h1>
-<p>Ask the demo bot from a terminal:</p>
-<pre><code>minirag ask "What happens if a service crashes while it ingests a document?"</code></pre>
-<p>The HTTP interface is described at <a href="/docs">/docs</a>; how every part does stands at
-<a href="/v1/system/health">/v1/system/health</a>.</p>
-</main></body></html>
-"""
 SWAGGER = _swagger()
 REDOC = _redoc()
 # Both write styles into the page while they run; scripts stay bound to their hashes.
 LOOSE_STYLES = "style-src 'self' 'unsafe-inline'"
 HTML: dict[str, str] = {
-    "/dashboard": policy(FRONT_PAGE),
     "/docs": policy(SWAGGER, LOOSE_STYLES),
     "/redoc": policy(REDOC, LOOSE_STYLES, "worker-src blob:"),
 }
-
-
-@router.get("/dashboard")
-async def dashboard() -> HTMLResponse:
-    """Where to go from here."""
-    return _page("/dashboard", FRONT_PAGE)
 
 
 @router.get("/docs")
