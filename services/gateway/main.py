@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 
 import uvicorn
 from sqlalchemy import text
@@ -158,6 +159,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
             requests=settings.requests_at_once,
             streams=settings.streams_at_once,
         ),
+        demo_key=partial(_demo_key, settings.demo_widget_key_file),
         allowed_origins=[origin.strip() for origin in settings.allowed_origins.split(",")],
         event_log=platform.event_log,
     )
@@ -185,6 +187,12 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
 
     service.serves(serve)
     return service
+
+
+async def _demo_key(file: Path | None) -> str | None:
+    if file is None or not await asyncio.to_thread(file.exists):
+        return None
+    return (await asyncio.to_thread(file.read_text)).strip() or None
 
 
 async def _postgres(platform: Platform) -> str:

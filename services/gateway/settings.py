@@ -1,6 +1,7 @@
 """What an operator can change about the gateway."""
 
 from ipaddress import ip_network
+from pathlib import Path
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -53,6 +54,8 @@ class Settings(ServiceSettings):
     principal_cache_seconds: float = Field(default=10, ge=0)
     """How long it is remembered at most who a credential speaks for. Changes take effect at once
     all the same; this is the bound when the broker is away."""
+    demo_widget_key_file: Path | None = None
+    """A file with the public key of the bot that `/demo` shows; without it, none."""
     drain_seconds: int = 15
     """How long open streams may go on after the order to stop."""
 

@@ -193,6 +193,7 @@ class Supervisor:
             f"\n"
             f"    API         {self._url}\n"
             f"    Dashboard   {self._url}/dashboard\n"
+            f"    Demo        {self._url}/demo\n"
             f"    Reference   {self._url}/docs\n"
             f'    Ask         {self._plan.ask} "What happens if a service crashes?"\n'
             f"\n"

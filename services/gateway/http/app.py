@@ -1,6 +1,6 @@
 """The HTTP application: routes, problems, limits, CORS."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastapi import FastAPI, Request
@@ -11,6 +11,7 @@ from services.gateway.http import (
     api_tokens,
     auth,
     bot_profiles,
+    browser_sessions,
     chat,
     chats,
     events,
@@ -48,6 +49,7 @@ LARGER_BODIES = {
 ROUTES = (
     tenants,
     auth,
+    browser_sessions,
     users,
     api_tokens,
     bot_profiles,
@@ -103,7 +105,7 @@ def create_app(
     replays: Replays,
     limits: Limits,
     allowed_origins: Sequence[str],
-    demo_key: Callable[[], str | None] = lambda: None,
+    demo_key: ui.DemoKey = ui.no_demo,
 ) -> FastAPI:
     """The application over an open gateway."""
     app = Described(

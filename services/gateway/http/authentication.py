@@ -72,7 +72,8 @@ class Authenticator:
         origin = headers.get("origin")
         if origin is not None and origin != claims.origin:
             raise NotPermitted("The session belongs to another site")
-        if not allows(key.allowed_origins, claims.origin):
+        ours = same_host(claims.origin, headers.get("host", ""))
+        if not ours and not allows(key.allowed_origins, claims.origin):
             raise NotPermitted("The site may not use this widget key any more")
         return Principal(
             kind="visitor",
@@ -89,7 +90,7 @@ class Authenticator:
 def _refuse_in_foreign_pages(principal: Principal, headers: Headers) -> None:
     """A secret that a page of another site holds is one that its visitors hold."""
     origin = headers.get("origin")
-    if origin is None or _same_host(origin, headers.get("host", "")):
+    if origin is None or same_host(origin, headers.get("host", "")):
         return
     allowed = principal.browser_tokens
     if allowed == "all" or (allowed == "bot_bound" and principal.bot_profile_id is not None):
@@ -102,7 +103,8 @@ def _refuse_in_foreign_pages(principal: Principal, headers: Headers) -> None:
     )
 
 
-def _same_host(origin: str, host: str) -> bool:
+def same_host(origin: str, host: str) -> bool:
+    """Whether a page of `origin` is one of the server that `host` names."""
     try:
         return urlsplit(origin).netloc.lower() == host.lower() != ""
     except ValueError:

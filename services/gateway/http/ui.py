@@ -9,7 +9,7 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +46,15 @@ NOT_FETCHED = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Min
 <h1>The dashboard is not installed yet</h1>
 <p>Its libraries are fetched by <code>make install</code>. The API works without them.</p></html>
 """
+
+
+DemoKey = Callable[[], Awaitable[str | None]]
+"""Names the public key of the demo bot, or None when there is none."""
+
+
+async def no_demo() -> str | None:
+    """For an installation without a demo bot."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +135,8 @@ def policy(page: str) -> str:
     )
 
 
-def routes(demo_key: Callable[[], str | None], files: Files | None = None) -> list[BaseRoute]:
-    """Everything below /dashboard, and /demo. They show what is public; the API asks who calls.
-
-    `demo_key` names the public key of the demo bot, or None when there is none.
-    """
+def routes(demo_key: DemoKey, files: Files | None = None) -> list[BaseRoute]:
+    """Everything below /dashboard, and /demo. They show what is public; the API asks who calls."""
     ui = Files() if files is None else files
     pages = {name: _page(ui, f"{name}/index.html") for name in ("app", "demo")}
     loader = _asset(LOADER, ui.text(LOADER).encode())
@@ -143,7 +149,7 @@ def routes(demo_key: Callable[[], str | None], files: Files | None = None) -> li
 
     async def demo_settings(_request: Request) -> Response:
         return Response(
-            json.dumps({"key": demo_key()}),
+            json.dumps({"key": await demo_key()}),
             media_type="application/json",
             headers={"Cache-Control": "no-store"},
         )

@@ -131,6 +131,7 @@ export class Connection {
     const path = `/v1/chat/${this.chat}/messages/${message}/feedback`;
     const response = await this.#call('PATCH', path, { body: { feedback } });
     if (!response.ok) throw await refusal(response);
+    await response.text();
   }
 
   /** The passage behind a citation, with what stands around it. */
