@@ -25,6 +25,10 @@ RUN test -n "${SERVICE}" \
 COPY shared ./shared
 COPY services/__init__.py ./services/
 COPY services/${SERVICE} ./services/${SERVICE}
+# The libraries of the dashboard and the widget; npm stays in this stage.
+RUN if [ "${SERVICE}" = gateway ]; then \
+        /uv/bin/pip install --require-hashes --only-binary :all: -r services/gateway/ui/nodejs.lock \
+        && /uv/bin/python -m shared.cli.vendor; fi
 RUN /uv/bin/uv pip install --python /opt/minirag/bin/python --no-deps \
     --build-constraints requirements.lock .
 

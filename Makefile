@@ -53,4 +53,4 @@ bench: $(STAMP) ## The figures of docs/figures.md
 	$(BIN)/python -m bench.run
 
 clean: ## Remove what was built; keeps .minirag
-	rm -rf .venv $(UI)/vendor build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv $(UI)/vendor $(UI)/.tests build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

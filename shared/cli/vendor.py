@@ -1,7 +1,8 @@
 """Fetches the browser libraries of the dashboard and the widget: `python -m shared.cli.vendor`.
 
 npm takes what its lock names, checks it against the hashes there, and runs no script of it. Of the
-packages only the files in `vendor.json` are served, and with them every licence.
+packages only the files in `vendor.json` are kept, and with them every licence: those in `vendor`
+are served, those in `.tests` serve the tests.
 """
 
 import json
@@ -17,15 +18,15 @@ RECIPE = ("package.json", "package-lock.json", ".npmrc")
 ARGUMENTS = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
 
 
-def fetch(folder: Path = UI) -> Path:
-    """Put the libraries into `folder/vendor`; whole or not at all. Returns it."""
+def fetch(folder: Path = UI) -> None:
+    """Put the libraries into the folders that `vendor.json` names; each whole or not at all."""
     with tempfile.TemporaryDirectory(prefix="minirag-ui-") as made:
         work = Path(made)
         for name in RECIPE:
             shutil.copy(folder / name, work)
         subprocess.run([*npm(), *ARGUMENTS], cwd=work, check=True)  # noqa: S603  no user input
-        wanted = json.loads((folder / "vendor.json").read_text())
-        return _take(work / "node_modules", wanted, folder / "vendor")
+        for name, wanted in json.loads((folder / "vendor.json").read_text()).items():
+            _take(work / "node_modules", wanted, folder / name)
 
 
 def npm() -> Sequence[str]:
@@ -36,8 +37,8 @@ def npm() -> Sequence[str]:
     return (found,)
 
 
-def _take(packages: Path, wanted: dict[str, list[str]], vendor: Path) -> Path:
-    beside = vendor.with_name(".vendor-part")
+def _take(packages: Path, wanted: dict[str, list[str]], into: Path) -> None:
+    beside = into.with_name(".vendor-part")
     shutil.rmtree(beside, ignore_errors=True)
     licences = []
     for package, files in wanted.items():
@@ -50,8 +51,8 @@ def _take(packages: Path, wanted: dict[str, list[str]], vendor: Path) -> Path:
             for text in sorted((packages / package).glob("LICEN[CS]E*"))
         ]
     (beside / "LICENSES.txt").write_text("\n\n".join(licences))
-    shutil.rmtree(vendor, ignore_errors=True)
-    return beside.rename(vendor)
+    shutil.rmtree(into, ignore_errors=True)
+    beside.rename(into)
 
 
 if __name__ == "__main__":
