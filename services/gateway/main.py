@@ -24,6 +24,7 @@ from services.gateway.http.app import Limits, create_app
 from services.gateway.http.authentication import Authenticator
 from services.gateway.http.context import Gateway
 from services.gateway.http.throttle import LoginLimits, LoginThrottle
+from services.gateway.http.ui import Files
 from services.gateway.http.visitors import VisitorQuotas
 from services.gateway.projections import Identity
 from services.gateway.queries import IdentityQueries
@@ -159,6 +160,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
             requests=settings.requests_at_once,
             streams=settings.streams_at_once,
         ),
+        files=await asyncio.to_thread(Files),
         demo_key=partial(_demo_key, settings.demo_widget_key_file),
         allowed_origins=[origin.strip() for origin in settings.allowed_origins.split(",")],
         event_log=platform.event_log,

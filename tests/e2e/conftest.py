@@ -1,11 +1,13 @@
 """One installation for all tests that leave it as they found it."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Browser, async_playwright
 
+from tests.e2e import browsing
 from tests.harness import Installation, Tenant, reachable
 
 
@@ -52,3 +54,17 @@ def address() -> str:
 @pytest.fixture
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return reachable(tmp_path_factory, "own")
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    if browsing.CHROMIUM is None or not browsing.has_libraries():
+        pytest.skip("needs Chromium, and the libraries that `make install` fetches")
+    async with async_playwright() as playwright:
+        running = await playwright.chromium.launch(
+            executable_path=browsing.CHROMIUM,
+            # A container lets nobody make the namespaces of Chromium's own sandbox.
+            args=["--no-sandbox", "--disable-dev-shm-usage"],
+        )
+        yield running
+        await running.close()

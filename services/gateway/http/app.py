@@ -106,8 +106,9 @@ def create_app(
     limits: Limits,
     allowed_origins: Sequence[str],
     demo_key: ui.DemoKey = ui.no_demo,
+    files: ui.Files | None = None,
 ) -> FastAPI:
-    """The application over an open gateway."""
+    """The application over an open gateway. Without `files` it reads those of this package."""
     app = Described(
         title="MiniRAG",
         version="0.1.0",
@@ -117,7 +118,7 @@ def create_app(
     )
     app.state.gateway = gateway
     app.state.health = system.HealthProbe()
-    app.router.routes.extend(ui.routes(demo_key))
+    app.router.routes.extend(ui.routes(demo_key, files or ui.Files()))
     for module in ROUTES:
         app.include_router(module.router)
     problem.install(app)

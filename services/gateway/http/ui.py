@@ -135,9 +135,8 @@ def policy(page: str) -> str:
     )
 
 
-def routes(demo_key: DemoKey, files: Files | None = None) -> list[BaseRoute]:
+def routes(demo_key: DemoKey, ui: Files) -> list[BaseRoute]:
     """Everything below /dashboard, and /demo. They show what is public; the API asks who calls."""
-    ui = Files() if files is None else files
     pages = {name: _page(ui, f"{name}/index.html") for name in ("app", "demo")}
     loader = _asset(LOADER, ui.text(LOADER).encode())
 

@@ -1,4 +1,4 @@
-/** German, by the English text. `tests/e2e/test_languages.py` tells what is missing. */
+/** German, by the English text. A test tells what is missing. */
 
 export const GERMAN = {
   // Frame
