@@ -21,6 +21,9 @@ PUBLIC = {
     ("POST", "/v1/auth/login"),
     ("POST", "/v1/auth/refresh"),
     ("POST", "/v1/auth/logout"),
+    ("POST", "/v1/auth/browser/login"),
+    ("POST", "/v1/auth/browser/refresh"),
+    ("POST", "/v1/auth/browser/logout"),
     ("POST", "/v1/widget/sessions"),
     ("GET", "/v1/system/health"),
 }
