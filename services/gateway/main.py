@@ -149,6 +149,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         signup_open=settings.signup_open,
         session_days=settings.session_days,
         health=service.health,
+        event_log=platform.event_log,
     )
     app = create_app(
         gateway,
@@ -163,7 +164,6 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         files=await asyncio.to_thread(Files),
         demo_key=partial(_demo_key, settings.demo_widget_key_file),
         allowed_origins=[origin.strip() for origin in settings.allowed_origins.split(",")],
-        event_log=platform.event_log,
     )
     config = uvicorn.Config(
         app,

@@ -11,7 +11,6 @@ COMMAND = {"MINIRAG_SECRETS_DIR", "MINIRAG_SERVICE"}
 """Read before any settings are."""
 
 THIRD_PARTY = {
-    "FORWARDED_ALLOW_IPS": "uvicorn: whose X-Forwarded-For is believed",
     "AWS_REGION": "obstore: where the bucket is",
     "HOME": "libraries that look for a cache",
     "PATH": "the shell's",

@@ -24,10 +24,10 @@ from services.gateway.http import (
     ui,
     uploads,
     users,
-    widget_keys,
-    widget_sessions,
     webhook_deliveries,
     webhooks,
+    widget_keys,
+    widget_sessions,
 )
 from services.gateway.http.authentication import Authenticator
 from services.gateway.http.context import Gateway, StillRunning
