@@ -1,6 +1,7 @@
 """The one door is closed, and says what it can answer."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -19,6 +20,25 @@ DOCUMENTED = [route for route in ROUTES if route.path in DOCUMENT["paths"]]
 
 def every(found: list[Route]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("route", found, ids=lambda route: route.name)
+
+
+def _taken(document: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Ids among the parameters and in the bodies that routes take, with their schemas."""
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            for one in operation.get("parameters", ()):
+                if one["name"].endswith("_id"):
+                    yield f"{method} {path} {one['name']}", one["schema"]
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                for name, schema in _properties(content["schema"]):
+                    if name.endswith("_id"):
+                        yield f"{method} {path} {name}", schema
+
+
+def _properties(schema: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    name = schema.get("$ref", "").rpartition("/")[2]
+    found = DOCUMENT["components"]["schemas"][name] if name else schema
+    yield from found.get("properties", {}).items()
 
 
 def declared(route: Route) -> dict[str, Any]:
@@ -82,6 +102,12 @@ class TestEveryDocumentedRoute:
 
 
 class TestTheDescription:
+    def test_calls_every_id_from_a_client_a_uuid(self) -> None:
+        """What is none is then refused by its place, before anybody is asked about it."""
+        taken = dict(_taken(DOCUMENT))
+        assert len(taken) > 20
+        assert {name for name, schema in taken.items() if "uuid" not in json.dumps(schema)} == set()
+
     def test_points_to_nothing_that_is_not_there(self) -> None:
         text = json.dumps(DOCUMENT)
         wanted = {piece.split('"')[0] for piece in text.split('"$ref": "#/components/schemas/')[1:]}

@@ -58,6 +58,37 @@ class TestErrors:
         assert answer.status_code == 422
         assert answer.json()["detail"][0]["type"] == "model_attributes_type"
 
+    @pytest.mark.parametrize(
+        ("method", "path", "body", "loc"),
+        [
+            ("GET", "/v1/sources/nope", None, ["path", "source_id"]),
+            ("DELETE", "/v1/bot-profiles/nope", None, ["path", "bot_profile_id"]),
+            ("GET", "/v1/sources?bot_profile_id=nope", None, ["query", "bot_profile_id"]),
+            ("GET", "/v1/chat?bot_profile_id=nope", None, ["query", "bot_profile_id"]),
+            ("POST", "/v1/chat", {"bot_profile_id": "nope"}, ["body", "bot_profile_id"]),
+            ("POST", "/v1/sources", {"parent_id": "nope"}, ["body", "parent_id"]),
+        ],
+    )
+    def test_what_is_no_id_is_refused_with_its_place(
+        self, tenant: Tenant, method: str, path: str, body: Any, loc: list[str]
+    ) -> None:
+        answer = tenant.http.request(method, path, json=body)
+        assert answer.status_code == 422
+        assert ["uuid_parsing", loc] in [
+            [one["type"], one["loc"]] for one in answer.json()["detail"]
+        ]
+
+    @pytest.mark.parametrize(
+        ("path", "field", "limit"),
+        [("/v1/bot-profiles", "name", 255), ("/v1/chat", "message", 32_000)],
+    )
+    def test_a_text_that_is_too_long_is_told_so_as_a_text(
+        self, tenant: Tenant, path: str, field: str, limit: int
+    ) -> None:
+        answer = tenant.http.post(path, json={field: "x" * (limit + 1)})
+        found = {one["loc"][-1]: one for one in answer.json()["detail"]}[field]
+        assert (found["type"], found["ctx"]) == ("string_too_long", {"max_length": limit})
+
     def test_unknown_paths_and_methods(self, tenant: Tenant) -> None:
         answer = tenant.http.get("/v1/nothing")
         assert (answer.status_code, answer.json()["detail"]) == (404, "Not Found")

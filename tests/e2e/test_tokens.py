@@ -54,7 +54,7 @@ class TestLife:
     def test_an_unknown_or_foreign_one_is_not_there(
         self, tenant: Tenant, other_tenant: Tenant
     ) -> None:
-        for token_id in (str(uuid.uuid4()), issue(other_tenant)["id"], "*"):
+        for token_id in (str(uuid.uuid4()), issue(other_tenant)["id"]):
             answer = tenant.http.delete(f"/v1/api-tokens/{token_id}")
             assert answer.status_code == 404
             assert answer.json()["detail"] == "Token not found"

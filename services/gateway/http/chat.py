@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from services.gateway.http import relay
-from services.gateway.http.context import Caller, CallerDep, Text, Timestamp, checked_id
+from services.gateway.http.context import Caller, CallerDep, Id, Text, Timestamp
 from shared.contracts.chat import AskQuestion, CitationText, GetCitation, GetTurn, TurnView
 from shared.kernel.errors import InvalidCommand, NotAuthenticated, NotFound
 from shared.kernel.ids import derived_id
@@ -23,9 +23,9 @@ HEARTBEAT_EVERY = 5
 
 
 class ChatIn(BaseModel):
-    bot_profile_id: str
+    bot_profile_id: Id
     message: Annotated[Text, Field(min_length=1, max_length=32_000)]
-    chat_id: str | None = None
+    chat_id: Id | None = None
     stream: bool = False
 
 
@@ -110,9 +110,9 @@ async def chat(body: ChatIn, caller: CallerDep) -> Any:
     command = AskQuestion(
         chat_id=derived_id("chat", caller.tenant_id, turn_id)
         if body.chat_id is None
-        else checked_id(body.chat_id, NotFound("Chat session not found")),
+        else body.chat_id,
         turn_id=turn_id,
-        bot_profile_id=checked_id(body.bot_profile_id, unknown),
+        bot_profile_id=body.bot_profile_id,
         new_chat=new_chat,
         question=body.message,
         visitor_id=scope.visitor_id if scope else None,
@@ -135,26 +135,24 @@ async def chat(body: ChatIn, caller: CallerDep) -> Any:
     responses=responses(NotAuthenticated, NotFound),
 )
 async def resume(
-    turn_id: str, caller: CallerDep, last_event_id: Annotated[str | None, Header()] = None
+    turn_id: Id, caller: CallerDep, last_event_id: Annotated[str | None, Header()] = None
 ) -> Response:
     """Go on with a stream behind `Last-Event-ID`, or see it from the beginning."""
-    checked = checked_id(turn_id, NotFound("Turn not found"))
-    turn = await caller.ask(GetTurn(turn_id=checked, scope=caller.chat_scope), TurnView)
+    turn = await caller.ask(GetTurn(turn_id=turn_id, scope=caller.chat_scope), TurnView)
     after = int(last_event_id) if last_event_id and last_event_id.isdigit() else 0
     first = sse.encode("turn", {"turn_id": turn_id, "chat_id": turn.chat_id}, 0)
     return _stream(caller, turn_id, after, b"" if after else first)
 
 
 @router.get("/citations/{citation_id}", responses=responses(NotAuthenticated, NotFound))
-async def citation(citation_id: str, caller: CallerDep) -> CitationTextOut:
+async def citation(citation_id: Id, caller: CallerDep) -> CitationTextOut:
     """The passage a citation points to, in exactly the revision it was quoted from."""
-    checked = checked_id(citation_id, NotFound("Citation not found"))
-    question = GetCitation(citation_id=checked, scope=caller.chat_scope)
+    question = GetCitation(citation_id=citation_id, scope=caller.chat_scope)
     found = await caller.ask(question, CitationText)
     return CitationTextOut.model_validate(found.model_dump())
 
 
-def _stream(caller: Caller, turn_id: str, after: int, first: bytes) -> StreamingResponse:
+def _stream(caller: Caller, turn_id: Id, after: int, first: bytes) -> StreamingResponse:
     async def body() -> AsyncIterator[bytes]:
         if first:
             yield first
