@@ -1,7 +1,6 @@
 """The one door is closed, and says what it can answer."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -10,7 +9,7 @@ import pytest
 from services.gateway.http.reference import Described
 from shared.kernel.errors import NotFound, Unavailable
 from shared.web.problem import MEDIA_TYPE, STATUS
-from tests.architecture.routes import ANONYMOUS, Route, application, reads, routes
+from tests.architecture.routes import ANONYMOUS, Route, application, changes, ids, reads, routes
 
 APP = application()
 ROUTES = routes(APP)
@@ -20,25 +19,6 @@ DOCUMENTED = [route for route in ROUTES if route.path in DOCUMENT["paths"]]
 
 def every(found: list[Route]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("route", found, ids=lambda route: route.name)
-
-
-def _taken(document: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Ids among the parameters and in the bodies that routes take, with their schemas."""
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            for one in operation.get("parameters", ()):
-                if one["name"].endswith("_id"):
-                    yield f"{method} {path} {one['name']}", one["schema"]
-            for content in operation.get("requestBody", {}).get("content", {}).values():
-                for name, schema in _properties(content["schema"]):
-                    if name.endswith("_id"):
-                        yield f"{method} {path} {name}", schema
-
-
-def _properties(schema: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    name = schema.get("$ref", "").rpartition("/")[2]
-    found = DOCUMENT["components"]["schemas"][name] if name else schema
-    yield from found.get("properties", {}).items()
 
 
 def declared(route: Route) -> dict[str, Any]:
@@ -104,9 +84,9 @@ class TestEveryDocumentedRoute:
 class TestTheDescription:
     def test_calls_every_id_from_a_client_a_uuid(self) -> None:
         """What is none is then refused by its place, before anybody is asked about it."""
-        taken = dict(_taken(DOCUMENT))
+        taken = ids(APP)
         assert len(taken) > 20
-        assert {name for name, schema in taken.items() if "uuid" not in json.dumps(schema)} == set()
+        assert [one for one in taken if "uuid" not in json.dumps(one.schema)] == []
 
     def test_points_to_nothing_that_is_not_there(self) -> None:
         text = json.dumps(DOCUMENT)
@@ -126,6 +106,19 @@ class TestTheListsForOtherTests:
         names = {route.name for route in reads()}
         assert "GET /v1/sources/{source_id}" in names
         assert "GET /v1/sources" not in names
+
+    def test_changes_are_the_same_for_other_methods(self) -> None:
+        names = {route.name for route in changes()}
+        assert "POST /v1/sources/{source_id}/ingest" in names
+        assert "POST /v1/sources" not in names
+        assert not any(name.startswith("GET") for name in names)
+
+    def test_ids_are_found_wherever_a_client_sends_them(self) -> None:
+        found = {(one.route, one.name, one.place) for one in ids(APP)}
+        assert ("GET /v1/sources", "parent_id", "query") in found
+        assert ("POST /v1/chat", "chat_id", "body") in found
+        assert ("GET /v1/sources/{source_id}", "source_id", "path") in found
+        assert ("POST /v1/sources/upload", "parent_id", "body") in found
 
     def test_mentioned_errors_are_found_in_helpers_too(self) -> None:
         by_name = {route.name: route for route in ROUTES}
