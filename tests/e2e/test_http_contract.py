@@ -53,6 +53,20 @@ class TestErrors:
         first = answer.json()["detail"][0]
         assert (first["type"], first["loc"]) == ("json_invalid", ["body", 9])
 
+    @pytest.mark.parametrize(
+        ("content", "offset"),
+        [(b'{"name": "\xff"}', 10), (b"[" * 100_000 + b"]" * 100_000, 0)],
+        ids=["no UTF-8", "too deep"],
+    )
+    def test_what_is_json_by_no_means_is_told_likewise(
+        self, tenant: Tenant, content: bytes, offset: int
+    ) -> None:
+        headers = {"Content-Type": "application/json"}
+        answer = tenant.http.post("/v1/bot-profiles", content=content, headers=headers)
+        assert answer.status_code == 422
+        first = answer.json()["detail"][0]
+        assert (first["type"], first["loc"]) == ("json_invalid", ["body", offset])
+
     def test_json_needs_its_content_type(self, tenant: Tenant) -> None:
         answer = tenant.http.post("/v1/bot-profiles", content=b'{"name": "n"}')
         assert answer.status_code == 422
@@ -94,7 +108,9 @@ class TestErrors:
         assert (answer.status_code, answer.json()["detail"]) == (404, "Not Found")
         answer = tenant.http.put("/v1/bot-profiles", json={})
         assert (answer.status_code, answer.json()["detail"]) == (405, "Method Not Allowed")
-        assert "POST" in answer.headers["allow"] or "GET" in answer.headers["allow"]
+        assert answer.headers["allow"] == "GET, POST"
+        answer = tenant.http.put(f"/v1/sources/{tenant.id}", json={})
+        assert answer.headers["allow"] == "DELETE, GET, PATCH"
 
     def test_unknown_fields_and_parameters_are_passed_over(self, tenant: Tenant) -> None:
         answer = tenant.http.post("/v1/bot-profiles?x=1", json={"name": "n", "more": [1]})

@@ -68,6 +68,7 @@ class TestLife:
             {"scopes": ["everything"]},
             {"expires_at": "yesterday"},
             {"expires_at": "2020-01-01T00:00:00Z"},
+            {"expires_at": "9999-12-31T23:59:59-12:00"},
             {"bot_profile_id": str(uuid.UUID(int=7))},
             {"bot_profile_id": "a.b"},
         ],

@@ -77,6 +77,7 @@ class TestKeys:
             {"allowed_origins": ["https://*"]},
             {"allowed_origins": ["https://a.*.example"]},
             {"quotas": {"questions_per_day": 0}},
+            {"quotas": {"questions_per_visitor_hour": 2**65}},
         ],
     )
     def test_what_does_not_fit_is_refused(

@@ -22,7 +22,10 @@ UNKNOWN_BOT = "Bot profile not found or belongs to a different tenant"
 
 
 def _utc(at: datetime) -> datetime:
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    try:
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("is beyond the calendar") from error
 
 
 class ApiTokenIn(BaseModel):

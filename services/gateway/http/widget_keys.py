@@ -28,7 +28,19 @@ from shared.web.problem import responses
 router = APIRouter(prefix="/v1/widget/keys", tags=["widget"])
 
 Origins = Annotated[list[Annotated[Text, Field(max_length=255)]], Field(max_length=100)]
+Quota = Annotated[int, Field(ge=1, le=1_000_000_000)] | None
+DEFAULTS = WidgetQuotas()
 REFUSALS = responses(NotAuthenticated, NotPermitted, NotFound, Conflict, InvalidCommand)
+
+
+class QuotasIn(BaseModel):
+    """How much a key gives, at most. Null is no limit."""
+
+    questions_per_day: Quota = DEFAULTS.questions_per_day
+    """For all visitors together."""
+    questions_per_visitor_hour: Quota = DEFAULTS.questions_per_visitor_hour
+    questions_per_address_hour: Quota = DEFAULTS.questions_per_address_hour
+    sessions_per_address_hour: Quota = DEFAULTS.sessions_per_address_hour
 
 
 class WidgetKeyIn(BaseModel):
@@ -36,13 +48,13 @@ class WidgetKeyIn(BaseModel):
     bot_profile_id: Id
     allowed_origins: Origins = Field(default_factory=list)
     """`https://shop.example`, or `https://*.example.com` for all its subdomains; none: no page."""
-    quotas: WidgetQuotas = WidgetQuotas()
+    quotas: QuotasIn = QuotasIn()
 
 
 class WidgetKeyPatch(BaseModel):
     name: Annotated[Text, Field(max_length=255)] = ""
     allowed_origins: Origins = Field(default_factory=list)
-    quotas: WidgetQuotas = WidgetQuotas()
+    quotas: QuotasIn = QuotasIn()
 
 
 class WidgetKeyOut(BaseModel):
@@ -71,7 +83,7 @@ async def create(body: WidgetKeyIn, caller: AdminDep) -> WidgetKeyOut:
             settings=WidgetKeySettings(
                 key_name=body.name,
                 allowed_origins=tuple(body.allowed_origins),
-                quotas=body.quotas,
+                quotas=_quotas(body.quotas),
             ),
         )
     )
@@ -100,7 +112,7 @@ async def patch(key_id: Id, body: WidgetKeyPatch, caller: AdminDep) -> WidgetKey
             key_id=key_id,
             key_name=body.name if "name" in sent else None,
             allowed_origins=tuple(body.allowed_origins) if "allowed_origins" in sent else None,
-            quotas=body.quotas if "quotas" in sent else None,
+            quotas=_quotas(body.quotas) if "quotas" in sent else None,
         )
     )
     return _out(await caller.gateway.identity.widget_key(caller.tenant_id, key_id))
@@ -110,6 +122,10 @@ async def patch(key_id: Id, body: WidgetKeyPatch, caller: AdminDep) -> WidgetKey
 async def revoke(key_id: Id, caller: AdminDep) -> None:
     """Revoke a key and all its sessions. Repeating it changes nothing."""
     await caller.order(RevokeWidgetKey(key_id=key_id))
+
+
+def _quotas(sent: QuotasIn) -> WidgetQuotas:
+    return WidgetQuotas.model_validate(sent.model_dump())
 
 
 def _out(key: WidgetKeyView) -> WidgetKeyOut:
