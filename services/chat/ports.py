@@ -55,6 +55,8 @@ class Point:
     heading: str | None
     dense: bytes
     sparse: Sparse
+    language: str | None = None
+    page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class Hit:
     heading: str | None
     score: float
     similarity: float
+    page: int | None = None
 
 
 class VectorIndex(Protocol):

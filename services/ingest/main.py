@@ -55,6 +55,12 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     """The service, not yet running."""
     workers = WorkerPool(settings.workers, idle_seconds=settings.worker_idle_seconds)
     stack.push_async_callback(workers.aclose)
+    readers = WorkerPool(
+        settings.workers,
+        idle_seconds=settings.worker_idle_seconds,
+        memory_bytes=settings.document_memory_mb * 1024 * 1024,
+    )
+    stack.push_async_callback(readers.aclose)
     http = await stack.enter_async_context(
         egress_client(allow_loopback=settings.egress_allow_loopback, timeout=FETCH_SECONDS)
     )
@@ -68,6 +74,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
 
     service = Service(platform)
     service.runs(workers.reap)
+    service.runs(readers.reap)
     store = service.keeps(SOURCES)
     queries = SourceQueries(store)
     service.takes(
@@ -88,7 +95,9 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         execute=service.execute,
         current=service.current,
         fetcher=HttpFetcher(http),
-        documents=PooledDocuments(workers),
+        documents=PooledDocuments(
+            readers, ocr_languages=settings.ocr_languages, tessdata=settings.tessdata
+        ),
         embedder=PooledEmbedder(workers),
         remote=NyxcoreKnowledge(with_token),
         secret=platform.vault.get,

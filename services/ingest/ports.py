@@ -31,6 +31,8 @@ class Extracted:
     title: str | None
     language: str | None
     """ISO 639-1, or None if it cannot be told."""
+    pages: tuple[tuple[int, int], ...] = ()
+    """Where in the text which page begins: offset and number, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,10 @@ class Span:
     start: int
     end: int
     heading: str | None = None
+    page: int | None = None
+    """The page it begins on, for documents that have pages."""
+    language: str | None = None
+    """ISO 639-1; that of the document where a chunk is too short to tell."""
 
 
 class FetchFailed(Exception):
@@ -75,7 +81,7 @@ class Documents(Protocol):
         """
         ...
 
-    async def split(self, text: str, *, max_chars: int, overlap: int) -> list[Span]:
+    async def split(self, document: Extracted, *, max_chars: int, overlap: int) -> list[Span]:
         """Chunks of at most `max_chars` characters, on semantic boundaries, in order."""
         ...
 

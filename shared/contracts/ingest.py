@@ -15,13 +15,29 @@ RefreshSchedule = Literal["none", "hourly", "daily", "weekly"]
 Authority = Literal["mandatory", "guideline", "informational"]
 
 UPLOAD_TYPES: Mapping[str, str] = {
+    ".bmp": "image/bmp",
     ".csv": "text/csv",
     ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ".eml": "message/rfc822",
+    ".epub": "application/epub+zip",
     ".htm": "text/html",
     ".html": "text/html",
+    ".jpeg": "image/jpeg",
+    ".jpg": "image/jpeg",
+    ".json": "application/json",
     ".md": "text/markdown",
+    ".odt": "application/vnd.oasis.opendocument.text",
     ".pdf": "application/pdf",
+    ".png": "image/png",
+    ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    ".rtf": "application/rtf",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+    ".tsv": "text/tab-separated-values",
     ".txt": "text/plain",
+    ".webp": "image/webp",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".xml": "application/xml",
 }
 """Endings of the files that can be uploaded, and what is in them."""
 NYXCORE = "https://nyxcore.cloud"

@@ -172,10 +172,12 @@ def payload(point: Point) -> dict[str, Any]:
         "source_id": point.source_id,
         "revision": point.revision,
         "ordinal": point.ordinal,
+        "page": point.page,
         "text": point.text,
         "start": point.start,
         "end": point.end,
         "heading": point.heading,
+        "language": point.language,
     }
 
 
@@ -200,6 +202,7 @@ def _hit(point_id: str, score: float, similarity: float, fields: dict[str, Any])
         source_id=fields["source_id"],
         revision=int(fields["revision"]),
         ordinal=int(fields["ordinal"]),
+        page=fields.get("page"),
         text=fields["text"],
         start=int(fields["start"]),
         end=int(fields["end"]),

@@ -116,6 +116,8 @@ class Index:
             source_id=event.source_id,
             revision=revision,
             ordinal=chunk.ordinal,
+            page=chunk.page,
+            language=chunk.language or event.prepared.language,
             text=chunk.text,
             start=chunk.start,
             end=chunk.end,

@@ -47,6 +47,8 @@ from shared.kernel.errors import Unavailable
 
 FETCH_ATTEMPTS = 3
 """A site that does not answer is asked so often before the source is in error."""
+NOTHING = "No content to ingest"
+WORDLESS = ": there is no text in it"
 TEXT_TYPES = ("text/markdown", "text/plain", "text/html")
 
 Execute = Callable[[Command, Metadata, str], Awaitable[Done]]
@@ -116,7 +118,7 @@ class IngestSource:
             raw, fetched.media_type, strict=source.source_type == "upload"
         )
         if not document.text:
-            raise Unreadable("No content to ingest")
+            raise Unreadable(NOTHING if source.source_type == "text" else f"{NOTHING}{WORDLESS}")
         content_hash = hashlib.sha256(document.text.encode()).hexdigest()
         serving = source.serving
         if serving and (serving.content_hash, serving.recipe) == (content_hash, self.recipe):
@@ -169,7 +171,7 @@ class IngestSource:
         settings = source.settings
         if source.source_type in ("text", "upload"):
             if settings.content_ref is None:
-                raise Unreadable("No content to ingest")
+                raise Unreadable(NOTHING)
             return Fetched(
                 url=None,
                 data=await self.blobs.get(job.metadata.tenant_id, settings.content_ref),
@@ -202,7 +204,7 @@ class IngestSource:
         content_hash: str,
     ) -> Prepared:
         text, tenant_id = document.text, job.metadata.tenant_id
-        spans = await self.documents.split(text, max_chars=self.max_chars, overlap=self.overlap)
+        spans = await self.documents.split(document, max_chars=self.max_chars, overlap=self.overlap)
         if not spans:
             raise Unreadable("Chunking produced no output")
         known = await self._vectors(tenant_id, source.serving)
@@ -219,6 +221,8 @@ class IngestSource:
                     end=span.end,
                     heading=span.heading,
                     vector=known[text_hash(texts[n])],
+                    page=span.page,
+                    language=span.language,
                 )
                 for n, span in enumerate(part)
             ]
