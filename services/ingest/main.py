@@ -2,15 +2,17 @@
 
 from contextlib import AsyncExitStack
 
+from services.ingest.adapters.differ import PooledDiffer
 from services.ingest.adapters.documents import PooledDocuments
 from services.ingest.adapters.embedder import PooledEmbedder
 from services.ingest.adapters.http_fetcher import HttpFetcher
 from services.ingest.adapters.nyxcore import NyxcoreKnowledge
 from services.ingest.domain.source import source_decider
 from services.ingest.handlers import CheckReferences, DeleteChildrenFirst
-from services.ingest.projections import Sources
-from services.ingest.queries import SourceQueries
-from services.ingest.reactions.families import IngestChildren, SweepChildren
+from services.ingest.projections.sources import Sources
+from services.ingest.queries.history import HistoryQueries
+from services.ingest.queries.sources import SourceQueries
+from services.ingest.reactions.families import IngestChildren, RestoreChildren, SweepChildren
 from services.ingest.reactions.ingestion import IngestSource
 from services.ingest.reactions.runs import EndIngestion, QueueIngestion
 from services.ingest.settings import Settings
@@ -35,6 +37,13 @@ from shared.contracts.ingest import (
     SourceDeleted,
     UpdateSource,
 )
+from shared.contracts.ingest_history import (
+    GetChunks,
+    GetDifference,
+    GetDocuments,
+    GetRevisions,
+)
+from shared.contracts.ingest_stages import SourceUndone, UndoSource
 from shared.runtime.platform import Platform
 from shared.runtime.service import Service
 
@@ -44,7 +53,7 @@ FETCH_SECONDS = 30.0
 SOURCES = ReadModel(
     service="ingest",
     name="sources",
-    version=2,
+    version=3,
     tables=metadata,
     owns={"source": source_decider},
     projection=Sources(),
@@ -84,6 +93,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
             CreateSourceBatch,
             UpdateSource,
             DeleteSource,
+            UndoSource,
             RequestIngestion,
             RequestChildrenIngestion,
         ],
@@ -115,8 +125,16 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     sweep = SweepChildren(service.execute, service.current, queries.children_of, shown)
     service.reacts("sweep-children", [SourceCreated, SourceDeleted], sweep)
 
+    restore = RestoreChildren(service.execute, queries.deleted_with, shown)
+    service.reacts("restore-children", [SourceUndone], restore)
+
     service.answers(GetSource, queries.get_source)
     service.answers(ListSources, queries.list_sources)
     service.answers(CountChildren, queries.count_children)
     service.answers(GetTimeline, queries.get_timeline)
+    history = HistoryQueries(store, platform.blobs, PooledDiffer(readers))
+    service.answers(GetRevisions, history.get_revisions)
+    service.answers(GetDocuments, history.get_documents)
+    service.answers(GetChunks, history.get_chunks)
+    service.answers(GetDifference, history.get_difference)
     return service

@@ -81,8 +81,14 @@ class Documents(Protocol):
         """
         ...
 
-    async def split(self, document: Extracted, *, max_chars: int, overlap: int) -> list[Span]:
-        """Chunks of at most `max_chars` characters, on semantic boundaries, in order."""
+    async def split(
+        self, document: Extracted, *, max_chars: int, overlap: int, before: Sequence[str] = ()
+    ) -> list[Span]:
+        """Chunks of at most `max_chars` characters, on semantic boundaries, in order.
+
+        `before` are the chunks of the revision before; those that still stand there are kept.
+        Raise `Unreadable`, or `Unavailable` if the worker died.
+        """
         ...
 
 

@@ -1,6 +1,17 @@
 """Rows that show sources and their lives; disposable, rebuilt from the log."""
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Index, Integer, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
@@ -24,9 +35,12 @@ sources = Table(
     Column("error_message", Text),
     Column("is_active", Boolean, nullable=False),
     Column("deleted", Boolean, nullable=False),
+    Column("deleted_with_parent", Boolean, nullable=False),
     Column("refresh_schedule", Text),
     Column("authority", Text),
     Column("language", Text),
+    Column("language_set", Boolean, nullable=False),
+    Column("revision", Integer, nullable=False),
     Column("last_refreshed_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
@@ -44,4 +58,22 @@ timeline = Table(
     Column("at", DateTime(timezone=True), nullable=False),
     Column("event", Text, nullable=False),
     Column("detail", Text, nullable=False),
+    Column("run_id", Text),
+    Column("attempt", Integer),
+    Column("seconds", Float),
+    Column("done", Integer),
+    Column("total", Integer),
 )
+"""`seconds` where a stage was measured."""
+
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("source_id", Text, primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("prepared_at", DateTime(timezone=True), nullable=False),
+    Column("ingested_at", DateTime(timezone=True)),
+    Column("prepared", JSONB, nullable=False),
+)
+"""`prepared` is what the event of this name carries."""

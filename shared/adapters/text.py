@@ -1,11 +1,9 @@
-"""From bytes to normalised text to chunks. Pure functions; they run in worker processes."""
+"""From bytes to normalised text with headings. Pure functions; they run in worker processes."""
 
 import re
 import unicodedata
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 HTML_LIMIT = 5_000_000
@@ -33,9 +31,6 @@ INLINE = re.compile(
 )
 BOILERPLATE = ("//nav", "//footer", "//aside", "//script", "//style", "//noscript", "//template")
 """Pruned first: from short pages the extractor would take everything."""
-ENDED = re.compile(r"[.!?:;\u2026\u3002\uff01\uff1f|][\"'\u201c\u201d\u00bb\u2019)\]]*\s*$")
-"""The end of a sentence, or of a table's row."""
-TAIL = 20
 FENCE = re.compile(r"[ \t]*(?:(```)[^`]*|(~~~).*)$")
 """Opens or closes a block of code; three backticks with more behind them are code in a line."""
 
@@ -51,15 +46,6 @@ class Document:
     out. Slides of a presentation are its pages."""
     pictures: int = 0
     """Pages that are pictures, if the document has no other text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """`text[start:end]`, below the heading path `heading`."""
-
-    start: int
-    end: int
-    heading: str | None
 
 
 def read_document(data: bytes, media_type: str) -> Document:
@@ -188,29 +174,6 @@ def heading_of(line: str) -> tuple[int, str] | None:
     if bare != name and (not bare or bare[-1] in " \t"):
         name = bare.rstrip()
     return (len(found.group(1)), name) if name else None
-
-
-def split(
-    text: str, max_chars: int, overlap: int, pages: Sequence[tuple[int, int]] = ()
-) -> list[Chunk]:
-    """Chunks of at most `max_chars` characters in order; sections are never mixed.
-
-    Nor are pages, so that a citation names the right one, unless a sentence goes on over the page.
-    Within a section the cut is at the coarsest boundary that fits: paragraph, sentence, word
-    (`semantic-text-splitter`). A heading stays with the text below it.
-    """
-    from semantic_text_splitter import TextSplitter  # noqa: PLC0415  loaded in workers
-
-    splitter = TextSplitter(max_chars, overlap=overlap)
-    breaks = [start for start, _ in pages if ENDED.search(text[max(0, start - TAIL) : start])]
-    chunks = []
-    for begin, end, heading in sections(text):
-        inside = breaks[bisect_right(breaks, begin) : bisect_left(breaks, end)]
-        for start, stop in pairwise([begin, *inside, end]):
-            for offset, piece in splitter.chunk_indices(text[start:stop]):
-                if piece.strip():
-                    chunks.append(Chunk(start + offset, start + offset + len(piece), heading))
-    return chunks
 
 
 def sections(text: str) -> Iterator[tuple[int, int, str | None]]:

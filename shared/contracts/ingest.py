@@ -5,9 +5,19 @@ from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
-from typing_extensions import override
 
-from shared.contracts.base import Command, Event, Keyed, Message, Page, PagedQuestion, Question
+from shared.contracts.base import Command, Event, Message, Page, PagedQuestion, Question
+from shared.contracts.ingest_stages import (
+    Batch,
+    RecordChunked,
+    RecordEmbedded,
+    SourceChunked,
+    SourceEmbedded,
+    SourceExtracted,
+    SourceMessage,
+    SourceUndone,
+    UndoSource,
+)
 
 SourceType = Literal["text", "upload", "url", "nyxcore"]
 SourceStatus = Literal["pending", "processing", "ready", "error"]
@@ -63,13 +73,8 @@ class SourceSettings(Message):
     refresh_schedule: RefreshSchedule | None = None
     authority: Authority | None = None
     is_active: bool = True
-
-
-class Batch(Message):
-    """A blob of chunks with their vectors; see `shared.adapters.chunk_batch`."""
-
-    ref: str
-    count: int = Field(gt=0)
+    language: str | None = Field(default=None, pattern=r"^[a-z]{2}$")
+    """ISO 639-1, for a source whose language is known better than it can be detected."""
 
 
 class Prepared(Message):
@@ -91,16 +96,12 @@ class Prepared(Message):
     embedded_count: int = Field(ge=0)
     """How many chunks had to be embedded; the others came from the revision before."""
     batches: tuple[Batch, ...]
-
-
-class SourceMessage(Keyed):
-    aggregate: ClassVar[str] = "source"
-    source_id: str
-
-    @property
-    @override
-    def aggregate_id(self) -> str:
-        return self.source_id
+    media_type: str | None = None
+    size: int | None = None
+    """Bytes of the document as it was fetched."""
+    pages: int = Field(default=0, ge=0)
+    restored_from: int | None = None
+    """The revision that this one is again."""
 
 
 class CreateSource(SourceMessage, Command):
@@ -142,6 +143,8 @@ class DeleteSource(SourceMessage, Command):
     """Delete a source, and its children before it."""
 
     verb: ClassVar[str] = "delete"
+    with_parent: bool = False
+    """It goes because its parent goes, and comes back with it."""
 
 
 class RequestIngestion(SourceMessage, Command):
@@ -227,6 +230,7 @@ class SourceDeleted(SourceMessage, Event):
     name: ClassVar[str] = "deleted"
     bot_profile_id: str
     parent_id: str | None = None
+    with_parent: bool = False
 
 
 class IngestionRequested(SourceMessage, Event):
@@ -303,10 +307,13 @@ SourceCommand = (
     | CreateSourceBatch
     | UpdateSource
     | DeleteSource
+    | UndoSource
     | RequestIngestion
     | RequestChildrenIngestion
     | StartIngestion
     | RecordFetched
+    | RecordChunked
+    | RecordEmbedded
     | RecordPrepared
     | RecordRemote
     | RecordUnchanged
@@ -317,10 +324,14 @@ SourceEvent = (
     SourceCreated
     | SourceUpdated
     | SourceDeleted
+    | SourceUndone
     | IngestionRequested
     | ChildrenIngestionRequested
     | IngestionStarted
     | SourceFetched
+    | SourceExtracted
+    | SourceChunked
+    | SourceEmbedded
     | SourcePrepared
     | SourceUnchanged
     | SourceIngested
@@ -345,6 +356,9 @@ class SourceView(Message):
     refresh_schedule: RefreshSchedule | None
     authority: Authority | None
     language: str | None
+    """What was set, else what was detected."""
+    revision: int = 0
+    """The revision that answers; 0 if none does."""
     last_refreshed_at: datetime | None
     children_count: int
     created_at: datetime
@@ -358,6 +372,15 @@ class TimelineEntry(Message):
     at: datetime
     event: str
     detail: str
+    run_id: str | None = None
+    attempt: int | None = None
+    seconds: float | None = None
+    """How long it took, or how long after the fact before it in the same run it came."""
+    done: int | None = None
+    total: int | None = None
+    """Chunks embedded so far, of how many."""
+    reason: str | None = None
+    """Why it failed."""
 
 
 class SourceViews(Page):

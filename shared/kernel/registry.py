@@ -3,7 +3,16 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from shared.contracts import chat, chat_history, gateway, ingest, operations, webhooks
+from shared.contracts import (
+    chat,
+    chat_history,
+    gateway,
+    ingest,
+    ingest_history,
+    ingest_stages,
+    operations,
+    webhooks,
+)
 from shared.contracts.base import Command, Event, Keyed, Question
 
 Body = dict[str, Any]
@@ -13,7 +22,16 @@ Upcaster = Callable[[Body], tuple[str, Body]]
 UPCASTERS: Mapping[str, Upcaster] = {}
 """By the type they lift, for example `source.created.v1`."""
 
-CONTRACTS = (chat, chat_history, gateway, ingest, operations, webhooks)
+CONTRACTS = (
+    chat,
+    chat_history,
+    gateway,
+    ingest,
+    ingest_history,
+    ingest_stages,
+    operations,
+    webhooks,
+)
 
 
 class UnknownEvent(LookupError):

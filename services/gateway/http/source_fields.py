@@ -26,6 +26,7 @@ TOKEN_TEXT = re.compile(r"[\x21-\x7e]{0,4096}")
 """What can be sent in a header."""
 
 Name = Annotated[Text, Field(max_length=255)]
+Language = Annotated[str, Field(pattern=r"^[a-z]{2}$", description="ISO 639-1.")]
 Description = Annotated[Text, Field(max_length=1000)]
 
 
@@ -42,6 +43,7 @@ class SourceIn(ChildIn):
     parent_id: Id | None = None
     refresh_schedule: RefreshSchedule | None = None
     authority: Authority | None = None
+    language: Language | None = None
 
 
 class SourcePatch(BaseModel):
@@ -52,6 +54,7 @@ class SourcePatch(BaseModel):
     is_active: bool = True
     refresh_schedule: RefreshSchedule | None = None
     authority: Authority | None = None
+    language: Language | None = None
 
 
 class BatchIn(BaseModel):
@@ -79,6 +82,7 @@ class SourceOut(BaseModel):
     refresh_schedule: RefreshSchedule | None
     authority: Authority | None
     language: str | None
+    revision: int
     last_refreshed_at: Timestamp | None
     children_count: int
     created_at: Timestamp

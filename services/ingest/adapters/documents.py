@@ -1,13 +1,13 @@
 """Reads and splits documents in worker processes."""
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ParamSpec, TypeVar
 
 from typing_extensions import override
 
 from services.ingest.ports import Documents, Extracted, Span, Unreadable
-from shared.adapters import formats, kinds, language, ocr, text as texts
+from shared.adapters import chunking, formats, kinds, language, ocr
 from shared.adapters.text import Document
 from shared.adapters.worker_pool import TookTooLong, WorkerDied, WorkerPool
 
@@ -39,8 +39,10 @@ class PooledDocuments(Documents):
         return Extracted(document.text, document.title, spoken, document.pages)
 
     @override
-    async def split(self, document: Extracted, *, max_chars: int, overlap: int) -> list[Span]:
-        return await self._run(_split, SPLIT_SECONDS, document, max_chars, overlap)
+    async def split(
+        self, document: Extracted, *, max_chars: int, overlap: int, before: Sequence[str] = ()
+    ) -> list[Span]:
+        return await self._run(_split, SPLIT_SECONDS, document, max_chars, overlap, before)
 
     async def _seen(self, data: bytes, media_type: str, document: Document) -> Document:
         """What Tesseract reads on the pages, each in a call of its own: others come in between."""
@@ -94,10 +96,11 @@ def _read(data: bytes, media_type: str, strict: bool) -> tuple[Document, str | N
     return document, language.detect(document.text)
 
 
-def _split(document: Extracted, max_chars: int, overlap: int) -> list[Span]:
+def _split(document: Extracted, max_chars: int, overlap: int, before: Sequence[str]) -> list[Span]:
     starts = [start for start, _ in document.pages]
     spans = []
-    for chunk in texts.split(document.text, max_chars, overlap, document.pages):
+    chunks = chunking.split(document.text, max_chars, overlap, pages=document.pages, before=before)
+    for chunk in chunks:
         place = bisect_right(starts, chunk.start)
         spans.append(
             Span(

@@ -10,7 +10,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
+from services.ingest.domain import stages
 from services.ingest.domain.settings import check_settings, merged
+from services.ingest.domain.stages import Run
 from shared.contracts.base import Message, Metadata
 from shared.contracts.ingest import (
     BATCH_CHILDREN,
@@ -44,6 +46,15 @@ from shared.contracts.ingest import (
     StartIngestion,
     UpdateSource,
 )
+from shared.contracts.ingest_stages import (
+    RecordChunked,
+    RecordEmbedded,
+    SourceChunked,
+    SourceEmbedded,
+    SourceExtracted,
+    SourceUndone,
+    UndoSource,
+)
 from shared.kernel.decider import Decider
 from shared.kernel.errors import Conflict, InvalidCommand, NotFound
 
@@ -55,15 +66,6 @@ class Absent(Message):
     """No such source yet."""
 
     kind: Literal["absent"] = "absent"
-
-
-class Run(Message):
-    """An ingestion on its way, and the last stage it has behind it."""
-
-    run_id: str
-    attempt: int = 0
-    fetched: SourceFetched | None = None
-    prepared: Prepared | None = None
 
 
 class Present(Message):
@@ -80,7 +82,17 @@ class Present(Message):
     """The revision that answers."""
     fetched: SourceFetched | None = None
     """How the serving revision was fetched: what a conditional request needs."""
+    before: Prepared | None = None
+    """The revision that answered before the serving one."""
+    fetched_before: SourceFetched | None = None
+    shelved: Prepared | None = None
+    """The revision that answered when the source was deleted."""
     revision: int = 0
+
+    @property
+    def known(self) -> Prepared | None:
+        """The newest revision that answers, or did: what need not be embedded again."""
+        return self.serving or self.shelved
 
 
 Source = Annotated[Absent | Present, Field(discriminator="kind")]
@@ -99,6 +111,8 @@ def decide(
             return _update(_existing(source), command)
         case DeleteSource():
             return _delete(source, command)
+        case UndoSource():
+            return _undo(source, command, meta)
         case RequestIngestion():
             return _request(_existing(source), command, meta)
         case RequestChildrenIngestion(source_id=source_id):
@@ -108,6 +122,10 @@ def decide(
             return _start(source, command)
         case RecordFetched():
             return _record_fetched(source, command)
+        case RecordChunked(run_id=run_id):
+            return stages.record_chunked(_run(source, run_id), command)
+        case RecordEmbedded(run_id=run_id):
+            return stages.record_embedded(_run(source, run_id), command)
         case RecordPrepared():
             return _record_prepared(source, command)
         case RecordRemote():
@@ -212,7 +230,46 @@ def _delete(source: Absent | Present, command: DeleteSource) -> Sequence[SourceE
             source_id=command.source_id,
             bot_profile_id=source.bot_profile_id,
             parent_id=source.parent_id,
+            with_parent=command.with_parent,
         )
+    ]
+
+
+def _undo(source: Absent | Present, command: UndoSource, meta: Metadata) -> Sequence[SourceEvent]:
+    """The revision comes back under a new number, with the chunks and vectors it had."""
+    if isinstance(source, Absent):
+        raise NotFound("Source not found")
+    if source.run is not None:
+        raise Conflict("Source is already being processed")
+    restored = source.shelved or source.before
+    if not source.deleted and restored is None:
+        raise Conflict("There is nothing to undo: the source has had no other revision")
+    undone = SourceUndone(
+        source_id=command.source_id,
+        run_id=meta.message_id,
+        parent_id=source.parent_id,
+        undeleted=source.deleted,
+        is_active=source.settings.is_active,
+        restored=restored.revision if restored else None,
+    )
+    if restored is None:
+        return [undone]
+    again = {
+        "revision": source.revision + 1,
+        "embedded_count": 0,
+        "restored_from": restored.restored_from or restored.revision,
+    }
+    return [
+        undone,
+        SourcePrepared(
+            source_id=command.source_id,
+            run_id=meta.message_id,
+            bot_profile_id=source.bot_profile_id,
+            source_name=source.settings.name,
+            authority=source.settings.authority,
+            is_active=source.settings.is_active,
+            prepared=restored.model_copy(update=again),
+        ),
     ]
 
 
@@ -310,7 +367,10 @@ def evolve(source: Absent | Present, event: SourceEvent) -> Absent | Present:
         case SourceUpdated():
             return source.model_copy(update={"settings": event.settings})
         case SourceDeleted():
-            return source.model_copy(update={"deleted": True, "run": None})
+            shelved = {"shelved": source.known, "serving": None}
+            return source.model_copy(update={"deleted": True, "run": None, **shelved})
+        case SourceUndone():
+            return _undone(source, event)
         case ChildrenIngestionRequested():
             return source
         case IngestionRequested():
@@ -319,24 +379,43 @@ def evolve(source: Absent | Present, event: SourceEvent) -> Absent | Present:
             return _running(source, attempt=event.attempt)
         case SourceFetched():
             return _running(source, fetched=event)
+        case SourceExtracted():
+            return source
+        case SourceChunked():
+            run = source.run and stages.chunked(source.run, event.plan)
+            return source.model_copy(update={"run": run})
+        case SourceEmbedded():
+            run = source.run and stages.embedded(source.run, event)
+            return source.model_copy(update={"run": run})
         case SourcePrepared():
             after = source.model_copy(update={"revision": event.prepared.revision})
             return _running(after, prepared=event.prepared)
         case SourceIngested():
-            run = source.run
-            return source.model_copy(
-                update={
-                    "run": None,
-                    "serving": run.prepared if run else source.serving,
-                    "fetched": run.fetched if run else source.fetched,
-                }
-            )
+            return _ingested(source)
         case SourceUnchanged():
             run = source.run
             fetched = run.fetched if run and run.fetched else source.fetched
             return source.model_copy(update={"run": None, "fetched": fetched})
         case SourceFailed():
             return source.model_copy(update={"run": None})
+
+
+def _undone(source: Present, event: SourceUndone) -> Present:
+    run = None
+    if event.restored is not None:
+        fetched = source.fetched if source.shelved else source.fetched_before
+        run = Run(run_id=event.run_id, attempt=1, fetched=fetched)
+    return source.model_copy(update={"deleted": False, "run": run})
+
+
+def _ingested(source: Present) -> Present:
+    run = source.run
+    if run is None:
+        return source
+    changes = {"run": None, "serving": run.prepared, "fetched": run.fetched, "shelved": None}
+    if source.serving is not None:
+        changes |= {"before": source.serving, "fetched_before": source.fetched}
+    return source.model_copy(update=changes)
 
 
 def _running(source: Present, **changes: Any) -> Present:

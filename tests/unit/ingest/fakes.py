@@ -133,7 +133,9 @@ class LineDocuments(Documents):
         return Extracted(data.decode().strip(), f"Title of {media_type}", "en")
 
     @override
-    async def split(self, document: Extracted, *, max_chars: int, overlap: int) -> list[Span]:
+    async def split(
+        self, document: Extracted, *, max_chars: int, overlap: int, before: Sequence[str] = ()
+    ) -> list[Span]:
         spans, start = [], 0
         for line in document.text.split("\n"):
             if line:

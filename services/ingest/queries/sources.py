@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, Select, Text, cast, func, select, true
 
-from services.ingest.tables import sources, timeline
+from services.ingest.queries import history
+from services.ingest.tables import sources
 from shared.adapters.pages import NUMBER, cut, page_of
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Metadata
@@ -20,7 +21,6 @@ from shared.contracts.ingest import (
     SourceView,
     SourceViews,
     Timeline,
-    TimelineEntry,
 )
 from shared.kernel.errors import NotFound
 
@@ -105,24 +105,37 @@ class SourceQueries:
         async with self._store.reading(tenant_id) as db:
             return (await db.scalars(query)).all()
 
+    async def deleted_with(self, tenant_id: str, parent_id: str) -> Sequence[str]:
+        """Ids of the children that were deleted with their parent, oldest first."""
+        query = (
+            select(sources.c.id)
+            .where(
+                sources.c.tenant_id == tenant_id,
+                sources.c.parent_id == parent_id,
+                sources.c.deleted,
+                sources.c.deleted_with_parent,
+            )
+            .order_by(sources.c.position)
+        )
+        async with self._store.reading(tenant_id) as db:
+            return (await db.scalars(query)).all()
+
     async def get_timeline(self, question: GetTimeline, meta: Metadata) -> Timeline:
         """Oldest first. Raises `NotFound` for a source that never was."""
-        query = select(timeline, timeline.c.source_id.label("id")).where(
-            timeline.c.tenant_id == meta.tenant_id, timeline.c.source_id == question.source_id
-        )
+        told = history.timed(meta.tenant_id, question.source_id).subquery("told")
         page = page_of(
-            query,
-            (timeline.c.sequence, timeline.c.source_id),
+            select(told, told.c.source_id.label("id")),
+            (told.c.sequence, told.c.source_id),
             after=question.after,
             limit=question.limit,
             newest_first=False,
-            size=func.octet_length(timeline.c.detail) + OTHER_BYTES,
+            size=2 * func.octet_length(told.c.detail) + OTHER_BYTES,
         )
         async with self._store.reading(meta.tenant_id) as db:
             rows = (await db.execute(page)).mappings().all()
         if not rows and question.after is None:
             raise NotFound("Source not found")
-        views = [TimelineEntry.model_validate(dict(row)) for row in rows]
+        views = [history.entry(row) for row in rows]
         items, following = cut(rows, views)
         return Timeline(items=items, following=following)
 

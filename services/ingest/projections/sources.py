@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import ColumnElement, Text, case, insert, literal, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.ingest.projections import history
 from services.ingest.tables import sources, timeline
 from shared.contracts.base import Event, Recorded
 from shared.contracts.ingest import (
@@ -21,6 +22,12 @@ from shared.contracts.ingest import (
     SourceSettings,
     SourceUnchanged,
     SourceUpdated,
+)
+from shared.contracts.ingest_stages import (
+    SourceChunked,
+    SourceEmbedded,
+    SourceExtracted,
+    SourceUndone,
 )
 
 
@@ -47,14 +54,25 @@ class Sources:
 async def _apply(db: AsyncConnection, recorded: Recorded[Event]) -> None:
     match recorded.event:
         case SourceUpdated(settings=settings):
-            await _change(db, recorded, **_settings(settings))
-        case SourceDeleted():
-            await _change(db, recorded, is_active=False, deleted=True)
+            await _change(db, recorded, **_settings(settings), **_language(settings))
+        case SourceDeleted(with_parent=with_parent):
+            await _change(
+                db,
+                recorded,
+                is_active=False,
+                deleted=True,
+                deleted_with_parent=with_parent,
+                revision=0,
+            )
+        case SourceUndone() as undone:
+            await _change(db, recorded, **_undone(undone))
         case IngestionStarted():
             await _change(db, recorded, status="processing", error_message=None)
         case SourcePrepared(prepared=prepared):
-            await _change(db, recorded, language=prepared.language)
-        case SourceIngested(document_count=documents, chunk_count=chunks):
+            await history.prepared(db, recorded, prepared)
+            await _change(db, recorded, language=_unless_set(prepared.language))
+        case SourceIngested(revision=revision, document_count=documents, chunk_count=chunks):
+            await history.ingested(db, recorded, revision)
             await _change(
                 db,
                 recorded,
@@ -62,6 +80,7 @@ async def _apply(db: AsyncConnection, recorded: Recorded[Event]) -> None:
                 error_message=None,
                 document_count=documents,
                 chunk_count=chunks,
+                revision=revision,
                 last_refreshed_at=recorded.at,
             )
         case SourceUnchanged():
@@ -74,6 +93,25 @@ async def _apply(db: AsyncConnection, recorded: Recorded[Event]) -> None:
             pass
 
 
+def _undone(event: SourceUndone) -> dict[str, Any]:
+    """A source without a revision is as it was before it was deleted, but for its failures."""
+    back = {"is_active": event.is_active, "deleted": False, "deleted_with_parent": False}
+    if event.restored is None:
+        return back
+    return {**back, "status": "processing", "error_message": None}
+
+
+def _language(settings: SourceSettings) -> dict[str, Any]:
+    """What is set is shown at once; what was detected is not forgotten before it is again."""
+    if settings.language is None:
+        return {"language_set": False}
+    return {"language": settings.language, "language_set": True}
+
+
+def _unless_set(language: str | None) -> ColumnElement[str | None]:
+    return case((sources.c.language_set, sources.c.language), else_=literal(language, Text))
+
+
 def _entry(recorded: Recorded[Event]) -> dict[str, Any]:
     return {
         "tenant_id": recorded.tenant_id,
@@ -82,6 +120,7 @@ def _entry(recorded: Recorded[Event]) -> dict[str, Any]:
         "at": recorded.at,
         "event": f"source.{recorded.event.name}",
         "detail": detail(recorded.event),
+        **history.measured(recorded.event),
     }
 
 
@@ -90,6 +129,14 @@ def detail(event: Event) -> str:
     match event:
         case SourceFetched(size=size, media_type=media_type):
             return f"{size} bytes of {media_type}"
+        case SourceExtracted(characters=characters, pages=pages):
+            return f"{characters} characters" + (f" on {pages} pages" if pages else "")
+        case SourceChunked(plan=plan):
+            return f"{plan.chunk_count} chunks"
+        case SourceEmbedded(done=done, total=total):
+            return f"{done} of {total} chunks"
+        case SourceUndone() as undone:
+            return history.told(undone)
         case SourcePrepared(prepared=prepared):
             return (
                 f"revision {prepared.revision}: {prepared.chunk_count} chunks, "
@@ -132,6 +179,10 @@ def _first_row(recorded: Recorded[Event]) -> dict[str, Any]:
         "document_count": 0,
         "chunk_count": 0,
         "deleted": False,
+        "deleted_with_parent": False,
+        "revision": 0,
+        "language": event.settings.language,
+        "language_set": event.settings.language is not None,
         "created_at": recorded.at,
         "updated_at": recorded.at,
         **_settings(event.settings),
