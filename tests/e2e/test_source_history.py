@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.test_sources import get, refused
+from tests.e2e.test_uploads import upload
 from tests.harness import Tenant, eventually
 
 QUESTION = "How long is the guarantee on the frame of a bicycle?"
@@ -113,6 +114,35 @@ class TestFacts:
         refused(tenant.http.get(f"/v1/sources/{source}/chunks?revision=x"), 422)
 
 
+class TestIngestingAgain:
+    def test_what_has_not_changed_keeps_its_chunks(self, tenant: Tenant) -> None:
+        source = tenant.source(tenant.bot(), SEVEN)
+        tenant.ingest(source)
+        tenant.ready(source)
+        before = of(tenant, source, "chunks")
+        tenant.ingest(source)
+        eventually(lambda: of(tenant, source, "timeline")[-1]["event"] == "source.unchanged")
+        assert of(tenant, source, "chunks") == before
+        assert len(of(tenant, source, "revisions")) == 1
+
+    def test_a_changed_paragraph_of_a_long_document_embeds_at_most_three_chunks(
+        self, tenant: Tenant
+    ) -> None:
+        sentences = [
+            f"The part number {n * n} has the price of {n * 7} euros." for n in range(4200)
+        ]
+        source = tenant.source(tenant.bot(), " ".join(sentences))
+        tenant.ingest(source)
+        assert tenant.ready(source)["chunk_count"] >= 200
+        told = [e for e in of(tenant, source, "timeline") if e["event"] == "source.embedded"]
+        assert told[0]["done"] == 128
+        sentences[1800] = "This part is not made any more, and nothing else takes its place."
+        revise(tenant, source, " ".join(sentences))
+        newest = of(tenant, source, "revisions")[0]
+        assert newest["chunk_count"] >= 200
+        assert 1 <= newest["embedded_count"] <= 3
+
+
 class TestUndoing:
     def test_the_revision_before_answers_again_without_embedding(self, tenant: Tenant) -> None:
         bot, source = revised(tenant)
@@ -178,6 +208,14 @@ class TestLanguages:
         eventually(lambda: get(tenant, source)["revision"] == 2)
         assert tenant.ready(source)["language"] == "de"
         assert of(tenant, source, "revisions")[0]["embedded_count"] == 0
+
+    def test_can_be_sent_along_with_a_file(self, tenant: Tenant) -> None:
+        fields = {"bot_profile_id": tenant.bot(), "language": "nl"}
+        made = upload(tenant, "a.txt", GERMAN.encode(), **fields).json()
+        assert made["language"] == "nl"
+        assert tenant.ready(made["id"])["language"] == "nl"
+        fields["language"] = "Dutch"
+        assert refused(upload(tenant, "a.txt", b"x", **fields), 422)["field"] == "language"
 
     @pytest.mark.parametrize("language", ["german", "DE", "", 7])
     def test_that_are_no_codes_are_refused(self, tenant: Tenant, language: Any) -> None:
