@@ -28,6 +28,7 @@ from shared.contracts.ingest import (
     SourceUnchanged,
     SourceUpdated,
 )
+from shared.contracts.ingest_stages import SourceUndone
 from shared.contracts.webhooks import DisabledReason, WebhookDisabled
 
 ERROR_LIMIT = 500
@@ -68,6 +69,17 @@ class SourceWasDeleted(PublicEvent):
     source_id: str
     bot_profile_id: str
     parent_id: str | None
+
+
+class SourceWasRestored(PublicEvent):
+    """The last change to a source, or its deletion, was undone. If there is an earlier revision to
+    answer again, `source.ingested` follows.
+    """
+
+    type: ClassVar[str] = "source.restored"
+    source_id: str
+    parent_id: str | None
+    undeleted: bool
 
 
 class SourceIngestionStarted(PublicEvent):
@@ -200,6 +212,12 @@ def _source_deleted(event: SourceDeleted) -> SourceWasDeleted:
     )
 
 
+def _source_undone(event: SourceUndone) -> SourceWasRestored:
+    return SourceWasRestored(
+        source_id=event.source_id, parent_id=event.parent_id, undeleted=event.undeleted
+    )
+
+
 def _ingestion_started(event: IngestionStarted) -> SourceIngestionStarted:
     return SourceIngestionStarted(source_id=event.source_id)
 
@@ -283,6 +301,7 @@ TRANSLATIONS: Mapping[type[Event], tuple[type[PublicEvent], Translate]] = {
     SourceCreated: (SourceWasCreated, _source_created),
     SourceUpdated: (SourceWasUpdated, _source_updated),
     SourceDeleted: (SourceWasDeleted, _source_deleted),
+    SourceUndone: (SourceWasRestored, _source_undone),
     IngestionStarted: (SourceIngestionStarted, _ingestion_started),
     SourceIngested: (SourceWasIngested, _source_ingested),
     SourceUnchanged: (SourceWasUnchanged, _source_unchanged),

@@ -161,6 +161,12 @@ class TestUndoing:
         assert tenant.http.delete(f"/v1/sources/{source}").status_code == 204
         assert "ten years" not in answer(tenant, bot)
         assert undo(tenant, source)["is_active"]
+        page = tenant.http.get(
+            "/v1/events",
+            params={"type": "source.restored"},
+            headers={"Accept": "application/json"},
+        )
+        assert [event["data"]["undeleted"] for event in page.json()] == [True]
         assert "ten years" in answer(tenant, bot)
         assert tenant.ready(source)["chunk_count"] == 1
         assert of(tenant, source, "revisions")[0]["embedded_count"] == 0

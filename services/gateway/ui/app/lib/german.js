@@ -29,9 +29,10 @@ export const GERMAN = {
   'Read it': 'Lesen', 'Name of the bot': 'Name des Bots', '{bot} reads {source}': '{bot} liest {source}', 'As soon as it has read.': 'Sobald es gelesen hat.',
   'Go on with this bot': 'Mit diesem Bot weitermachen', 'What should it read?': 'Was soll es lesen?', 'Web page': 'Webseite', 'File': 'Datei', 'Text': 'Text',
   'Address': 'Adresse', 'Read again': 'Erneut lesen', 'every hour': 'jede Stunde', 'every day': 'jeden Tag', 'every week': 'jede Woche',
-  'Text, Markdown, CSV, HTML, PDF or Word, up to 10 MB.': 'Text, Markdown, CSV, HTML, PDF oder Word, bis 10 MB.', 'The file is larger than 10 MB.': 'Die Datei ist größer als 10 MB.',
+  'Text, web pages, tables, PDF, office documents, books, mails or pictures, up to 10 MB.': 'Text, Webseiten, Tabellen, PDF, Office-Dokumente, Bücher, E-Mails oder Bilder, bis 10 MB.', 'The file is larger than 10 MB.': 'Die Datei ist größer als 10 MB.',
   'Title': 'Titel', 'Add source': 'Quelle hinzufügen', '1 passage': '1 Stelle', '{n} passages': '{n} Stellen',
   'Added': 'Hinzugefügt', 'Waiting for its turn': 'Wartet, bis es dran ist', 'Reading': 'Wird gelesen', 'Read': 'Gelesen', 'Cut into passages': 'In Stellen zerlegt',
+  'Text taken out': 'Text entnommen', 'Divided': 'Unterteilt', 'Being made searchable': 'Wird durchsuchbar gemacht', 'Undone': 'Rückgängig gemacht',
   'Ready to answer': 'Bereit zu antworten', 'Unchanged since last time': 'Unverändert seit dem letzten Mal', 'Failed': 'Fehlgeschlagen', 'Deleted': 'Gelöscht',
   // Embedding
   'A public key may stand in a page: it opens this bot only, and only on the sites that you name.': 'Ein öffentlicher Schlüssel darf in einer Seite stehen: Er öffnet nur diesen Bot, und nur auf den Websites, die Sie nennen.',
