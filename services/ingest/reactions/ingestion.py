@@ -73,6 +73,11 @@ class IngestSource:
     overlap: int
 
     @property
+    def recipe(self) -> str:
+        """What, besides the text, decides how chunks and vectors come out."""
+        return self.preparation.common_recipe
+
+    @property
     def preparation(self) -> Preparation:
         return Preparation(
             documents=self.documents,

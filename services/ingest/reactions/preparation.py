@@ -45,11 +45,15 @@ class Preparation:
     max_chars: int
     overlap: int
 
-    def recipe(self, source: Present) -> str:
+    @property
+    def common_recipe(self) -> str:
         """What, besides the text, decides how chunks and vectors come out."""
-        common = f"1/{self.embedder.model}/{self.max_chars}/{self.overlap}"
+        return f"1/{self.embedder.model}/{self.max_chars}/{self.overlap}"
+
+    def recipe(self, source: Present) -> str:
+        """The same for a source whose language may be set."""
         language = source.settings.language
-        return f"{common}/{language}" if language else common
+        return f"{self.common_recipe}/{language}" if language else self.common_recipe
 
     async def known(self, tenant_id: str, source: Present) -> Known:
         before = source.known
