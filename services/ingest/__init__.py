@@ -9,7 +9,9 @@ Emits     SourceCreated, SourceUpdated, SourceDeleted, IngestionRequested,
           SourceEmbedded, SourceUndone
 Reacts    IngestionRequested → queue the job; IndexBuilt, IndexFailed → end the run;
           ChildrenIngestionRequested → request each child's; SourceCreated, SourceDeleted → delete
-          children that a deleted parent left behind; SourceUndone → undo the deletion of children
+          children that a deleted parent left behind; SourceUndone → undo the deletion of children;
+          ScheduleFired → request an ingestion
+Projects  ScheduleSet, ScheduleFired, ScheduleCancelled
 Works     job `ingest`: fetch, extract, chunk, embed; or count what a remote API knows
 Answers   GetSource, ListSources, CountChildren, GetTimeline, GetRevisions, GetDocuments, GetChunks,
           GetDifference

@@ -14,6 +14,7 @@ from services.ingest.queries.history import HistoryQueries
 from services.ingest.queries.sources import SourceQueries
 from services.ingest.reactions.families import IngestChildren, RestoreChildren, SweepChildren
 from services.ingest.reactions.ingestion import IngestSource
+from services.ingest.reactions.refresh import RefreshSource
 from services.ingest.reactions.runs import EndIngestion, QueueIngestion
 from services.ingest.settings import Settings
 from services.ingest.tables import metadata
@@ -44,6 +45,7 @@ from shared.contracts.ingest_history import (
     GetRevisions,
 )
 from shared.contracts.ingest_stages import SourceUndone, UndoSource
+from shared.contracts.scheduler import ScheduleCancelled, ScheduleFired, ScheduleSet
 from shared.runtime.platform import Platform
 from shared.runtime.service import Service
 
@@ -57,6 +59,7 @@ SOURCES = ReadModel(
     tables=metadata,
     owns={"source": source_decider},
     projection=Sources(),
+    listens=[(e.aggregate, e.name) for e in (ScheduleSet, ScheduleFired, ScheduleCancelled)],
 )
 
 
@@ -118,6 +121,9 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.reacts("queue-ingestion", [IngestionRequested], QueueIngestion(service.dispatch_job))
     service.works({"ingest": ingest}, given_up=ingest.given_up)
     service.reacts("end-ingestion", [IndexBuilt, IndexFailed], EndIngestion(service.execute))
+
+    refresh = RefreshSource(service.execute, service.current)
+    service.reacts("refresh-source", [ScheduleFired], refresh)
 
     shown = service.shown("sources")
     ingest_children = IngestChildren(service.execute, queries.children_of, shown)

@@ -71,6 +71,10 @@ class SourceSettings(Message):
     token_ref: str | None = None
     """Where in the vault the token for a remote knowledge API lies."""
     refresh_schedule: RefreshSchedule | None = None
+    refresh_cron: str | None = None
+    """In place of `refresh_schedule`: five fields, as cron has them."""
+    refresh_time_zone: str | None = None
+    """In which the fields of `refresh_cron` are meant; UTC if none is named."""
     authority: Authority | None = None
     is_active: bool = True
     language: str | None = Field(default=None, pattern=r"^[a-z]{2}$")
@@ -354,12 +358,15 @@ class SourceView(Message):
     error_message: str | None
     is_active: bool
     refresh_schedule: RefreshSchedule | None
+    refresh_cron: str | None = None
+    refresh_time_zone: str | None = None
     authority: Authority | None
     language: str | None
     """What was set, else what was detected."""
     revision: int = 0
     """The revision that answers; 0 if none does."""
     last_refreshed_at: datetime | None
+    next_refresh_at: datetime | None = None
     children_count: int
     created_at: datetime
     updated_at: datetime

@@ -11,6 +11,7 @@ from shared.contracts import (
     ingest_history,
     ingest_stages,
     operations,
+    scheduler,
     webhooks,
 )
 from shared.contracts.base import Command, Event, Keyed, Question
@@ -30,6 +31,7 @@ CONTRACTS = (
     ingest_history,
     ingest_stages,
     operations,
+    scheduler,
     webhooks,
 )
 

@@ -60,6 +60,7 @@ from shared.runtime.commands import Before, Check, CommandHandler
 from shared.runtime.consumer import Consumer, Delivery, Poison
 from shared.runtime.dead_letters import DeadLetters
 from shared.runtime.platform import Platform
+from shared.runtime.timers import Tick, Timers, Wake, WakeGivenUp, tick_consumer
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +97,7 @@ class Service:
     def __init__(self, platform: Platform) -> None:
         self.name = platform.service
         self.platform = platform
+        self.timers = Timers(platform.client)
         self.ready = asyncio.Event()
         self._consumers: list[Consumer] = []
         self._projectors: dict[str, Projector] = {}
@@ -194,7 +196,7 @@ class Service:
                 job_consumer(self.name, partition),
                 handle,
                 give_up,
-                key=_job_key,
+                key=_whole_subject,
                 concurrency=1,
                 max_attempts=JOB_ATTEMPTS,
             )
@@ -243,6 +245,32 @@ class Service:
             key=_aggregate_key,
             concurrency=1 if in_order else concurrency,
             max_attempts=attempts,
+        )
+
+    def wakes(
+        self, kind: str, wake: Wake, *, given_up: WakeGivenUp | None = None, concurrency: int = 16
+    ) -> None:
+        """Do `wake` when a timer of this kind goes off, at least once."""
+
+        async def handle(delivery: Delivery) -> None:
+            await wake(Tick.of(delivery))
+
+        async def give_up(delivery: Delivery, reason: str) -> None:
+            await self._dead_letters.record(delivery, reason)
+            if given_up is not None:
+                try:
+                    await given_up(Tick.of(delivery), reason)
+                except Poison:
+                    return  # it does not tell whose it is
+
+        self._consume(
+            "SCHED",
+            tick_consumer(self.name, kind),
+            handle,
+            give_up,
+            key=_whole_subject,
+            concurrency=concurrency,
+            max_attempts=REACTION_ATTEMPTS,
         )
 
     def answers(
@@ -485,7 +513,7 @@ def _aggregate_key(subject: str) -> str:
     return subject.rsplit(".", 1)[0]
 
 
-def _job_key(subject: str) -> str:
+def _whole_subject(subject: str) -> str:
     return subject
 
 

@@ -196,7 +196,7 @@ def test_every_read_model_and_the_index_come_back_identical_from_the_log(
     running = Installation(data_dir).start()
     tenant = register(running.url)
     bot = tenant.bot(credentials={"api_key": "sk-something"}, model="local/extractive")
-    kept = tenant.source(bot, document(1), name="kept")
+    kept = tenant.source(bot, document(1), name="kept", refresh_schedule="weekly")
     gone = tenant.source(bot, document(2), name="gone")
     for source in (kept, gone):
         tenant.ingest(source)
@@ -217,7 +217,7 @@ def test_every_read_model_and_the_index_come_back_identical_from_the_log(
 
     before_search = searched()
     before = inside.rows(data_dir)
-    for model in ("identity", "sources", "bots", "chats", "index"):
+    for model in ("identity", "sources", "bots", "chats", "index", "schedules"):
         done = running.cli("rebuild", model)
         assert done.returncode == 0, done.stderr
     assert inside.rows(data_dir) == before

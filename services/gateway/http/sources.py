@@ -73,6 +73,8 @@ async def create(body: SourceIn, caller: AdminDep) -> SourceOut:
         caller,
         body,
         refresh_schedule=body.refresh_schedule,
+        refresh_cron=body.refresh_cron,
+        refresh_time_zone=body.refresh_time_zone,
         authority=body.authority,
         language=body.language,
     )

@@ -1,6 +1,7 @@
 """Facts about sources → rows."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -29,10 +30,11 @@ from shared.contracts.ingest_stages import (
     SourceExtracted,
     SourceUndone,
 )
+from shared.contracts.scheduler import ScheduleCancelled, ScheduleFired, ScheduleSet
 
 
 class Sources:
-    """The list of sources, and each one's timeline."""
+    """The list of sources, each one's timeline, and when the scheduler will refresh it."""
 
     async def apply(self, db: AsyncConnection, recorded: Recorded[Event]) -> None:
         await self.apply_all(db, [recorded])
@@ -40,10 +42,9 @@ class Sources:
     async def apply_all(self, db: AsyncConnection, records: Sequence[Recorded[Event]]) -> None:
         """One statement for all timelines, and one for sources that were created in a row."""
         mine = [recorded for recorded in records if recorded.event.aggregate == "source"]
-        if not mine:
-            return
-        await db.execute(insert(timeline), [_entry(recorded) for recorded in mine])
-        for created, run in groupby(mine, key=lambda one: isinstance(one.event, SourceCreated)):
+        if mine:
+            await db.execute(insert(timeline), [_entry(recorded) for recorded in mine])
+        for created, run in groupby(records, key=lambda one: isinstance(one.event, SourceCreated)):
             if created:
                 await db.execute(insert(sources), [_first_row(recorded) for recorded in run])
                 continue
@@ -89,6 +90,10 @@ async def _apply(db: AsyncConnection, recorded: Recorded[Event]) -> None:
             )
         case SourceFailed(reason=reason):
             await _change(db, recorded, status="error", error_message=reason)
+        case ScheduleSet(next_at=next_at) | ScheduleFired(next_at=next_at):
+            await _plan(db, recorded, next_at)
+        case ScheduleCancelled():
+            await _plan(db, recorded, None)
         case _:
             pass
 
@@ -165,6 +170,17 @@ async def _change(db: AsyncConnection, recorded: Recorded[Event], **values: Any)
     await db.execute(statement.values(**values, updated_at=recorded.at))
 
 
+async def _plan(db: AsyncConnection, recorded: Recorded[Event], next_at: datetime | None) -> None:
+    """The schedule of a source has its id. The source itself does not change by this."""
+    await db.execute(
+        update(sources)
+        .where(
+            sources.c.tenant_id == recorded.tenant_id, sources.c.id == recorded.event.aggregate_id
+        )
+        .values(next_refresh_at=next_at)
+    )
+
+
 def _first_row(recorded: Recorded[Event]) -> dict[str, Any]:
     event = recorded.event
     assert isinstance(event, SourceCreated)  # noqa: S101  grouped by this
@@ -197,5 +213,7 @@ def _settings(settings: SourceSettings) -> dict[str, Any]:
         "has_token": settings.token_ref is not None,
         "is_active": settings.is_active,
         "refresh_schedule": settings.refresh_schedule,
+        "refresh_cron": settings.refresh_cron,
+        "refresh_time_zone": settings.refresh_time_zone,
         "authority": settings.authority,
     }
