@@ -1,25 +1,35 @@
 """Composition root of ingest. Read this first: it lists every way in."""
 
+import asyncio
 from contextlib import AsyncExitStack
 
 from services.ingest.adapters.differ import PooledDiffer
 from services.ingest.adapters.documents import PooledDocuments
 from services.ingest.adapters.embedder import PooledEmbedder
+from services.ingest.adapters.host_pace import BrokerPace
 from services.ingest.adapters.http_fetcher import HttpFetcher
 from services.ingest.adapters.nyxcore import NyxcoreKnowledge
+from services.ingest.adapters.pages import PooledPages
+from services.ingest.domain.crawl import crawl_decider
 from services.ingest.domain.source import source_decider
 from services.ingest.handlers import CheckReferences, DeleteChildrenFirst
 from services.ingest.projections.sources import Sources
 from services.ingest.queries.history import HistoryQueries
+from services.ingest.queries.pages import PageQueries
 from services.ingest.queries.sources import SourceQueries
+from services.ingest.reactions.crawl import KIND, CrawlWebsite, EndCrawl, WakeCrawl
 from services.ingest.reactions.families import IngestChildren, RestoreChildren, SweepChildren
 from services.ingest.reactions.ingestion import IngestSource
+from services.ingest.reactions.preview import PreviewSite
 from services.ingest.reactions.refresh import RefreshSource
 from services.ingest.reactions.runs import EndIngestion, QueueIngestion
+from services.ingest.reactions.site import ReadSite
+from services.ingest.reactions.visit import VisitPage
 from services.ingest.settings import Settings
 from services.ingest.tables import metadata
 from shared.adapters.egress import egress_client
 from shared.adapters.read_model import ReadModel
+from shared.adapters.topology import PACE
 from shared.adapters.worker_pool import WorkerPool
 from shared.contracts.chat import IndexBuilt, IndexFailed
 from shared.contracts.ingest import (
@@ -45,19 +55,34 @@ from shared.contracts.ingest_history import (
     GetRevisions,
 )
 from shared.contracts.ingest_stages import SourceUndone, UndoSource
+from shared.contracts.ingest_website import (
+    CancelCrawl,
+    CrawlBegun,
+    CrawlCancelled,
+    CrawlFinished,
+    CrawlResumed,
+    GetCrawl,
+    ListCrawledPages,
+    PauseCrawl,
+    PreviewWebsite,
+    ResumeCrawl,
+)
 from shared.contracts.scheduler import ScheduleCancelled, ScheduleFired, ScheduleSet
+from shared.kernel.clock import utc_now
 from shared.runtime.platform import Platform
 from shared.runtime.service import Service
 
 __all__ = ["Settings", "build"]
 
 FETCH_SECONDS = 30.0
+VISIT_SECONDS = 20.0
+"""For a page of a site that is crawled."""
 SOURCES = ReadModel(
     service="ingest",
     name="sources",
     version=3,
     tables=metadata,
-    owns={"source": source_decider},
+    owns={"source": source_decider, "crawl": crawl_decider},
     projection=Sources(),
     listens=[(e.aggregate, e.name) for e in (ScheduleSet, ScheduleFired, ScheduleCancelled)],
 )
@@ -99,15 +124,19 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
             UndoSource,
             RequestIngestion,
             RequestChildrenIngestion,
+            PauseCrawl,
+            ResumeCrawl,
+            CancelCrawl,
         ],
         check=CheckReferences(platform.event_log.last_sequence_of, service.current),
         before=DeleteChildrenFirst(service.execute, service.execute_together, queries.children_of),
     )
 
+    fetcher = HttpFetcher(http)
     ingest = IngestSource(
         execute=service.execute,
         current=service.current,
-        fetcher=HttpFetcher(http),
+        fetcher=fetcher,
         documents=PooledDocuments(
             readers, ocr_languages=settings.ocr_languages, tessdata=settings.tessdata
         ),
@@ -133,6 +162,39 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
 
     restore = RestoreChildren(service.execute, queries.deleted_with, shown)
     service.reacts("restore-children", [SourceUndone], restore)
+
+    pace = BrokerPace(await platform.client.jetstream().key_value(PACE))
+    site_pages, page_queries = PooledPages(workers), PageQueries(store)
+    visitor = HttpFetcher(http, seconds=VISIT_SECONDS)
+    read_site = ReadSite(visitor, site_pages, pace, asyncio.sleep)
+    crawl = CrawlWebsite(
+        execute=service.execute,
+        current=service.current,
+        rows=page_queries,
+        read_site=read_site,
+        visit_page=VisitPage(
+            execute=service.execute,
+            current=service.current,
+            fetcher=visitor,
+            pages=site_pages,
+            rows=page_queries,
+            read_site=read_site,
+            blobs=platform.blobs,
+            recipe=lambda: ingest.recipe,
+        ),
+        pace=pace,
+        timers=service.timers,
+        blobs=platform.blobs,
+        sleep=asyncio.sleep,
+        now=utc_now,
+    )
+    service.wakes(KIND, crawl, given_up=crawl.given_up)
+    service.reacts("wake-crawl", [CrawlBegun, CrawlResumed], WakeCrawl(service.timers, utc_now))
+    service.reacts("end-crawl", [CrawlFinished, CrawlCancelled], EndCrawl(service.execute))
+    service.answers(GetCrawl, page_queries.get_crawl)
+    service.answers(ListCrawledPages, page_queries.list_pages)
+    preview = PreviewSite(read_site, visitor, site_pages, pace, asyncio.sleep)
+    service.answers(PreviewWebsite, preview)
 
     service.answers(GetSource, queries.get_source)
     service.answers(ListSources, queries.list_sources)

@@ -24,6 +24,45 @@ class NotModified:
 
 
 @dataclass(frozen=True, slots=True)
+class Redirected:
+    """The server says that it is elsewhere."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Robots:
+    """What robots.txt says to us."""
+
+    delay_seconds: float | None
+    sitemaps: tuple[str, ...]
+    allowed: tuple[bool, ...]
+    """Of the addresses that were asked about, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sitemap:
+    """One file: addresses of pages, and of further sitemaps."""
+
+    pages: tuple[str, ...]
+    nested: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PageScan:
+    """What a page says of itself, beside its text."""
+
+    title: str | None
+    links: tuple[str, ...]
+    """As they stand in the page, without those that are not to be followed."""
+    base: str
+    canonical: str | None
+    indexable: bool
+    content_hash: str | None
+    """SHA-256 of what can be seen; none: nothing can be."""
+
+
+@dataclass(frozen=True, slots=True)
 class Extracted:
     """Normalised text with Markdown structure."""
 
@@ -70,6 +109,37 @@ class Fetcher(Protocol):
         self, url: str, *, etag: str | None = None, last_modified: str | None = None
     ) -> Fetched | NotModified:
         """Raise `FetchFailed`."""
+        ...
+
+
+class PageFetcher(Fetcher, Protocol):
+    async def visit(
+        self, url: str, *, etag: str | None = None, last_modified: str | None = None
+    ) -> Fetched | NotModified | Redirected:
+        """As `fetch`, without following redirects. Raise `FetchFailed`."""
+        ...
+
+
+class HostPace(Protocol):
+    async def reserve(self, site: str, delay: float, patience: float) -> float:
+        """Seconds until this caller may ask the site; no other, in whatever process, before.
+
+        If that is more than `patience`, nothing is reserved: ask again by then.
+        """
+        ...
+
+
+class Pages(Protocol):
+    """Reads what a site sends, without trust. Raise `Unreadable` for what cannot be read."""
+
+    async def robots(self, data: bytes, urls: Sequence[str]) -> Robots: ...
+
+    async def sitemap(self, data: bytes, limit: int) -> Sitemap:
+        """At most `limit` addresses."""
+        ...
+
+    async def scan(self, data: bytes, media_type: str, url: str) -> PageScan:
+        """Raise `Unreadable` too for what is no document."""
         ...
 
 

@@ -52,6 +52,40 @@ sources = Table(
 )
 """`position` is that of the event that created the source: what lists are sorted by."""
 
+crawls = Table(
+    "crawls",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("source_id", Text, primary_key=True),
+    Column("run_id", Text, nullable=False),
+    Column("phase", Text, nullable=False),
+    Column("reason", Text),
+    Column("counts", JSONB, nullable=False),
+    Column("begun_at", DateTime(timezone=True), nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+)
+"""The last crawl of each website."""
+
+pages = Table(
+    "pages",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("source_id", Text, primary_key=True),
+    Column("url", Text, primary_key=True),
+    Column("run_id", Text, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("depth", Integer, nullable=False),
+    Column("via", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("reason", Text),
+    Column("child_id", Text),
+    Column("content_hash", Text),
+    Column("visited_at", DateTime(timezone=True)),
+    Index("pages_due", "tenant_id", "source_id", "outcome", "depth", "position", "place"),
+)
+"""Every page that a crawl of a website found; `run_id` is the last one that did."""
+
 timeline = Table(
     "timeline",
     metadata,

@@ -19,7 +19,7 @@ from shared.contracts.ingest_stages import (
     UndoSource,
 )
 
-SourceType = Literal["text", "upload", "url", "nyxcore"]
+SourceType = Literal["text", "upload", "url", "nyxcore", "website"]
 SourceStatus = Literal["pending", "processing", "ready", "error"]
 RefreshSchedule = Literal["none", "hourly", "daily", "weekly"]
 Authority = Literal["mandatory", "guideline", "informational"]
@@ -161,6 +161,27 @@ class RequestChildrenIngestion(SourceMessage, Command):
     """Fetch, prepare and index every active child that is not being processed."""
 
     verb: ClassVar[str] = "request_children_ingestion"
+
+
+class ImportPage(SourceMessage, Command):
+    """A page of a website was fetched: make its source if there is none, and ingest what came."""
+
+    verb: ClassVar[str] = "import_page"
+    bot_profile_id: str
+    parent_id: str
+    settings: SourceSettings
+    raw_ref: str
+    media_type: str
+    requested_url: str
+    etag: str | None = None
+    last_modified: str | None = None
+    size: int
+
+
+class ConfirmPage(SourceMessage, Command):
+    """A page of a website was asked for again, and is what it was."""
+
+    verb: ClassVar[str] = "confirm_page"
 
 
 class StartIngestion(SourceMessage, Command):
@@ -314,6 +335,8 @@ SourceCommand = (
     | UndoSource
     | RequestIngestion
     | RequestChildrenIngestion
+    | ImportPage
+    | ConfirmPage
     | StartIngestion
     | RecordFetched
     | RecordChunked

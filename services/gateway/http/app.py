@@ -27,6 +27,7 @@ from services.gateway.http import (
     users,
     webhook_deliveries,
     webhooks,
+    websites,
     widget_keys,
     widget_sessions,
 )
@@ -58,6 +59,7 @@ ROUTES = (
     uploads,
     source_families,
     source_history,
+    websites,
     sources,
     chat,
     exports,

@@ -42,6 +42,7 @@ OWNERS = {
     "api_token": "gateway",
     "widget_key": "gateway",
     "source": "ingest",
+    "crawl": "ingest",
     "bot_profile": "chat",
     "chat": "chat",
     "webhook_endpoint": "webhooks",

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from services.ingest.domain.website import Website
 from shared.contracts.ingest import Authority, SourceSettings, SourceType
 from shared.contracts.scheduler import Rule
 from shared.kernel.errors import InvalidCommand
@@ -41,6 +42,8 @@ def check_settings(source_type: SourceType, settings: SourceSettings, below: str
     if source_type == "nyxcore":
         _address(config, "base_url", "base_url must be an http or https address", below)
         _remote(config, below)
+    if source_type == "website":
+        Website.of(config, below)
     _refresh(settings, below)
 
 

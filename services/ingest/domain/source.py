@@ -18,9 +18,11 @@ from shared.contracts.ingest import (
     BATCH_CHILDREN,
     ChildrenIngestionRequested,
     CompleteIngestion,
+    ConfirmPage,
     CreateSource,
     CreateSourceBatch,
     DeleteSource,
+    ImportPage,
     IngestionRequested,
     IngestionStarted,
     Prepared,
@@ -116,8 +118,16 @@ def decide(
         case RequestIngestion():
             return _request(_existing(source), command, meta)
         case RequestChildrenIngestion(source_id=source_id):
-            _existing(source)
+            if _existing(source).source_type == "website":
+                # Its pages are fetched one after the other, as the site wants to be asked.
+                return _request(_existing(source), RequestIngestion(source_id=source_id), meta)
             return [ChildrenIngestionRequested(source_id=source_id)]
+        case ImportPage():
+            return _import_page(source, command, meta)
+        case ConfirmPage(source_id=source_id):
+            if isinstance(source, Absent) or source.deleted or source.run is not None:
+                return []
+            return [SourceUnchanged(source_id=source_id, run_id=meta.message_id)]
         case StartIngestion():
             return _start(source, command)
         case RecordFetched():
@@ -161,6 +171,8 @@ def _create(
     if isinstance(source, Present):
         raise Conflict("A source with this id exists already")
     check_settings(command.source_type, command.settings)
+    if command.source_type == "website" and command.parent_id is not None:
+        raise InvalidCommand("A website has its pages below it, and no parent", field="parent_id")
     source_id = command.source_id
     created = SourceCreated(
         source_id=source_id,
@@ -196,6 +208,10 @@ def _create_batch(source: Absent | Present, command: CreateSourceBatch) -> Seque
     children = []
     for n, child in enumerate(command.children):
         check_settings(child.source_type, child.settings, f"children.{n}.")
+        if child.source_type == "website":
+            raise InvalidCommand(
+                "A website has its pages below it, and no parent", field=f"children.{n}.source_type"
+            )
         children.append(
             SourceCreated(
                 source_id=child.source_id,
@@ -279,6 +295,32 @@ def _request(source: Present, command: RequestIngestion, meta: Metadata) -> Sequ
     if source.run.attempt == 0:
         return []  # one that waits in the queue serves this request too
     raise Conflict("Source is already being processed")
+
+
+def _import_page(
+    source: Absent | Present, command: ImportPage, meta: Metadata
+) -> Sequence[SourceEvent]:
+    """A run that has its first stage behind it; it supersedes one that is on its way."""
+    made: list[SourceEvent] = []
+    if isinstance(source, Absent):
+        made.append(
+            SourceCreated(
+                source_id=command.source_id,
+                bot_profile_id=command.bot_profile_id,
+                parent_id=command.parent_id,
+                source_type="url",
+                settings=command.settings,
+            )
+        )
+    elif source.deleted:
+        return []
+    run_id = meta.message_id
+    fetched = command.model_dump(exclude={"bot_profile_id", "parent_id", "settings"})
+    return [
+        *made,
+        IngestionRequested(source_id=command.source_id, run_id=run_id),
+        SourceFetched(run_id=run_id, url=command.requested_url, **fetched),
+    ]
 
 
 def _start(source: Absent | Present, command: StartIngestion) -> Sequence[SourceEvent]:

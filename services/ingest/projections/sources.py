@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Text, case, insert, literal, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest.projections import history
+from services.ingest.projections import history, pages
 from services.ingest.tables import sources, timeline
 from shared.contracts.base import Event, Recorded
 from shared.contracts.ingest import (
@@ -95,7 +95,7 @@ async def _apply(db: AsyncConnection, recorded: Recorded[Event]) -> None:
         case ScheduleCancelled():
             await _plan(db, recorded, None)
         case _:
-            pass
+            await pages.apply(db, recorded)
 
 
 def _undone(event: SourceUndone) -> dict[str, Any]:
@@ -147,6 +147,8 @@ def detail(event: Event) -> str:
                 f"revision {prepared.revision}: {prepared.chunk_count} chunks, "
                 f"{prepared.embedded_count} embedded"
             )
+        case SourceIngested(revision=0, document_count=documents, chunk_count=0):
+            return f"{documents} pages or documents"
         case SourceIngested(revision=0, document_count=documents, chunk_count=chunk_count):
             return f"{documents} remote documents with {chunk_count} chunks"
         case SourceIngested(revision=revision, chunk_count=chunk_count):

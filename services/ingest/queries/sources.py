@@ -39,10 +39,16 @@ class Children:
     failed: int
     ready: int
 
-    def status(self, own: SourceStatus) -> SourceStatus:
-        """A parent is as far as its children are; without any it is as far as itself."""
-        if not self.count:
+    def status(self, own: SourceStatus, *, website: bool = False) -> SourceStatus:
+        """A parent is as far as its children are; without any it is as far as itself.
+
+        A website is still being processed, or in error, while its crawl is; and it answers from
+        its good pages whatever became of the others.
+        """
+        if not self.count or (website and own in ("processing", "error")):
             return own
+        if website and self.ready and not self.processing:
+            return "ready"
         if self.processing:
             return "processing"
         if self.failed:
@@ -208,7 +214,7 @@ def _view(row: RowMapping, *, aggregated: bool) -> SourceView:
     if aggregated and children.count:
         shown = {
             "children_count": children.count,
-            "status": children.status(row["status"]),
+            "status": children.status(row["status"], website=row["source_type"] == "website"),
             "chunk_count": children.chunks,
         }
     token = {"has_api_token": True} if row["has_token"] else {}

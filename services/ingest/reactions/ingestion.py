@@ -35,6 +35,7 @@ from shared.contracts.ingest import (
     SourceFetched,
     StartIngestion,
 )
+from shared.contracts.ingest_website import BeginCrawl
 from shared.kernel.errors import Unavailable
 
 FETCH_ATTEMPTS = 3
@@ -96,7 +97,10 @@ class IngestSource:
         start = StartIngestion(source_id=job.aggregate_id, run_id=run_id, attempt=job.attempt)
         await self.execute(start, job.metadata, f"start {job.attempt}")
         try:
-            if source.source_type == "nyxcore":
+            if source.source_type == "website":
+                begin = BeginCrawl(source_id=job.aggregate_id, run_id=run_id)
+                await self.execute(begin, job.metadata, "begin crawl")
+            elif source.source_type == "nyxcore":
                 await self._count_remote(job, source)
             else:
                 await self._work(job, source, source.run)
