@@ -144,7 +144,7 @@ def scan_page(data: bytes, media_type: str, url: str) -> PageScan:
         return PageScan(None, (), url, None, indexable=True, content_hash=digest)
     from lxml import etree, html  # noqa: PLC0415  in workers only
 
-    name = parameters.partition("charset=")[2].strip(" \"'").partition(";")[0] or None
+    name = parameters.partition("charset=")[2].partition(";")[0].strip(" \"'") or None
     try:
         tree = html.document_fromstring(data[:HTML_BYTES], _parser(name))
     except (etree.ParserError, etree.XMLSyntaxError, ValueError):
