@@ -13,7 +13,7 @@ from nats.aio.client import Client
 from nats.js import api
 from nats.js.errors import APIError, NotFoundError
 
-from shared.adapters.vault import BUCKET as VAULT
+from shared.adapters.vault import BUCKET
 from shared.kernel.errors import Unavailable, Unusable
 
 DAY = 86_400.0
@@ -112,9 +112,9 @@ STREAMS: Sequence[api.StreamConfig] = (
         allow_direct=True,
     ),
     api.StreamConfig(
-        name=f"KV_{VAULT}",
+        name=f"KV_{BUCKET}",
         description="Encrypted secrets and data keys.",
-        subjects=[f"$KV.{VAULT}.>"],
+        subjects=[f"$KV.{BUCKET}.>"],
         retention=api.RetentionPolicy.LIMITS,
         storage=api.StorageType.FILE,
         discard=api.DiscardPolicy.NEW,

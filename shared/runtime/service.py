@@ -60,7 +60,7 @@ from shared.runtime.commands import Before, Check, CommandHandler
 from shared.runtime.consumer import Consumer, Delivery, Poison
 from shared.runtime.dead_letters import DeadLetters
 from shared.runtime.platform import Platform
-from shared.runtime.timers import Tick, Timers, Wake, WakeGivenUp, tick_consumer
+from shared.runtime.timers import Timers, Wake, WakeGivenUp, hearing
 
 log = logging.getLogger(__name__)
 
@@ -196,7 +196,7 @@ class Service:
                 job_consumer(self.name, partition),
                 handle,
                 give_up,
-                key=_whole_subject,
+                key=str,
                 concurrency=1,
                 max_attempts=JOB_ATTEMPTS,
             )
@@ -247,30 +247,11 @@ class Service:
             max_attempts=attempts,
         )
 
-    def wakes(
-        self, kind: str, wake: Wake, *, given_up: WakeGivenUp | None = None, concurrency: int = 16
-    ) -> None:
+    def wakes(self, kind: str, wake: Wake, given_up: WakeGivenUp | None = None) -> None:
         """Do `wake` when a timer of this kind goes off, at least once."""
-
-        async def handle(delivery: Delivery) -> None:
-            await wake(Tick.of(delivery))
-
-        async def give_up(delivery: Delivery, reason: str) -> None:
-            await self._dead_letters.record(delivery, reason)
-            if given_up is not None:
-                try:
-                    await given_up(Tick.of(delivery), reason)
-                except Poison:
-                    return  # it does not tell whose it is
-
-        self._consume(
-            "SCHED",
-            tick_consumer(self.name, kind),
-            handle,
-            give_up,
-            key=_whole_subject,
-            concurrency=concurrency,
-            max_attempts=REACTION_ATTEMPTS,
+        record = self._dead_letters.record
+        self._consumers.append(
+            hearing(self.platform.client, self.name, kind, wake, given_up, record)
         )
 
     def answers(
@@ -511,10 +492,6 @@ def _metadata(delivery: Delivery) -> Metadata:
 
 def _aggregate_key(subject: str) -> str:
     return subject.rsplit(".", 1)[0]
-
-
-def _whole_subject(subject: str) -> str:
-    return subject
 
 
 def _refusal(error: MiniRagError) -> Refusal:

@@ -6,6 +6,7 @@ of one name that wait come to the last of them.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,10 +19,12 @@ from shared.adapters.envelope import metadata_headers, read_metadata
 from shared.contracts.base import Metadata
 from shared.kernel.errors import Unavailable
 from shared.kernel.ids import subject_token
-from shared.runtime.consumer import Delivery, Poison
+from shared.runtime.consumer import Consumer, Delivery, GiveUp, Poison
 
 STREAM = "SCHED"
 ACK_SECONDS = 15.0
+CONCURRENCY = 16
+ATTEMPTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +82,26 @@ class Timers:
             raise Unavailable("the timer was not cancelled") from error
 
 
-def tick_consumer(service: str, kind: str) -> api.ConsumerConfig:
-    """The durable from which every replica of a service takes the ticks of one kind."""
-    return api.ConsumerConfig(
+def hearing(
+    client: Client,
+    service: str,
+    kind: str,
+    wake: Wake,
+    given_up: WakeGivenUp | None,
+    record: GiveUp,
+) -> Consumer:
+    """Takes the ticks of one kind, in any replica of a service; `record` keeps dead letters."""
+
+    async def handle(delivery: Delivery) -> None:
+        await wake(Tick.of(delivery))
+
+    async def give_up(delivery: Delivery, reason: str) -> None:
+        await record(delivery, reason)
+        if given_up is not None:
+            with suppress(Poison):  # it does not tell whose it is
+                await given_up(Tick.of(delivery), reason)
+
+    config = api.ConsumerConfig(
         durable_name=f"{service}-{kind}",
         filter_subjects=[f"tick.*.{kind}.*"],
         ack_policy=api.AckPolicy.EXPLICIT,
@@ -89,6 +109,16 @@ def tick_consumer(service: str, kind: str) -> api.ConsumerConfig:
         ack_wait=ACK_SECONDS,
         max_deliver=-1,
         max_ack_pending=1000,
+    )
+    return Consumer(
+        client,
+        STREAM,
+        config,
+        handle,
+        give_up,
+        key=str,
+        concurrency=CONCURRENCY,
+        max_attempts=ATTEMPTS,
     )
 
 
