@@ -300,8 +300,12 @@ def _request(source: Present, command: RequestIngestion, meta: Metadata) -> Sequ
 def _import_page(
     source: Absent | Present, command: ImportPage, meta: Metadata
 ) -> Sequence[SourceEvent]:
-    """A run that has its first stage behind it; it supersedes one that is on its way."""
+    """A run that has its first stage behind it. One that is on its way takes the page for its own
+    if it has not fetched it yet, and is left alone otherwise.
+    """
+    fetched = command.model_dump(exclude={"bot_profile_id", "parent_id", "settings"})
     made: list[SourceEvent] = []
+    run_id = meta.message_id
     if isinstance(source, Absent):
         made.append(
             SourceCreated(
@@ -312,15 +316,13 @@ def _import_page(
                 settings=command.settings,
             )
         )
-    elif source.deleted:
+    elif source.deleted or (source.run is not None and source.run.fetched is not None):
         return []
-    run_id = meta.message_id
-    fetched = command.model_dump(exclude={"bot_profile_id", "parent_id", "settings"})
-    return [
-        *made,
-        IngestionRequested(source_id=command.source_id, run_id=run_id),
-        SourceFetched(run_id=run_id, url=command.requested_url, **fetched),
-    ]
+    if isinstance(source, Present) and source.run is not None:
+        run_id = source.run.run_id
+    else:
+        made.append(IngestionRequested(source_id=command.source_id, run_id=run_id))
+    return [*made, SourceFetched(run_id=run_id, url=command.requested_url, **fetched)]
 
 
 def _start(source: Absent | Present, command: StartIngestion) -> Sequence[SourceEvent]:
