@@ -29,6 +29,7 @@ from shared.contracts.ingest import (
     SourceUpdated,
 )
 from shared.contracts.ingest_stages import SourceUndone
+from shared.contracts.ingest_website import CrawlPageVisited
 from shared.contracts.webhooks import DisabledReason, WebhookDisabled
 
 ERROR_LIMIT = 500
@@ -104,6 +105,20 @@ class SourceWasUnchanged(PublicEvent):
 
     type: ClassVar[str] = "source.unchanged"
     source_id: str
+
+
+class WebsitePageVisited(PublicEvent):
+    """The import of a website came past a page: what became of it, and how far the import is."""
+
+    type: ClassVar[str] = "source.page_visited"
+    source_id: str
+    url: str
+    outcome: str
+    reason: str | None
+    page_source_id: str | None
+    """The source that answers for the page."""
+    visited: int
+    found: int
 
 
 class SourceHasFailed(PublicEvent):
@@ -235,6 +250,18 @@ def _source_unchanged(event: SourceUnchanged) -> SourceWasUnchanged:
     return SourceWasUnchanged(source_id=event.source_id)
 
 
+def _page_visited(event: CrawlPageVisited) -> WebsitePageVisited:
+    return WebsitePageVisited(
+        source_id=event.source_id,
+        url=event.url,
+        outcome=event.outcome,
+        reason=None if event.reason is None else event.reason[:ERROR_LIMIT],
+        page_source_id=event.child_id,
+        visited=event.counts.visited,
+        found=event.counts.found,
+    )
+
+
 def _source_failed(event: SourceFailed) -> SourceHasFailed:
     return SourceHasFailed(source_id=event.source_id, error=event.reason[:ERROR_LIMIT])
 
@@ -305,6 +332,7 @@ TRANSLATIONS: Mapping[type[Event], tuple[type[PublicEvent], Translate]] = {
     IngestionStarted: (SourceIngestionStarted, _ingestion_started),
     SourceIngested: (SourceWasIngested, _source_ingested),
     SourceUnchanged: (SourceWasUnchanged, _source_unchanged),
+    CrawlPageVisited: (WebsitePageVisited, _page_visited),
     SourceFailed: (SourceHasFailed, _source_failed),
     BotProfileCreated: (BotProfileWasCreated, _bot_created),
     BotProfileUpdated: (BotProfileWasUpdated, _bot_updated),
