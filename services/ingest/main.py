@@ -189,7 +189,13 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         now=utc_now,
     )
     service.wakes(KIND, crawl, given_up=crawl.given_up)
-    service.reacts("wake-crawl", [CrawlBegun, CrawlResumed], WakeCrawl(service.timers, utc_now))
+    wake_crawl = WakeCrawl(service.timers, utc_now)
+    service.reacts("wake-crawl", [CrawlBegun, CrawlResumed], wake_crawl)
+
+    async def wake_all() -> None:
+        await wake_crawl.wake_all(page_queries.running)
+
+    service.starts(wake_all)
     service.reacts("end-crawl", [CrawlFinished, CrawlCancelled], EndCrawl(service.execute))
     service.answers(GetCrawl, page_queries.get_crawl)
     service.answers(ListCrawledPages, page_queries.list_pages)

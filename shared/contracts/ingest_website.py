@@ -191,11 +191,12 @@ class CrawlView(Message):
     """How far the import of a website is."""
 
     source_id: str
-    phase: CrawlPhase
-    reason: str | None
-    counts: CrawlCounts
-    begun_at: datetime
-    updated_at: datetime
+    phase: CrawlPhase | None = None
+    """None: it was never imported."""
+    reason: str | None = None
+    counts: CrawlCounts = CrawlCounts()
+    begun_at: datetime | None = None
+    updated_at: datetime | None = None
 
 
 class GetCrawl(Question[CrawlView]):

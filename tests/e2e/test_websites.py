@@ -136,6 +136,13 @@ def test_the_right_pages_are_imported_and_the_others_have_their_reasons(tenant: 
         assert told["counts"]["imported"] == len(good)
         assert told["counts"]["found"] == len(pages)
         assert site.shortest_pause() > DELAY * 0.8
+        events = tenant.http.get(
+            "/v1/events",
+            params={"type": "source.page_visited", "limit": 100},
+            headers={"Accept": "application/json"},
+        ).json()
+        assert len(events) == told["counts"]["visited"]
+        assert events[-1]["data"]["visited"] == len(events)
         for never in ("/private/x", "/drafts/y", "/deep3", "/logo.png"):
             assert site.asked(never) == []
         assert {path: len(site.asked(path)) for path in ("/", "/a", "/loop-a", "/loop-b")} == (
@@ -228,8 +235,8 @@ def test_an_import_is_paused_goes_on_and_is_cancelled(tenant: Tenant) -> None:
     with serving(chain(500)) as site:
         source = website(tenant, site, max_pages=500, max_depth=10)
         refused(tenant.http.post(f"/v1/sources/{source}/pause"), 404)
+        assert crawl(tenant, source)["phase"] is None
         tenant.ingest(source)
-        eventually(lambda: tenant.http.get(f"/v1/sources/{source}/crawl").status_code == 200)
         eventually(lambda: visited() >= 2)
         assert order("pause")["phase"] == "paused"
         assert get(tenant, source)["status"] == "processing"

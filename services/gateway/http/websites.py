@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request, Response, status
 from pydantic import BaseModel, Field
 
 from services.gateway.http import lists
-from services.gateway.http.context import AdminDep, CallerDep, JsonObject, Timestamp
-from services.gateway.http.source_fields import checked_source
+from services.gateway.http.context import AdminDep, CallerDep, Id, JsonObject, Timestamp
+from services.gateway.http.source_fields import get_source
 from shared.contracts.ingest_website import (
     CancelCrawl,
     CrawlCounts,
@@ -61,11 +61,12 @@ class PreviewOut(BaseModel):
 
 class CrawlOut(BaseModel):
     source_id: str
-    phase: CrawlPhase
+    phase: CrawlPhase | None
+    """None: it was never imported as a website."""
     reason: str | None
     counts: CrawlCounts
-    begun_at: Timestamp
-    updated_at: Timestamp
+    begun_at: Timestamp | None
+    updated_at: Timestamp | None
 
 
 class PageOut(BaseModel):
@@ -106,9 +107,10 @@ async def preview(body: PreviewIn, caller: AdminDep) -> PreviewOut:
 
 
 @router.get("/{source_id}/crawl", responses=responses(NotAuthenticated, NotFound))
-async def crawl(source_id: str, caller: CallerDep) -> CrawlOut:
+async def crawl(source_id: Id, caller: CallerDep) -> CrawlOut:
     """How far the import of a website is, or what the last one came to."""
-    found = await caller.ask(GetCrawl(source_id=checked_source(source_id)), CrawlView)
+    await get_source(caller, source_id)
+    found = await caller.ask(GetCrawl(source_id=source_id), CrawlView)
     return CrawlOut.model_validate(found.model_dump())
 
 
@@ -117,11 +119,10 @@ async def crawl(source_id: str, caller: CallerDep) -> CrawlOut:
     response_model=list[PageOut],
     responses={**responses(NotAuthenticated, NotFound, InvalidCommand), 200: {"headers": HEADERS}},
 )
-async def pages(source_id: str, request: Request, caller: CallerDep, window: WindowDep) -> Response:
+async def pages(source_id: Id, request: Request, caller: CallerDep, window: WindowDep) -> Response:
     """Every page that the last import found, what became of it and why."""
-    checked = checked_source(source_id)
-    await caller.ask(GetCrawl(source_id=checked), CrawlView)
-    question = ListCrawledPages(source_id=checked)
+    await get_source(caller, source_id)
+    question = ListCrawledPages(source_id=source_id)
     return await lists.answer(request, caller, question, CrawledPages, _page, window)
 
 
@@ -129,9 +130,9 @@ async def pages(source_id: str, request: Request, caller: CallerDep, window: Win
     "/{source_id}/pause",
     responses=responses(NotAuthenticated, NotPermitted, NotFound, Conflict),
 )
-async def pause(source_id: str, caller: AdminDep) -> CrawlOut:
+async def pause(source_id: Id, caller: AdminDep) -> CrawlOut:
     """Let the import of a website rest. The page that is being fetched is still recorded."""
-    await caller.order(PauseCrawl(source_id=checked_source(source_id)))
+    await caller.order(PauseCrawl(source_id=source_id))
     return await crawl(source_id, caller)
 
 
@@ -139,9 +140,9 @@ async def pause(source_id: str, caller: AdminDep) -> CrawlOut:
     "/{source_id}/resume",
     responses=responses(NotAuthenticated, NotPermitted, NotFound, Conflict),
 )
-async def resume(source_id: str, caller: AdminDep) -> CrawlOut:
+async def resume(source_id: Id, caller: AdminDep) -> CrawlOut:
     """Go on where the import was paused."""
-    await caller.order(ResumeCrawl(source_id=checked_source(source_id)))
+    await caller.order(ResumeCrawl(source_id=source_id))
     return await crawl(source_id, caller)
 
 
@@ -150,9 +151,9 @@ async def resume(source_id: str, caller: AdminDep) -> CrawlOut:
     status_code=status.HTTP_200_OK,
     responses=responses(NotAuthenticated, NotPermitted, NotFound, Conflict),
 )
-async def cancel(source_id: str, caller: AdminDep) -> CrawlOut:
+async def cancel(source_id: Id, caller: AdminDep) -> CrawlOut:
     """End the import. Pages that were imported by then stay and answer."""
-    await caller.order(CancelCrawl(source_id=checked_source(source_id)))
+    await caller.order(CancelCrawl(source_id=source_id))
     return await crawl(source_id, caller)
 
 

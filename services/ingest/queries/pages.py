@@ -16,7 +16,6 @@ from shared.contracts.ingest_website import (
     GetCrawl,
     ListCrawledPages,
 )
-from shared.kernel.errors import NotFound
 
 OTHER_BYTES = 300
 """Of a page as JSON: everything but its address and reason."""
@@ -50,15 +49,23 @@ class PageQueries:
         self._store = store
 
     async def get_crawl(self, question: GetCrawl, meta: Metadata) -> CrawlView:
-        """Raises `NotFound` for what was never crawled."""
+        """Without a phase for what was never crawled."""
         query = select(crawls).where(
             crawls.c.tenant_id == meta.tenant_id, crawls.c.source_id == question.source_id
         )
         async with self._store.reading(meta.tenant_id) as db:
             row = (await db.execute(query)).mappings().one_or_none()
         if row is None:
-            raise NotFound("This source was never imported as a website")
+            return CrawlView(source_id=question.source_id)
         return CrawlView.model_validate(dict(row))
+
+    async def running(self) -> Sequence[tuple[str, str, str]]:
+        """Tenant, source and run of every crawl that is on its way, of all tenants."""
+        query = select(crawls.c.tenant_id, crawls.c.source_id, crawls.c.run_id).where(
+            crawls.c.phase == "running"
+        )
+        async with self._store.engine.connect() as db:
+            return [(row.tenant_id, row.source_id, row.run_id) for row in await db.execute(query)]
 
     async def list_pages(self, question: ListCrawledPages, meta: Metadata) -> CrawledPages:
         query = select(pages, pages.c.url.label("id")).where(

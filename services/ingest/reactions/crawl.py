@@ -39,6 +39,8 @@ PATIENT_SECONDS = 3.0
 """A site that is free again so soon is waited for within the step."""
 
 Current = Callable[[str, str, str], Awaitable[Any]]
+Running = tuple[str, str, str]
+"""Tenant, source and run of a crawl that is on its way."""
 Now = Callable[[], datetime]
 
 
@@ -100,6 +102,18 @@ class WakeCrawl:
         await self._timers.set(
             KIND, event.source_id, self._now(), recorded.metadata, event.run_id.encode()
         )
+
+    async def wake_all(self, running: Callable[[], Awaitable[Sequence[Running]]]) -> None:
+        """Have every crawl take a step: the broker's stream of timers may have been lost."""
+        for tenant_id, source_id, run_id in await running():
+            cause = Metadata(
+                tenant_id=tenant_id,
+                message_id=derived_id("wake", source_id, run_id),
+                correlation_id=run_id,
+                actor="service/ingest",
+                now=self._now(),
+            )
+            await self._timers.set(KIND, source_id, self._now(), cause, run_id.encode())
 
 
 class EndCrawl:
