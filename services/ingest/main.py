@@ -163,21 +163,49 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     restore = RestoreChildren(service.execute, queries.deleted_with, shown)
     service.reacts("restore-children", [SourceUndone], restore)
 
+    await _websites(
+        service,
+        platform,
+        PageQueries(store),
+        HttpFetcher(http, seconds=VISIT_SECONDS),
+        PooledPages(readers),
+        ingest,
+    )
+
+    service.answers(GetSource, queries.get_source)
+    service.answers(ListSources, queries.list_sources)
+    service.answers(CountChildren, queries.count_children)
+    service.answers(GetTimeline, queries.get_timeline)
+    history = HistoryQueries(store, platform.blobs, PooledDiffer(readers))
+    service.answers(GetRevisions, history.get_revisions)
+    service.answers(GetDocuments, history.get_documents)
+    service.answers(GetChunks, history.get_chunks)
+    service.answers(GetDifference, history.get_difference)
+    return service
+
+
+async def _websites(
+    service: Service,
+    platform: Platform,
+    rows: PageQueries,
+    visitor: HttpFetcher,
+    pages: PooledPages,
+    ingest: IngestSource,
+) -> None:
+    """The ways into crawls."""
     pace = BrokerPace(await platform.client.jetstream().key_value(PACE))
-    site_pages, page_queries = PooledPages(workers), PageQueries(store)
-    visitor = HttpFetcher(http, seconds=VISIT_SECONDS)
-    read_site = ReadSite(visitor, site_pages, pace, asyncio.sleep)
+    read_site = ReadSite(visitor, pages, pace, asyncio.sleep)
     crawl = CrawlWebsite(
         execute=service.execute,
         current=service.current,
-        rows=page_queries,
+        rows=rows,
         read_site=read_site,
         visit_page=VisitPage(
             execute=service.execute,
             current=service.current,
             fetcher=visitor,
-            pages=site_pages,
-            rows=page_queries,
+            pages=pages,
+            rows=rows,
             read_site=read_site,
             blobs=platform.blobs,
             recipe=lambda: ingest.recipe,
@@ -193,22 +221,11 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.reacts("wake-crawl", [CrawlBegun, CrawlResumed], wake_crawl)
 
     async def wake_all() -> None:
-        await wake_crawl.wake_all(page_queries.running)
+        await wake_crawl.wake_all(rows.running)
 
     service.starts(wake_all)
     service.reacts("end-crawl", [CrawlFinished, CrawlCancelled], EndCrawl(service.execute))
-    service.answers(GetCrawl, page_queries.get_crawl)
-    service.answers(ListCrawledPages, page_queries.list_pages)
-    preview = PreviewSite(read_site, visitor, site_pages, pace, asyncio.sleep)
+    service.answers(GetCrawl, rows.get_crawl)
+    service.answers(ListCrawledPages, rows.list_pages)
+    preview = PreviewSite(read_site, visitor, pages, pace, asyncio.sleep)
     service.answers(PreviewWebsite, preview)
-
-    service.answers(GetSource, queries.get_source)
-    service.answers(ListSources, queries.list_sources)
-    service.answers(CountChildren, queries.count_children)
-    service.answers(GetTimeline, queries.get_timeline)
-    history = HistoryQueries(store, platform.blobs, PooledDiffer(readers))
-    service.answers(GetRevisions, history.get_revisions)
-    service.answers(GetDocuments, history.get_documents)
-    service.answers(GetChunks, history.get_chunks)
-    service.answers(GetDifference, history.get_difference)
-    return service

@@ -66,8 +66,8 @@ FORM = {
                     "bot_profile_id": {"type": "string", "format": "uuid"},
                     "name": {"type": "string", "maxLength": NAME_LENGTH},
                     "description": {"type": "string", "maxLength": 1000},
-    parent_id: Annotated[Id | None, BeforeValidator(_left_empty)] = None
-    language: Annotated[Language | None, BeforeValidator(_left_empty)] = None
+                    "parent_id": {"type": "string", "format": "uuid"},
+                    "language": {"type": "string", "pattern": "^[a-z]{2}$"},
                 },
             }
         }
