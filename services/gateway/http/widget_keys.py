@@ -12,6 +12,7 @@ from shared.contracts.gateway import (
     CreateWidgetKey,
     RevokeWidgetKey,
     UpdateWidgetKey,
+    WidgetAppearance,
     WidgetKeySettings,
     WidgetQuotas,
 )
@@ -49,12 +50,14 @@ class WidgetKeyIn(BaseModel):
     allowed_origins: Origins = Field(default_factory=list)
     """`https://shop.example`, or `https://*.example.com` for all its subdomains; none: no page."""
     quotas: QuotasIn = QuotasIn()
+    appearance: WidgetAppearance = WidgetAppearance()
 
 
 class WidgetKeyPatch(BaseModel):
     name: Annotated[Text, Field(max_length=255)] = ""
     allowed_origins: Origins = Field(default_factory=list)
     quotas: QuotasIn = QuotasIn()
+    appearance: WidgetAppearance = WidgetAppearance()
 
 
 class WidgetKeyOut(BaseModel):
@@ -66,6 +69,7 @@ class WidgetKeyOut(BaseModel):
     name: str
     allowed_origins: list[str]
     quotas: WidgetQuotas
+    appearance: WidgetAppearance
     is_active: bool
     created_at: Timestamp
 
@@ -84,6 +88,7 @@ async def create(body: WidgetKeyIn, caller: AdminDep) -> WidgetKeyOut:
                 key_name=body.name,
                 allowed_origins=tuple(body.allowed_origins),
                 quotas=_quotas(body.quotas),
+                appearance=body.appearance,
             ),
         )
     )
@@ -113,6 +118,7 @@ async def patch(key_id: Id, body: WidgetKeyPatch, caller: AdminDep) -> WidgetKey
             key_name=body.name if "name" in sent else None,
             allowed_origins=tuple(body.allowed_origins) if "allowed_origins" in sent else None,
             quotas=_quotas(body.quotas) if "quotas" in sent else None,
+            appearance=body.appearance if "appearance" in sent else None,
         )
     )
     return _out(await caller.gateway.identity.widget_key(caller.tenant_id, key_id))

@@ -38,7 +38,7 @@ export const GERMAN = {
   'A public key may stand in a page: it opens this bot only, and only on the sites that you name.': 'Ein öffentlicher Schlüssel darf in einer Seite stehen: Er öffnet nur diesen Bot, und nur auf den Websites, die Sie nennen.',
   'Make the code': 'Code erzeugen', 'Your website': 'Ihre Website', 'Several are separated by commas.': 'Mehrere werden durch Kommas getrennt.',
   'Put this before the end of your page': 'Setzen Sie dies vor das Ende Ihrer Seite', 'Embed code': 'Einbettungscode', 'Allowed on:': 'Erlaubt auf:', 'no site yet': 'noch keiner Website', 'change': 'ändern',
-  'Open the demo page': 'Demoseite öffnen', 'Title of the window': 'Titel des Fensters', 'Greeting': 'Begrüßung', 'Questions to begin with': 'Fragen für den Anfang', 'Separated by |': 'Durch | getrennt',
+  'Open the demo page': 'Demoseite öffnen', 'Title of the window': 'Titel des Fensters', 'Greeting': 'Begrüßung', 'Questions to begin with': 'Fragen für den Anfang', 'One in each line.': 'Eine je Zeile.',
   'Highlight': 'Markierung', 'Button': 'Knopf', 'Corner': 'Ecke', 'right': 'rechts', 'left': 'links', 'Theme': 'Design', 'as the visitor has it': 'wie beim Besucher', 'light': 'hell', 'dark': 'dunkel',
   'Language': 'Sprache', 'as the page': 'wie die Seite',
   // Overview
@@ -68,6 +68,16 @@ export const GERMAN = {
   'Revoke': 'Widerrufen', 'It stops at once.': 'Er gilt sofort nicht mehr.', 'Secret tokens for programs': 'Geheime Tokens für Programme', 'New token': 'Neues Token', 'No tokens': 'Keine Tokens', 'Secret tokens': 'Geheime Tokens',
   'Token': 'Token', 'May': 'Darf', 'all that its maker may': 'alles, was sein Ersteller darf', 'Last used': 'Zuletzt benutzt', 'Ends': 'Endet', 'Make it': 'Erzeugen', 'Where it will be used.': 'Wo es benutzt wird.', 'Ends after': 'Endet nach', '{n} days': '{n} Tagen',
   'Your new token': 'Ihr neues Token', 'It is shown this once. Keep it where passwords are kept.': 'Es wird nur dieses eine Mal gezeigt. Bewahren Sie es dort auf, wo Passwörter liegen.', 'It will not be shown again.': 'Es wird nicht noch einmal gezeigt.', 'I have kept it': 'Ich habe es verwahrt',
+  // Webhooks and events
+  'Webhooks': 'Webhooks', 'Events': 'Ereignisse', 'delivered': 'zugestellt', 'failed': 'fehlgeschlagen', 'failing': 'gestört', 'active': 'aktiv',
+  'It answered with {code}.': 'Es hat mit {code} geantwortet.', 'It did not accept the test ({code}).': 'Es hat den Test nicht angenommen ({code}).', 'no answer': 'keine Antwort', 'What it is told': 'Was es erfährt',
+  'Your own programs are told what happens, signed and until they have it.': 'Ihre eigenen Programme erfahren, was geschieht: signiert, und bis sie es haben.', 'Add a webhook': 'Webhook hinzufügen', 'Nobody is told yet': 'Noch erfährt niemand etwas',
+  'Add the address of a program that wants to know.': 'Fügen Sie die Adresse eines Programms hinzu, das es wissen will.', 'The signing secret': 'Das Signaturgeheimnis',
+  'With it your program checks that a message comes from here. It is shown this once.': 'Damit prüft Ihr Programm, dass eine Nachricht von hier kommt. Es wird nur dieses eine Mal gezeigt.', 'Delivery': 'Zustellung', 'It is sent again.': 'Es wird erneut gesendet.',
+  'Happened': 'Geschehen', 'Next attempt': 'Nächster Versuch', 'Attempts': 'Versuche', 'What is sent': 'Was gesendet wird', 'Send again': 'Erneut senden', 'The receiver gets it once more.': 'Der Empfänger bekommt es noch einmal.', 'Event': 'Ereignis', 'Answer': 'Antwort',
+  'Deliveries': 'Zustellungen', 'None.': 'Keine.', 'Send a test': 'Test senden', 'New secret': 'Neues Geheimnis', 'The old one holds for another day.': 'Das alte gilt noch einen Tag.', 'It is told nothing any more.': 'Es erfährt nichts mehr.',
+  'It was switched off because it failed for long. Save it as active to go on.': 'Es wurde abgeschaltet, weil es lange gestört war. Speichern Sie es als aktiv, um weiterzumachen.', 'Send again what happened': 'Erneut senden, was geschah', 'From': 'Von', 'To': 'Bis',
+  'connecting…': 'verbindet…', 'Type': 'Art', 'only': 'nur', 'Nothing yet': 'Noch nichts', 'Ask a bot something, or add a source.': 'Fragen Sie einen Bot etwas, oder fügen Sie eine Quelle hinzu.', 'About': 'Betrifft', 'Data': 'Daten',
   // Team and settings
   'Everybody here sees the same bots, sources and chats.': 'Alle hier sehen dieselben Bots, Quellen und Chats.', 'Add a person': 'Person hinzufügen', 'Add': 'Hinzufügen', 'Role': 'Rolle', 'Remove': 'Entfernen', 'All sessions of this person end.': 'Alle Sitzungen dieser Person enden.',
   'First password': 'Erstes Passwort', 'At least 8 characters. Hand it over, to be changed.': 'Mindestens 8 Zeichen. Geben Sie es weiter, damit es geändert wird.', 'reads and chats': 'liest und chattet',
