@@ -145,11 +145,13 @@ class TestEveryPage:
             await page.locator("input[name=email]").fill(tenant.email)
             await page.locator("input[name=password]").fill(PASSWORD)
             await page.keyboard.press("Enter")
+            await page.get_by_role("navigation").wait_for()
             details = (f"/bots/{bot}", f"/bots/{bot}?tab=embed", f"/chats/{chat}")
             drawers = (f"/sources?open={source}", "/sources?add=1")
             for path in (*PAGES, *details, *drawers):
                 await page.goto(f"{tenant.url}/dashboard{path}")
-                await page.locator("h1").wait_for()
+                await page.get_by_role("navigation").wait_for()
+                await page.locator("main h1").wait_for()
                 await expect(page.locator("[aria-busy=true]")).to_have_count(0)
                 assert await barriers(page) == [], path
                 wide = "document.documentElement.scrollWidth - innerWidth"

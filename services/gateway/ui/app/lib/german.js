@@ -66,8 +66,13 @@ export const GERMAN = {
   'New key': 'Neuer Schlüssel', 'None yet. A bot gets its key with its embed code.': 'Noch keine. Ein Bot bekommt seinen Schlüssel mit dem Einbettungscode.', 'Public keys': 'Öffentliche Schlüssel', 'Key': 'Schlüssel', 'Sites': 'Websites',
   'One in each line, such as https://example.com or https://*.example.com': 'Eine je Zeile, etwa https://example.com oder https://*.example.com', 'Questions of a visitor per hour': 'Fragen eines Besuchers pro Stunde', 'Questions per day': 'Fragen pro Tag',
   'Revoke': 'Widerrufen', 'It stops at once.': 'Er gilt sofort nicht mehr.', 'Secret tokens for programs': 'Geheime Tokens für Programme', 'New token': 'Neues Token', 'No tokens': 'Keine Tokens', 'Secret tokens': 'Geheime Tokens',
-  'Token': 'Token', 'May': 'Darf', 'all that its maker may': 'alles, was sein Ersteller darf', 'Last used': 'Zuletzt benutzt', 'Ends': 'Endet', 'Make it': 'Erzeugen', 'Where it will be used.': 'Wo es benutzt wird.', 'Ends after': 'Endet nach', '{n} days': '{n} Tagen',
+  'Token': 'Token', 'May': 'Darf', 'all that its maker may': 'alles, was sein Ersteller darf', 'Last used': 'Zuletzt benutzt', 'Ends': 'Endet', 'Make it': 'Erzeugen', 'Where it will be used.': 'Wo es benutzt wird.', 'Ends after': 'Gilt für', '{n} days': '{n} Tage',
   'Your new token': 'Ihr neues Token', 'It is shown this once. Keep it where passwords are kept.': 'Es wird nur dieses eine Mal gezeigt. Bewahren Sie es dort auf, wo Passwörter liegen.', 'It will not be shown again.': 'Es wird nicht noch einmal gezeigt.', 'I have kept it': 'Ich habe es verwahrt',
+  // Usage
+  'Usage': 'Nutzung', 'Day': 'Tag', 'Range': 'Zeitraum', 'Answers': 'Antworten', '{n} rated': '{n} bewertet', 'Half within': 'Die Hälfte binnen', 'nine of ten within {time}': 'neun von zehn binnen {time}', 'Cost': 'Kosten',
+  '{sum} a month, at this rate': '{sum} im Monat, wenn es so bleibt', 'Tokens per day, by model': 'Tokens pro Tag, nach Modell', 'Questions without a source': 'Fragen ohne Quelle', 'Sources of disliked answers': 'Quellen schlecht bewerteter Antworten',
+  'Ratings per day': 'Bewertungen pro Tag', 'No rating yet.': 'Noch keine Bewertung.', 'By model': 'Nach Modell', 'By bot': 'Nach Bot', 'Questions': 'Fragen', 'None. Every question found something.': 'Keine. Jede Frage fand etwas.',
+  'None. Nobody disliked an answer.': 'Keine. Niemand fand eine Antwort schlecht.', '{n} disliked': '{n} schlecht bewertet',
   // Webhooks and events
   'Webhooks': 'Webhooks', 'Events': 'Ereignisse', 'delivered': 'zugestellt', 'failed': 'fehlgeschlagen', 'failing': 'gestört', 'active': 'aktiv',
   'It answered with {code}.': 'Es hat mit {code} geantwortet.', 'It did not accept the test ({code}).': 'Es hat den Test nicht angenommen ({code}).', 'no answer': 'keine Antwort', 'What it is told': 'Was es erfährt',

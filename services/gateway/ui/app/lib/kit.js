@@ -18,6 +18,7 @@ const PATHS = {
   settings: 'M4 7h10M18 7h2M16 5v4M4 17h2M10 17h10M8 15v4',
   hook: 'M9 12a4 4 0 1 1 3-7M12 8l4 7a4 4 0 1 1-3 5M8 16H5',
   pulse: 'M3 12h4l3-8 4 16 3-8h4',
+  chart: 'M4 20V4M4 20h16M8 16v-5M12 16V7M16 16v-3',
   plus: 'M12 5v14M5 12h14',
   globe: 'M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM3 12h18M12 3c3 3 3 15 0 18M12 3c-3 3-3 15 0 18',
   upload: 'M12 16V5M7 10l5-5 5 5M5 20h14',
