@@ -1,5 +1,6 @@
 """The dashboard, in a real browser."""
 
+import asyncio
 import re
 import uuid
 from collections.abc import AsyncIterator
@@ -20,7 +21,10 @@ SHOP = b"""<!doctype html><html lang="en"><title>Returns</title><main><h1>Return
 <p>Return labels are free inside the European Union. Refunds go to the original payment method
 within five working days.</p><h2>Shipping</h2><p>We ship to Germany, Austria and Switzerland.
 Delivery takes two to four days. Express delivery costs nine euros.</p></main></html>"""
-PAGES = ("", "/start", "/bots", "/sources", "/chats", "/tokens", "/team", "/settings")
+PAGES = (
+    "", "/start", "/bots", "/sources", "/chats", "/webhooks", "/events", "/tokens", "/team",
+    "/settings",
+)  # fmt: skip
 SPITEFUL = "<img src=x onerror=\"document.title='broken'\">"
 
 
@@ -226,6 +230,41 @@ class TestTokens:
             await row.get_by_role("button", name="Revoke").click()
             await expect(row).to_contain_text("revoked")
             assert tenant.with_(shown).get("/v1/auth/me").status_code == 401
+
+
+class TestEvents:
+    async def test_are_shown_as_they_happen(self, browser: Browser, tenant: Tenant) -> None:
+        bot = tenant.bot(name="Guide", model="local/extractive")
+        async with signed_in(browser, tenant) as page:
+            await page.get_by_role("navigation").get_by_role("link", name="Events").click()
+            await expect(page.locator("tbody tr").last).to_contain_text("bot_profile.created")
+            await expect(page.locator(".head")).to_contain_text("live")
+            await asyncio.to_thread(tenant.ask, bot, "Is anybody there?")
+            await expect(page.locator("tbody")).to_contain_text("chat.question")
+            await page.get_by_role("button", name="bot_profile.created").click()
+            await expect(page.locator("dialog pre")).to_contain_text(bot)
+
+
+class TestWebhooks:
+    async def test_are_added_tried_and_deleted(self, browser: Browser, tenant: Tenant) -> None:
+        async with signed_in(browser, tenant) as page:
+            with website({}) as receiver:
+                await page.goto(f"{tenant.url}/dashboard/webhooks")
+                await page.get_by_role("button", name="Add a webhook").click()
+                await page.get_by_label("Address").fill(f"{receiver}/hook")
+                await page.get_by_role("button", name="Add", exact=True).click()
+                await expect(page.locator("dialog pre")).to_contain_text("whsec_")
+                await page.keyboard.press("Escape")
+                await page.get_by_role("link", name="/hook").click()
+                await page.get_by_role("button", name="Send a test").click()
+                await page.get_by_role("button", name="test.ping").click()
+                # The receiver is a website, which takes no POST.
+                await expect(page.locator("dialog .facts")).to_contain_text("501")
+                await page.keyboard.press("Escape")
+            await page.get_by_role("button", name="Delete").click()
+            await page.get_by_role("button", name="Delete").click()
+            await page.get_by_role("link", name="Webhooks").last.click()
+            await expect(page.locator(".empty")).to_contain_text("Nobody is told yet")
 
 
 class TestChats:

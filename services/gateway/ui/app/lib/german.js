@@ -11,7 +11,7 @@ export const GERMAN = {
   'Copying is not allowed here; select the text.': 'Kopieren ist hier nicht erlaubt; markieren Sie den Text.',
   'That did not work. Try again.': 'Das hat nicht geklappt. Versuchen Sie es noch einmal.', 'No connection.': 'Keine Verbindung.',
   'It is stored, and will be done as soon as the service is back.': 'Es ist gespeichert und wird erledigt, sobald der Dienst zurück ist.',
-  '1 row': '1 Zeile', '{n} rows': '{n} Zeilen', 'Previous page': 'Vorige Seite', 'Next page': 'Nächste Seite', 'Parts': 'Teile',
+  'Actions': 'Aktionen', '1 row': '1 Zeile', '{n} rows': '{n} Zeilen', 'Previous page': 'Vorige Seite', 'Next page': 'Nächste Seite', 'Parts': 'Teile',
   'Filter…': 'Filtern…', 'Save': 'Speichern', 'Saved.': 'Gespeichert.', 'Name': 'Name', 'State': 'Zustand', 'Changed': 'Geändert', 'never': 'nie',
   // States and kinds
   'ready': 'bereit', 'processing': 'in Arbeit', 'pending': 'wartet', 'error': 'Fehler', 'live': 'aktiv', 'off': 'aus', 'revoked': 'widerrufen',
