@@ -103,6 +103,14 @@ export class Connection {
     this.#kept.set({ turn, chat });
   }
 
+  /** Have the server end the answer where it is; true if it will. */
+  async stop() {
+    const turn = this.unfinished;
+    if (!turn) return false;
+    const response = await this.#call('DELETE', `/v1/chat/turns/${turn}`).catch(() => undefined);
+    return Boolean(response?.ok);
+  }
+
   ended() {
     this.#kept.set({ turn: undefined });
   }
