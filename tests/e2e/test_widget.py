@@ -84,6 +84,7 @@ class TestOnAForeignSite:
             await page.locator(".widget-bubble").click()
             await page.locator(".widget-input").wait_for()
             for part, name, value in (
+                ("minirag-widget", "transform", "none"),
                 (".widget-bubble", "backgroundColor", "rgb(20, 24, 26)"),
                 (".widget-bubble", "width", "56px"),
                 ("dialog", "opacity", "1"),
