@@ -1,5 +1,9 @@
 """Analytics: counts what happened, and what it cost.
 
-Owns      aggregate `budget` (no feature of it is released yet)
-Answers   health
+Owns      read model `analytics_rollups`; no aggregate
+Projects  BotProfileCreated, BotProfileUpdated, SourceCreated, SourceUpdated → names and totals;
+          QuestionAsked, QuestionAnswered, QuestionRefused, TurnFailed → usage, waits, citations and
+          unanswered questions; FeedbackGiven, FeedbackCleared → feedback
+Answers   GetOverview, ListUsage, GetCosts, GetPricing, GetFeedback, GetFeedbackTrend, GetLatency,
+          GetWorstSources, ListUnanswered
 """

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from shared.contracts import (
+    analytics,
     chat,
     chat_history,
     gateway,
@@ -25,6 +26,7 @@ UPCASTERS: Mapping[str, Upcaster] = {}
 """By the type they lift, for example `source.created.v1`."""
 
 CONTRACTS = (
+    analytics,
     chat,
     chat_history,
     gateway,

@@ -20,6 +20,7 @@ from services.gateway.http import (
     source_families,
     source_history,
     sources,
+    stats,
     system,
     tenants,
     ui,
@@ -69,6 +70,7 @@ ROUTES = (
     webhooks,
     webhook_deliveries,
     events,
+    stats,
     system,
     pages,
 )
