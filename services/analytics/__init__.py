@@ -1,9 +1,12 @@
 """Analytics: counts what happened, and what it cost.
 
-Owns      read model `analytics_rollups`; no aggregate
+Owns      aggregate `budget`; read models `analytics_budgets`, `analytics_rollups`
+Takes     CreateBudget, UpdateBudget, DeleteBudget
+Emits     BudgetCreated, BudgetUpdated, BudgetDeleted, ThresholdReached
 Projects  BotProfileCreated, BotProfileUpdated, SourceCreated, SourceUpdated → names and totals;
           QuestionAsked, QuestionAnswered, QuestionRefused, TurnFailed → usage, waits, citations and
           unanswered questions; FeedbackGiven, FeedbackCleared → feedback
+Reacts    QuestionAnswered, QuestionRefused → tell budgets what is used
 Answers   GetOverview, ListUsage, GetCosts, GetPricing, GetFeedback, GetFeedbackTrend, GetLatency,
-          GetWorstSources, ListUnanswered
+          GetWorstSources, ListUnanswered, GetBudget, ListBudgets
 """

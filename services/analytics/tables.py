@@ -1,6 +1,7 @@
 """Rollups; disposable, rebuilt from the log. What a question costs does not grow with history."""
 
 from sqlalchemy import BigInteger, Column, DateTime, Float, Index, Integer, MetaData, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
 
@@ -97,3 +98,22 @@ unanswered = Table(
     Index("unanswered_listed", "tenant_id", "position"),
 )
 """`id` is that of the message that refused."""
+
+budgets_metadata = MetaData()
+
+budgets = Table(
+    "budgets",
+    budgets_metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("bot_profile_id", Text),
+    Column("period", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("limit", Float, nullable=False),
+    Column("thresholds", JSONB, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+    Index("budgets_listed", "tenant_id", "position"),
+)

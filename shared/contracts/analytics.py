@@ -1,11 +1,21 @@
-"""Questions to analytics: what was used, what it cost, what readers thought of it."""
+"""Messages of analytics: what was used, what it cost, what readers thought of it, and budgets."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
-from shared.contracts.base import Message, Page, PagedQuestion, Question
+from shared.contracts.base import (
+    Command,
+    Event,
+    Keyed,
+    Message,
+    Page,
+    PagedQuestion,
+    Question,
+)
 
 Days = int | None
 """The last so many days, today included; None: all."""
@@ -218,3 +228,118 @@ class ListUnanswered(PagedQuestion[UnansweredQuestions]):
     service: ClassVar[str] = "analytics"
     name: ClassVar[str] = "list_unanswered"
     bot_profile_id: str | None = None
+
+
+Period = Literal["day", "month"]
+Unit = Literal["tokens", "usd"]
+
+
+class BudgetSettings(Message):
+    """What an owner can change about a budget."""
+
+    name: str = ""
+    bot_profile_id: str | None = None
+    """Whose usage counts; None: all of the tenant's."""
+    period: Period = "month"
+    """Of the calendar, in UTC."""
+    unit: Unit = "usd"
+    limit: float = Field(gt=0)
+    thresholds: tuple[int, ...] = (80, 100)
+    """Percent of the limit; reaching one is told once a period."""
+
+
+class BudgetMessage(Keyed):
+    aggregate: ClassVar[str] = "budget"
+    budget_id: str
+
+    @property
+    @override
+    def aggregate_id(self) -> str:
+        return self.budget_id
+
+
+class CreateBudget(BudgetMessage, Command):
+    verb: ClassVar[str] = "create"
+    settings: BudgetSettings
+
+
+class UpdateBudget(BudgetMessage, Command):
+    """Change the named fields of `BudgetSettings`, leave the others."""
+
+    verb: ClassVar[str] = "update"
+    changes: Mapping[str, Any]
+
+
+class DeleteBudget(BudgetMessage, Command):
+    verb: ClassVar[str] = "delete"
+
+
+class NoteUsage(BudgetMessage, Command):
+    """How much was used in a period so far."""
+
+    verb: ClassVar[str] = "note_usage"
+    period_start: date
+    used: float
+
+
+class BudgetCreated(BudgetMessage, Event):
+    name: ClassVar[str] = "created"
+    settings: BudgetSettings
+
+
+class BudgetUpdated(BudgetMessage, Event):
+    """The settings as they are from now on."""
+
+    name: ClassVar[str] = "updated"
+    settings: BudgetSettings
+
+
+class BudgetDeleted(BudgetMessage, Event):
+    name: ClassVar[str] = "deleted"
+
+
+class ThresholdReached(BudgetMessage, Event):
+    name: ClassVar[str] = "threshold_reached"
+    bot_profile_id: str | None
+    period: Period
+    period_start: date
+    threshold: int
+    used: float
+    limit: float
+    unit: Unit
+
+
+BudgetCommand = CreateBudget | UpdateBudget | DeleteBudget | NoteUsage
+BudgetEvent = BudgetCreated | BudgetUpdated | BudgetDeleted | ThresholdReached
+
+
+class BudgetView(Message):
+    id: str
+    tenant_id: str
+    name: str
+    bot_profile_id: str | None
+    period: Period
+    unit: Unit
+    limit: float
+    thresholds: tuple[int, ...]
+    created_at: datetime
+    updated_at: datetime
+    used: float = 0
+    """In the period that runs now."""
+
+
+class BudgetViews(Page):
+    items: tuple[BudgetView, ...]
+
+
+class GetBudget(Question[BudgetView]):
+    service: ClassVar[str] = "analytics"
+    name: ClassVar[str] = "get_budget"
+    budget_id: str
+
+
+class ListBudgets(PagedQuestion[BudgetViews]):
+    """All budgets of the tenant, newest first."""
+
+    service: ClassVar[str] = "analytics"
+    name: ClassVar[str] = "list_budgets"

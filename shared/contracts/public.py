@@ -5,9 +5,10 @@ event follows from one event of the log and has its id. Payloads only grow optio
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, ClassVar, Literal
 
+from shared.contracts.analytics import Period, ThresholdReached, Unit
 from shared.contracts.base import Event, Message
 from shared.contracts.chat import (
     BotProfileCreated,
@@ -190,6 +191,20 @@ class ChatFeedback(PublicEvent):
     feedback: Literal["positive", "negative"] | None
 
 
+class UsageThreshold(PublicEvent):
+    """So much of a budget is used up; told once a period for each threshold."""
+
+    type: ClassVar[str] = "usage.threshold"
+    budget_id: str
+    bot_profile_id: str | None
+    period: Period
+    period_start: date
+    threshold_percent: int
+    used: float
+    limit: float
+    unit: Unit
+
+
 class WebhookWasDisabled(PublicEvent):
     """A webhook gets nothing any more: its receiver is gone, or failed for days."""
 
@@ -318,6 +333,19 @@ def _feedback(event: FeedbackGiven | FeedbackCleared) -> ChatFeedback:
     )
 
 
+def _threshold(event: ThresholdReached) -> UsageThreshold:
+    return UsageThreshold(
+        budget_id=event.budget_id,
+        bot_profile_id=event.bot_profile_id,
+        period=event.period,
+        period_start=event.period_start,
+        threshold_percent=event.threshold,
+        used=event.used,
+        limit=event.limit,
+        unit=event.unit,
+    )
+
+
 def _disabled(event: WebhookDisabled) -> WebhookWasDisabled:
     return WebhookWasDisabled(
         webhook_id=event.webhook_id, reason=event.reason, failing_since=event.failing_since
@@ -342,6 +370,7 @@ TRANSLATIONS: Mapping[type[Event], tuple[type[PublicEvent], Translate]] = {
     TurnFailed: (ChatHasFailed, _failed),
     FeedbackGiven: (ChatFeedback, _feedback),
     FeedbackCleared: (ChatFeedback, _feedback),
+    ThresholdReached: (UsageThreshold, _threshold),
     WebhookDisabled: (WebhookWasDisabled, _disabled),
 }
 """By the event of the log: what the outside sees of it."""

@@ -33,6 +33,10 @@ READ_MODELS = (
     "chat_chats",
     "chat_index",
     "scheduler_schedules",
+    "analytics_budgets",
+    "analytics_rollups",
+    "webhooks_endpoints",
+    "webhooks_deliveries",
 )
 OPERATIONAL = {"outcomes", "checkpoint", "collections"}
 """Tables that hold no facts: pruned, or different on purpose in every rebuild."""

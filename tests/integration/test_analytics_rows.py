@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.analytics.main import ROLLUPS
-from services.analytics.queries import StatsQueries
+from services.analytics.queries.stats import StatsQueries
 from shared.adapters.read_model import ReadModel, ReadModelStore
 from shared.contracts.analytics import (
     GetCosts,

@@ -12,6 +12,7 @@ from services.gateway.http import (
     auth,
     bot_profiles,
     browser_sessions,
+    budgets,
     chat,
     chats,
     events,
@@ -71,6 +72,7 @@ ROUTES = (
     webhook_deliveries,
     events,
     stats,
+    budgets,
     system,
     pages,
 )

@@ -47,6 +47,7 @@ OWNERS = {
     "chat": "chat",
     "webhook_endpoint": "webhooks",
     "delivery": "webhooks",
+    "budget": "analytics",
 }
 """Which service owns an aggregate."""
 
