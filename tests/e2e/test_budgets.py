@@ -2,6 +2,7 @@
 
 import json
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -119,7 +120,13 @@ def test_budgets_are_changed_listed_and_forgotten(tenant: Tenant, other_tenant: 
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"limit": 0}, {"limit": 1, "thresholds": []}, {"limit": 1, "bot_profile_id": "nobody"}],
+    [
+        {},
+        {"limit": 0},
+        {"limit": 1, "thresholds": []},
+        {"limit": 1, "bot_profile_id": "nobody"},
+        {"limit": 1, "bot_profile_id": str(uuid.UUID(int=7))},
+    ],
 )
 def test_a_budget_that_means_nothing_is_refused(tenant: Tenant, body: dict[str, Any]) -> None:
     answer = tenant.http.post("/v1/budgets", json=body)

@@ -9,10 +9,10 @@ from services.gateway.http import lists
 from services.gateway.http.context import (
     Caller,
     CallerDep,
+    Id,
     OwnerDep,
     Text,
     Timestamp,
-    checked_id,
     given,
 )
 from shared.contracts.analytics import (
@@ -32,14 +32,13 @@ from shared.web.problem import responses
 router = APIRouter(prefix="/v1/budgets", tags=["budgets"])
 
 Name = Annotated[Text, Field(max_length=255)]
-BotId = Annotated[Text, Field(max_length=64)]
 Limit = Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False)]
 Thresholds = Annotated[list[Annotated[int, Field(ge=1, le=1000)]], Field(max_length=10)]
 
 
 class BudgetIn(BaseModel):
     name: Name = ""
-    bot_profile_id: BotId | None = None
+    bot_profile_id: Id | None = None
     """Whose usage counts; left out: that of all bots."""
     period: Literal["day", "month"] = "month"
     unit: Literal["tokens", "usd"] = "usd"
@@ -50,7 +49,6 @@ class BudgetIn(BaseModel):
 
 class BudgetPatch(BaseModel):
     name: Name = ""
-    bot_profile_id: BotId | None = None
     period: Literal["day", "month"] = "month"
     unit: Literal["tokens", "usd"] = "usd"
     limit: Limit = 1
@@ -95,38 +93,34 @@ async def list_budgets(request: Request, caller: CallerDep, window: WindowDep) -
     return await lists.answer(request, caller, ListBudgets(), BudgetViews, _out, window)
 
 
-@router.get("/{budget_id}", responses=responses(NotAuthenticated, NotFound))
-async def get(budget_id: str, caller: CallerDep) -> BudgetOut:
+@router.get("/{budget_id}", responses=responses(NotAuthenticated, NotFound, InvalidCommand))
+async def get(budget_id: Id, caller: CallerDep) -> BudgetOut:
     """One budget, with what is used of it."""
-    return await _get(caller, _checked(budget_id))
+    return await _get(caller, budget_id)
 
 
 @router.patch(
     "/{budget_id}",
     responses=responses(NotAuthenticated, NotPermitted, NotFound, InvalidCommand),
 )
-async def patch(budget_id: str, body: BudgetPatch, caller: OwnerDep) -> BudgetOut:
+async def patch(budget_id: Id, body: BudgetPatch, caller: OwnerDep) -> BudgetOut:
     """Change the fields that are sent. With another limit the thresholds are told anew."""
-    await caller.order(UpdateBudget(budget_id=_checked(budget_id), changes=given(body)))
+    await caller.order(UpdateBudget(budget_id=budget_id, changes=given(body)))
     return await _get(caller, budget_id)
 
 
 @router.delete(
     "/{budget_id}",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=responses(NotAuthenticated, NotPermitted, NotFound),
+    responses=responses(NotAuthenticated, NotPermitted, NotFound, InvalidCommand),
 )
-async def delete(budget_id: str, caller: OwnerDep) -> None:
+async def delete(budget_id: Id, caller: OwnerDep) -> None:
     """Forget a budget."""
-    await caller.order(DeleteBudget(budget_id=_checked(budget_id)))
+    await caller.order(DeleteBudget(budget_id=budget_id))
 
 
 async def _get(caller: Caller, budget_id: str) -> BudgetOut:
     return _out(await caller.ask(GetBudget(budget_id=budget_id), BudgetView))
-
-
-def _checked(budget_id: str) -> str:
-    return checked_id(budget_id, NotFound("Budget not found"))
 
 
 def _out(budget: BudgetView) -> BudgetOut:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
 from services.gateway.http import lists
-from services.gateway.http.context import CallerDep, Timestamp
+from services.gateway.http.context import CallerDep, Id, Timestamp
 from shared.contracts.analytics import (
     Costs,
     DayUsage,
@@ -43,7 +43,7 @@ DaysDep = Annotated[
     Query(ge=1, le=3660, description="The last so many days, today included; none: all."),
 ]
 MonthDep = Annotated[int, Query(ge=1, le=3660, description="The last so many days.")]
-BotDep = Annotated[str | None, Query(max_length=64, description="Only this bot.")]
+BotDep = Annotated[Id | None, Query(description="Only this bot.")]
 REFUSALS = responses(NotAuthenticated, InvalidCommand)
 
 
