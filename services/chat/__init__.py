@@ -8,5 +8,5 @@ Emits     BotProfileCreated, BotProfileUpdated, QuestionAsked, QuestionAnswered,
 Projects  SourcePrepared, SourceUpdated, SourceDeleted → the index
 Reacts    QuestionAsked → retrieve and answer; SourcePrepared → tell when it is indexed
 Answers   GetBotProfile, ListBotProfiles, GetChat, ListChats, ListMessages, GetMessage, GetTurn,
-          GetCitation
+          GetCitation, Retrieve
 """

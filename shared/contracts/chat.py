@@ -35,6 +35,12 @@ class BotSettings(Message):
     credentials_ref: str | None = None
     """Where in the vault the provider credentials lie."""
     is_active: bool = True
+    floor: float | None = Field(default=None, ge=0, le=1)
+    """Evidence below which the bot refuses; None: what was measured for the embedding model."""
+    refusal_text: str | None = None
+    """How the bot says that it does not know; None: a sentence in the question's language."""
+    check_claims: bool = False
+    """Whether a model checks that the cited passages support the answer; one more call a turn."""
 
 
 class BotProfileMessage(Keyed):
@@ -172,6 +178,8 @@ class RecordAnswer(ChatMessage, Command):
     citations: tuple[Citation, ...]
     usage: Usage
     timings: Timings
+    support: float | None = None
+    """Share of the cited claims that their passages support; None: not checked."""
 
 
 class RecordRefusal(ChatMessage, Command):
@@ -223,6 +231,8 @@ class QuestionAnswered(ChatMessage, Event):
     citations: tuple[Citation, ...]
     usage: Usage
     timings: Timings
+    support: float | None = None
+    """Share of the cited claims that their passages support; None: not checked."""
 
 
 class QuestionRefused(ChatMessage, Event):
@@ -338,6 +348,9 @@ class BotProfileView(Message):
     max_tokens: int
     has_credentials: bool
     is_active: bool
+    floor: float | None = None
+    refusal_text: str | None = None
+    check_claims: bool = False
     created_at: datetime
     updated_at: datetime
 
@@ -368,6 +381,8 @@ class TurnView(Message):
     citations: tuple[Citation, ...] = ()
     usage: Usage | None = None
     grounded: bool = False
+    support: float | None = None
+    """Share of the cited claims that their passages support; None: not checked."""
     error: str | None = None
     detail: str | None = None
     retryable: bool = False

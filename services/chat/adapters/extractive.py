@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sentencex import segment
 from typing_extensions import override
 
-from services.chat.adapters.lexical import document_terms, query_terms
+from services.chat.adapters.stems import document_terms, query_terms
 from services.chat.domain.prompt import Passage
 from services.chat.ports import LanguageModel, Prompt, Spent, Text
 

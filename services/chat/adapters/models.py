@@ -50,6 +50,10 @@ class LanguageModels(LanguageModel):
             async for piece in pieces:
                 yield piece
 
+    def generates(self, prompt: Prompt) -> bool:
+        """Whether a model would write for this prompt, rather than quote."""
+        return not isinstance(self._adapter(prompt), ExtractiveModel)
+
     def _adapter(self, prompt: Prompt) -> LanguageModel:
         key, base = prompt.credentials.get("api_key"), prompt.credentials.get("api_base")
         if prompt.model == extractive.NAME:

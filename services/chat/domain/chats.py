@@ -62,6 +62,7 @@ def decide(chat: ChatState, command: ChatCommand, _meta: Metadata) -> Sequence[C
                     message_id=derived_id("message", command.turn_id, "assistant"),
                     answer=command.answer,
                     grounded=command.grounded,
+                    support=command.support,
                     citations=command.citations,
                     usage=command.usage,
                     timings=command.timings,

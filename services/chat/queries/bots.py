@@ -39,6 +39,7 @@ class BotQueries:
             newest_first=True,
             size=func.octet_length(bot_profiles.c.system_prompt)
             + func.octet_length(bot_profiles.c.description)
+            + func.coalesce(func.octet_length(bot_profiles.c.refusal_text), 0)
             + OTHER_BYTES,
         )
         async with self._store.reading(meta.tenant_id) as db:

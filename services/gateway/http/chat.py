@@ -80,6 +80,7 @@ class ChatOut(BaseModel):
     citations: list[CitationOut]
     usage: UsageOut
     grounded: bool
+    support: float | None
 
 
 class CitationTextOut(BaseModel):
@@ -186,4 +187,5 @@ def _answer(turn: TurnView) -> ChatOut:
         citations=[CitationOut.model_validate(c.model_dump()) for c in turn.citations],
         usage=UsageOut.model_validate(relay.usage_of(turn)),
         grounded=turn.grounded,
+        support=turn.support,
     )

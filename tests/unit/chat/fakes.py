@@ -1,20 +1,25 @@
 """Hand-written stand-ins for what an answer needs from the world."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from typing_extensions import override
 
 from services.chat.domain.chats import ChatState, chat_decider
+from services.chat.domain.prompt import Turn
 from services.chat.ports import (
+    Assistant,
     BotReader,
     ChatReader,
+    Checked,
     Found,
     Frames,
     LanguageModel,
     Prompt,
+    Query,
     Retriever,
+    Reworded,
     Spent,
     Text,
 )
@@ -149,10 +154,28 @@ class GivenChunks(Retriever):
     error: Exception | None = None
 
     @override
-    async def retrieve(self, tenant_id: str, bot_profile_id: str, question: str) -> list[Found]:
+    async def retrieve(self, tenant_id: str, bot_profile_id: str, query: Query) -> list[Found]:
         if self.error is not None:
             raise self.error
         return list(self.chunks)
+
+    @override
+    async def languages(self, tenant_id: str, bot_profile_id: str) -> frozenset[str]:
+        return frozenset()
+
+
+class NoAssistant(Assistant):
+    """As for a bot without a model."""
+
+    @override
+    async def reword(
+        self, prompt: Prompt, before: Sequence[Turn], languages: Collection[str]
+    ) -> Reworded | None:
+        return None
+
+    @override
+    async def check(self, prompt: Prompt, answer: str) -> Checked | None:
+        return None
 
 
 @dataclass

@@ -22,6 +22,7 @@ from tests.unit.chat.fakes import (
     GivenChunks,
     KeptFrames,
     Killed,
+    NoAssistant,
     OneBot,
     ScriptedModel,
 )
@@ -62,6 +63,7 @@ class World:
             chats=self.chat,
             retriever=self.retriever,
             model=self.model,
+            assistant=NoAssistant(),
             frames=self.frames,
             secret=secret,
             detect=lambda _: self.language,

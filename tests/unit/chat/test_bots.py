@@ -60,6 +60,9 @@ class TestCreating:
             "max_tokens": 1024,
             "credentials_ref": None,
             "is_active": True,
+            "floor": None,
+            "refusal_text": None,
+            "check_claims": False,
         }
 
 
