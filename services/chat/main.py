@@ -23,7 +23,8 @@ from services.chat.queries.chats import ChatQueries
 from services.chat.queries.index import IndexQueries
 from services.chat.queries.retrieval import RetrievalQueries
 from services.chat.queries.turns import TurnQueries
-from services.chat.reactions import AnswerQuestion, TellIndexed
+from services.chat.reactions.answering import AnswerQuestion
+from services.chat.reactions.indexing import TellIndexed
 from services.chat.settings import Settings
 from services.chat.tables import bots_metadata, chats_metadata, index_metadata
 from shared.adapters import language

@@ -106,3 +106,11 @@ def test_a_bot_that_is_told_to_checks_its_claims(
         bot = bot_with(tenant, base, check_claims=True)
         answer = tenant.ask(bot, "When was the harbour of Corran closed?")
     assert (answer["grounded"], answer["support"]) == (grounded, support)
+
+
+def test_numbers_that_a_model_makes_up_never_reach_a_reader(tenant: Tenant) -> None:
+    with scripted_model(lambda *_: "It was closed [7] in 1998 [1, 8].") as base:
+        bot = bot_with(tenant, base)
+        answer = tenant.ask(bot, "When was the harbour of Corran closed?")
+    assert answer["message"]["content"] == "It was closed in 1998 [1]."
+    assert [citation["n"] for citation in answer["citations"]] == [1]

@@ -8,7 +8,7 @@ import pytest
 
 from bench.retrieval.run import Bench, Figures, table
 from bench.retrieval.sets import QuestionSet, read
-from tests.harness import Installation, Tenant
+from tests.harness import Installation, Tenant, eventually
 
 OWN = Path(__file__).parents[2] / "bench" / "retrieval" / "own" / "questions.csv"
 LANGUAGES = ("de", "en", "es", "fr", "ru", "zh")
@@ -166,6 +166,38 @@ class TestAuthority:
         answer = tenant.ask(bot, question)
         assert answer["citations"][0]["authority"] == "mandatory"
         assert len(answer["citations"]) == 5
+
+
+class TestCitations:
+    def test_open_what_was_quoted_though_the_source_says_something_else_or_is_gone(
+        self, tenant: Tenant
+    ) -> None:
+        bot = tenant.bot()
+        old = "# Manual\n\n## Guarantee\n\nEvery bicycle carries a guarantee of seven years."
+        source = knows(tenant, bot, old, name="Manual")
+        cited = tenant.ask(bot, "How long is the guarantee on a bicycle?")["citations"][0]
+        opened = tenant.http.get(f"/v1/citations/{cited['citation_id']}").json()
+        assert opened["text"] == "Every bicycle carries a guarantee of seven years."
+        assert opened["citation"] == cited
+        assert (cited["revision"], cited["heading"]) == (1, "Manual > Guarantee")
+        tenant.http.patch(f"/v1/sources/{source}", json={"content": old.replace("seven", "two")})
+        tenant.ingest(source)
+
+        def revision() -> int:
+            first: int = tenant.ask(bot, "How long is the guarantee?")["citations"][0]["revision"]
+            return first
+
+        eventually(lambda: revision() == 2)
+        assert tenant.http.get(f"/v1/citations/{cited['citation_id']}").json() == opened
+        assert tenant.http.delete(f"/v1/sources/{source}").status_code == 204
+        assert tenant.http.get(f"/v1/citations/{cited['citation_id']}").json() == opened
+
+    def test_are_for_their_own_tenant_only(self, tenant: Tenant, other_tenant: Tenant) -> None:
+        bot = tenant.bot()
+        knows(tenant, bot, "Every bicycle carries a guarantee of seven years.")
+        cited = tenant.ask(bot, "How long is the guarantee on a bicycle?")["citations"][0]
+        answer = other_tenant.http.get(f"/v1/citations/{cited['citation_id']}")
+        assert answer.status_code == 404
 
 
 class TestConversations:

@@ -30,6 +30,8 @@ PIECE = re.compile(r"\S+\s*")
 MARKUP = re.compile(
     r"^\s*(#{1,6}\s+|[-*+]\s+|\d+[.)]\s+|>\s+|\|)|\|\s*$|`{1,3}|\*\*|__", re.MULTILINE
 )
+FOOTNOTE = re.compile(r"\[\d{1,3}\]")
+"""A number in brackets is the text's own footnote; in an answer it would pass for a citation."""
 LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 
 
@@ -118,7 +120,9 @@ def sentences_of(passage: Passage) -> list[str]:
     for block in re.split(r"\n\s*\n|\n(?=\s*(?:[-*+]|\d+[.)]|#{1,6}|\|)\s)", passage.text):
         if re.match(r"\s*(#{1,6}\s|\|[\s:|-]+\|?\s*$)", block):
             continue
-        plain = " ".join(MARKUP.sub("", LINK.sub(r"\1", block)).replace("|", " · ").split())
+        plain = " ".join(
+            MARKUP.sub("", LINK.sub(r"\1", FOOTNOTE.sub("", block))).replace("|", " · ").split()
+        )
         for sentence in segment(passage.language or "en", plain):
             cleaned = sentence.strip()
             if len(cleaned) >= SHORTEST:

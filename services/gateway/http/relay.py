@@ -14,6 +14,8 @@ from shared.kernel.errors import Unavailable
 LOOK_SECONDS = 2.0
 """How long nothing may come before the stored turn is looked at."""
 GIVE_UP_SECONDS = 300.0
+HIDDEN = {"text_ref", "snippet"}
+"""Fields of a citation that clients have no use for."""
 
 
 def usage_of(turn: TurnView) -> dict[str, object]:
@@ -67,7 +69,7 @@ def remainder(turn: TurnView, last: int, said: str, *, resumed: bool) -> list[Fr
     text = turn.message.content
     if last == 0:
         add("sources", {"sources": [hit.model_dump() for hit in turn.sources]})
-        add("citations", {"items": [c.model_dump() for c in turn.citations]})
+        add("citations", {"items": [c.model_dump(exclude=HIDDEN) for c in turn.citations]})
     if (said or not resumed) and text.startswith(said):
         text = text[len(said) :]
     elif last > 0:
@@ -85,6 +87,7 @@ def done_data(turn: TurnView) -> dict[str, object]:
         "message_id": turn.message.id if turn.message else None,
         "usage": usage_of(turn),
         "grounded": turn.grounded,
+        **({} if turn.support is None else {"support": turn.support}),
     }
 
 

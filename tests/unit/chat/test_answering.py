@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from services.chat.ports import Found, ModelFailed, Spent
-from services.chat.reactions import AnswerQuestion, TellIndexed
+from services.chat.reactions.answering import AnswerQuestion
+from services.chat.reactions.indexing import TellIndexed
 from shared.contracts.base import Command, Done, Metadata
 from shared.contracts.chat import (
     BotSettings,
@@ -112,7 +113,7 @@ class TestAnAnswer:
 
     @pytest.mark.parametrize(
         ("said", "grounded"),
-        [("Seven [2].", True), ("Seven.", False), ("Seven [3].", False), ("[0] [99]", False)],
+        [("Seven [2].", True), ("Seven.", False), ("Seven [3].", False), ("Ja [0] [99]", False)],
     )
     async def test_is_grounded_if_it_cites_what_it_was_given(
         self, said: str, grounded: bool
@@ -120,6 +121,13 @@ class TestAnAnswer:
         it = World(ScriptedModel([[said, SPENT]]))
         await it.attempt()
         assert it.frames.data("done")["grounded"] is grounded
+
+    async def test_loses_the_numbers_of_passages_it_was_not_given(self) -> None:
+        it = World(ScriptedModel([["Seven ", "years [", "1, 9] or", " [4", "].", SPENT]]))
+        await it.attempt()
+        end = it.chat.log[-1]
+        assert isinstance(end, QuestionAnswered)
+        assert end.answer == it.frames.shown == "Seven years [1] or."
 
     async def test_is_asked_for_with_the_bots_settings_conversation_and_credentials(self) -> None:
         bot = BotSettings(

@@ -1,20 +1,20 @@
-"""Facts → effects through ports, and their outcomes as commands."""
+"""A question becomes an answer, a refusal or a failure."""
 
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from services.chat.domain.chats import is_open
+from services.chat.domain.citing import CitationFilter
 from services.chat.domain.followup import standalone
-from services.chat.domain.grounding import Grounded, Silent, floor_of, judge
+from services.chat.domain.grounding import Silent, floor_of, judge
 from services.chat.domain.prompt import (
     HISTORY,
-    Passage,
     Role,
     Turn,
     cited_numbers,
@@ -35,104 +35,29 @@ from services.chat.ports import (
     Spent,
     candidate,
 )
+from services.chat.reactions.citing import cite, passage
+from services.chat.reactions.speech import Speech, citations_data, sources_data, tell_end
 from shared.contracts.base import Command, Done, Metadata, Recorded
 from shared.contracts.chat import (
     BotSettings,
-    Citation,
-    Frame,
-    FrameName,
     GetTurn,
     QuestionAsked,
     RecordAnswer,
     RecordFailedTurn,
-    RecordIndexBuilt,
-    RecordIndexFailed,
     RecordRefusal,
     Timings,
-    TurnView,
     Usage,
 )
-from shared.contracts.ingest import SourcePrepared
-from shared.kernel.errors import Unavailable
-from shared.kernel.ids import derived_id
 
-SNIPPET = 200
 SUPPORTED = 0.8
 """Share of an answer's cited claims that must be supported for it to count as grounded."""
-SHOWN_SECONDS = 30.0
 REFUSING = "local/none"
 """The model of a refusal: none was asked, and none is paid."""
 
 Execute = Callable[[Command, Metadata, str], Awaitable[Done]]
 Current = Callable[[str, str, str], Awaitable[Any]]
-AwaitShown = Callable[[int, float], Awaitable[int]]
 Secret = Callable[[str, str], Awaitable[bytes | None]]
 DetectLanguage = Callable[[str], str | None]
-
-
-@dataclass
-class Speech:
-    """What a turn has told so far, over all its attempts.
-
-    An attempt that follows a killed one says nothing twice: what was sent is skipped as long as
-    the new text agrees with it; if it does not, a frame `restart` takes the old text back.
-    """
-
-    frames: Frames
-    tenant_id: str
-    turn_id: str
-    before: Sequence[Frame] = ()
-    text: str = ""
-    _i: int = 0
-    _sent: str = ""
-    _names: set[str] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        for frame in self.before:
-            self._i = max(self._i, frame.i)
-            self._names.add(frame.event)
-            if frame.event == "delta":
-                self._sent += str(frame.data["content"])
-            elif frame.event == "restart":
-                self._sent = ""
-
-    @property
-    def ended(self) -> bool:
-        """Whether an earlier attempt has told the end."""
-        return bool(self._names & {"done", "error"})
-
-    async def once(self, name: FrameName, data: Mapping[str, Any]) -> None:
-        """Tell something that is told once a turn."""
-        if name not in self._names:
-            await self._tell(name, data)
-
-    async def say(self, piece: str) -> None:
-        """Tell a piece of the answer."""
-        self.text += piece
-        if self._sent.startswith(self.text):
-            return
-        if self.text.startswith(self._sent):
-            rest = self.text[len(self._sent) :]
-        else:
-            await self._tell("restart", {"turn_id": self.turn_id})
-            rest = self.text
-        self._sent = self.text
-        await self._tell("delta", {"content": rest})
-
-    async def finish(self, name: FrameName, data: Mapping[str, Any]) -> None:
-        """Tell the end."""
-        if self.text != self._sent and name == "done":
-            # The new answer is a beginning of the old one: take the surplus back.
-            await self._tell("restart", {"turn_id": self.turn_id})
-            await self._tell("delta", {"content": self.text})
-        await self._tell(name, data)
-
-    async def _tell(self, name: FrameName, data: Mapping[str, Any]) -> None:
-        self._i += 1
-        self._names.add(name)
-        await self.frames.publish(
-            self.tenant_id, self.turn_id, Frame(i=self._i, event=name, data=dict(data))
-        )
 
 
 @dataclass(frozen=True)
@@ -196,6 +121,8 @@ class AnswerQuestion:
         await speech.once("sources", sources_data(citations))
         await speech.once("citations", citations_data(citations))
         prompt = await self._prompt(recorded, bot, context, past)
+        numbers = {citation.n for citation in citations}
+        cited = CitationFilter(numbers)
         spent: Spent | None = None
         first_token_ms: float | None = None
         async with aclosing(self.model.stream(prompt)) as pieces:
@@ -205,10 +132,10 @@ class AnswerQuestion:
                     continue
                 if first_token_ms is None:
                     first_token_ms = (time.perf_counter() - started) * 1000
-                await speech.say(piece.text)
+                await speech.say(cited.feed(piece.text))
+        await speech.say(cited.rest())
         if spent is None or not speech.text.strip():
             raise ModelFailed("llm_failed", "The language model said nothing.", retryable=True)
-        numbers = {citation.n for citation in citations}
         checked = await self.assistant.check(prompt, speech.text) if bot.check_claims else None
         cites = bool(cited_numbers(speech.text) & numbers)
         command = RecordAnswer(
@@ -324,111 +251,6 @@ class AnswerQuestion:
             retry_after=failure.retry_after,
         )
         await self.execute(command, recorded.metadata, "fail")
-
-
-@dataclass(frozen=True)
-class TellIndexed:
-    """Once the rows name a new revision, tell that it answers."""
-
-    execute: Execute
-    await_shown: AwaitShown
-
-    async def __call__(self, recorded: Recorded[SourcePrepared]) -> None:
-        """Raise `Unavailable` while the projection is not there yet."""
-        event = recorded.event
-        if await self.await_shown(recorded.sequence, SHOWN_SECONDS) < recorded.sequence:
-            raise Unavailable("the index is not there yet")
-        command = RecordIndexBuilt(
-            source_id=event.source_id,
-            run_id=event.run_id,
-            revision=event.prepared.revision,
-            points=event.prepared.chunk_count,
-        )
-        await self.execute(command, recorded.metadata, "index built")
-
-    async def given_up(self, recorded: Recorded[SourcePrepared], reason: str) -> None:
-        """After the last attempt the source says so: nothing stays in `processing`."""
-        event = recorded.event
-        command = RecordIndexFailed(
-            source_id=event.source_id,
-            run_id=event.run_id,
-            revision=event.prepared.revision,
-            reason=reason,
-        )
-        await self.execute(command, recorded.metadata, "index failed")
-
-
-async def tell_end(speech: Speech, turn: TurnView) -> None:
-    """Tell the end of a stored turn, and before it whatever of the turn was not told."""
-    if turn.status == "failed" or turn.message is None or turn.usage is None:
-        await speech.finish(
-            "error",
-            {
-                "detail": turn.detail or "The answer failed.",
-                "code": turn.error or "failed",
-                "retryable": turn.retryable,
-            },
-        )
-        return
-    if not speech.text:
-        await speech.once("sources", sources_data(turn.citations))
-        await speech.once("citations", citations_data(turn.citations))
-        await speech.say(turn.message.content)
-    await speech.finish(
-        "done",
-        {
-            "chat_id": turn.chat_id,
-            "message_id": turn.message.id,
-            "usage": {**turn.usage.model_dump(), "total_tokens": turn.usage.total_tokens},
-            "grounded": turn.grounded,
-            **({} if turn.support is None else {"support": turn.support}),
-        },
-    )
-
-
-def passage(n: int, found: Found) -> Passage:
-    return Passage(
-        n=n,
-        text=found.hit.text,
-        title=found.title or found.source_name,
-        authority=found.authority,
-        language=found.language,
-        similarity=found.hit.similarity,
-    )
-
-
-def cite(turn_id: str, context: Sequence[Found], verdict: Grounded) -> tuple[Citation, ...]:
-    """Numbered citations of the context. The score is the evidence, between 0 and 1."""
-    evidence = {chosen.chunk_id: chosen.evidence for chosen in verdict.context}
-    return tuple(
-        Citation(
-            citation_id=derived_id("citation", turn_id, str(n)),
-            n=n,
-            source_id=found.hit.source_id,
-            document_id=derived_id("document", found.hit.source_id, str(found.hit.revision)),
-            chunk_id=found.hit.id,
-            title=found.title or found.source_name,
-            url=found.url,
-            heading=found.hit.heading,
-            revision=found.hit.revision,
-            text_ref=found.text_ref,
-            start=found.hit.start,
-            end=found.hit.end,
-            score=round(evidence[found.hit.id], 4),
-            snippet=found.hit.text[:SNIPPET],
-            authority=found.authority,
-        )
-        for n, found in enumerate(context, 1)
-    )
-
-
-def sources_data(citations: Sequence[Citation]) -> dict[str, Any]:
-    return {"sources": [citation.hit.model_dump() for citation in citations]}
-
-
-def citations_data(citations: Sequence[Citation]) -> dict[str, Any]:
-    hidden = {"text_ref", "snippet"}
-    return {"items": [citation.model_dump(exclude=hidden) for citation in citations]}
 
 
 def usage(spent: Spent, *besides: Spent | None) -> Usage:
