@@ -10,6 +10,7 @@ from services.chat.adapters.edge_index import EdgeIndexes
 from services.chat.adapters.models import LanguageModels
 from services.chat.adapters.qdrant_index import QdrantIndexes
 from services.chat.adapters.retriever import HybridRetriever
+from services.chat.adapters.stops import StopSignals
 from services.chat.domain.bots import bot_decider
 from services.chat.domain.chats import chat_decider
 from services.chat.domain.index import index_decider
@@ -23,7 +24,7 @@ from services.chat.queries.chats import ChatQueries
 from services.chat.queries.index import IndexQueries
 from services.chat.queries.retrieval import RetrievalQueries
 from services.chat.queries.turns import TurnQueries
-from services.chat.reactions.answering import AnswerQuestion
+from services.chat.reactions.answering import AnswerQuestion, StopAnswering
 from services.chat.reactions.indexing import TellIndexed
 from services.chat.settings import Settings
 from services.chat.tables import bots_metadata, chats_metadata, index_metadata
@@ -41,6 +42,8 @@ from shared.contracts.chat import (
     ListBotProfiles,
     QuestionAsked,
     SetFeedback,
+    StopTurn,
+    TurnStopRequested,
     UpdateBotProfile,
 )
 from shared.contracts.chat_history import GetChat, GetMessage, ListChats, ListMessages
@@ -88,7 +91,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     bot_queries = BotQueries(bots)
     chat_queries = ChatQueries(chats)
     check = CheckChat(service.current, chat_queries.get_message)
-    service.takes(chats, [AskQuestion, SetFeedback], check=check)
+    service.takes(chats, [AskQuestion, StopTurn, SetFeedback], check=check)
     service.owns(index)
 
     turn_queries = TurnQueries(chats, platform.blobs)
@@ -107,6 +110,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     retrieval = RetrievalQueries(bot_queries, retriever, language.detect)
     service.answers(Retrieve, retrieval.retrieve)
 
+    stops = StopSignals(platform.client)
     answer = AnswerQuestion(
         execute=service.execute,
         current=service.current,
@@ -118,6 +122,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         frames=FrameChannel(platform.client),
         secret=platform.vault.get,
         detect=language.detect,
+        stops=stops,
     )
     service.reacts(
         "answer-question",
@@ -127,6 +132,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         attempts=4,
         given_up=answer.given_up,
     )
+    service.reacts("stop-answering", [TurnStopRequested], StopAnswering(stops), attempts=4)
     tell = TellIndexed(service.execute, service.shown("index"))
     service.reacts("tell-indexed", [SourcePrepared], tell, given_up=tell.given_up)
 

@@ -1,6 +1,8 @@
 """What chat needs from the world, as protocols."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -189,6 +191,10 @@ class ModelFailed(Exception):
 
 
 class LanguageModel(Protocol):
+    def name(self, prompt: Prompt) -> str:
+        """The model that would answer, as its usage would name it."""
+        ...
+
     def stream(self, prompt: Prompt) -> AsyncGenerator[Text | Spent, None]:
         """The answer in pieces, then what it took. Raises `ModelFailed`."""
         ...
@@ -230,6 +236,16 @@ class Frames(Protocol):
 
     async def stored(self, tenant_id: str, turn_id: str, after: int = 0) -> list[Frame]:
         """Frames of earlier attempts that are still kept, in order."""
+        ...
+
+
+class Stops(Protocol):
+    """How the process that answers a turn hears that it is to stop."""
+
+    async def tell(self, tenant_id: str, turn_id: str) -> None: ...
+
+    def heard(self, tenant_id: str, turn_id: str) -> AbstractAsyncContextManager[asyncio.Event]:
+        """Set as soon as somebody tells it. What was told before is not heard."""
         ...
 
 

@@ -180,6 +180,14 @@ class RecordAnswer(ChatMessage, Command):
     timings: Timings
     support: float | None = None
     """Share of the cited claims that their passages support; None: not checked."""
+    stopped: bool = False
+
+
+class StopTurn(ChatMessage, Command):
+    """End the answer where it is, and keep what was said."""
+
+    verb: ClassVar[str] = "stop"
+    turn_id: str
 
 
 class RecordRefusal(ChatMessage, Command):
@@ -233,6 +241,15 @@ class QuestionAnswered(ChatMessage, Event):
     timings: Timings
     support: float | None = None
     """Share of the cited claims that their passages support; None: not checked."""
+    stopped: bool = False
+    """Whether somebody ended it before its end; the usage is then an estimate."""
+
+
+class TurnStopRequested(ChatMessage, Event):
+    """Whoever answers ends the answer where it is."""
+
+    name: ClassVar[str] = "stop_requested"
+    turn_id: str
 
 
 class QuestionRefused(ChatMessage, Event):
@@ -277,10 +294,11 @@ class FeedbackCleared(ChatMessage, Event):
     previous: Feedback
 
 
-ChatCommand = AskQuestion | RecordAnswer | RecordRefusal | RecordFailedTurn | SetFeedback
+ChatCommand = AskQuestion | RecordAnswer | StopTurn | RecordRefusal | RecordFailedTurn | SetFeedback
 ChatEvent = (
     QuestionAsked
     | QuestionAnswered
+    | TurnStopRequested
     | QuestionRefused
     | TurnFailed
     | FeedbackGiven
@@ -383,6 +401,12 @@ class TurnView(Message):
     grounded: bool = False
     support: float | None = None
     """Share of the cited claims that their passages support; None: not checked."""
+    stopped: bool = False
+    """Whether somebody ended the answer before its end."""
+    reason: str | None = None
+    """Why it was refused."""
+    best_score: float | None = None
+    """Of a refused turn: the best evidence that was found."""
     error: str | None = None
     detail: str | None = None
     retryable: bool = False

@@ -49,6 +49,10 @@ class ExtractiveModel(LanguageModel):
     """The `LanguageModel` that needs no key and no network."""
 
     @override
+    def name(self, prompt: Prompt) -> str:
+        return NAME
+
+    @override
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Text | Spent, None]:
         answer = await asyncio.to_thread(extract, prompt.question, prompt.passages)
         for piece in PIECE.findall(answer):

@@ -23,6 +23,10 @@ class LiteLlmModel(LanguageModel):
     """Chat completions by LiteLLM's model names, such as `anthropic/…` or `gemini/…`."""
 
     @override
+    def name(self, prompt: Prompt) -> str:
+        return prompt.model
+
+    @override
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Text | Spent, None]:
         litellm = await asyncio.to_thread(_litellm)
         usage: Any = None

@@ -45,6 +45,10 @@ class LanguageModels(LanguageModel):
     """The operator's keys of other providers, by variable name."""
 
     @override
+    def name(self, prompt: Prompt) -> str:
+        return self._adapter(prompt).name(prompt)
+
+    @override
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Text | Spent, None]:
         async with aclosing(self._adapter(prompt).stream(self._with_key(prompt))) as pieces:
             async for piece in pieces:

@@ -12,6 +12,7 @@ import orjson
 from httpx_sse import EventSource, SSEError
 from typing_extensions import override
 
+from services.chat.domain.tokens import estimated
 from services.chat.ports import LanguageModel, ModelFailed, Prompt, Spent, Text
 from shared.adapters.egress import Blocked, Oversized
 
@@ -21,8 +22,6 @@ TOTAL_SECONDS = 120.0
 ATTEMPTS = 3
 RETRY_SECONDS = 0.5
 LONGEST_WAIT = 5.0
-CHARACTERS_PER_TOKEN = 4
-"""For servers that do not count: the usual rule of thumb."""
 FAILED = "The language model failed."
 RETRYABLE = frozenset({408, 409, 429, 500, 502, 503, 504})
 
@@ -44,6 +43,10 @@ class OpenAiModel(LanguageModel):
         self._retry_seconds = retry_seconds
         self._url = f"{base_url.rstrip('/')}/chat/completions"
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+
+    @override
+    def name(self, prompt: Prompt) -> str:
+        return prompt.model
 
     @override
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Text | Spent, None]:
@@ -144,7 +147,7 @@ def spent(prompt: Prompt, usage: Mapping[str, Any] | None, said: int) -> Spent:
             completion if isinstance(completion, int) else 0,
         )
     read = sum(len(turn.content) for turn in prompt.messages)
-    return Spent(prompt.model, -(-read // CHARACTERS_PER_TOKEN), -(-said // CHARACTERS_PER_TOKEN))
+    return Spent(prompt.model, estimated(read), estimated(said))
 
 
 def refused(status: int, headers: Mapping[str, str]) -> ModelFailed:

@@ -1,6 +1,6 @@
 """Questions about turns and citations."""
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from services.chat.tables import citations, messages, turns
 from shared.adapters.blobs import Blobs
@@ -63,14 +63,14 @@ class TurnQueries:
         """Role and text of the last `limit` messages of other turns, oldest first.
 
         Refusals and the questions they answered are left out: they would teach the model to
-        refuse.
+        refuse. So are answers that were stopped before the first word.
         """
-        refused = (
+        without = (
             select(messages.c.turn_id)
             .where(
                 messages.c.tenant_id == tenant_id,
                 messages.c.chat_id == chat_id,
-                messages.c.refusal,
+                or_(messages.c.refusal, messages.c.content == ""),
             )
             .scalar_subquery()
         )
@@ -80,7 +80,7 @@ class TurnQueries:
                 messages.c.tenant_id == tenant_id,
                 messages.c.chat_id == chat_id,
                 messages.c.turn_id != turn_id,
-                messages.c.turn_id.not_in(refused),
+                messages.c.turn_id.not_in(without),
             )
             .order_by(messages.c.sequence.desc())
             .limit(limit)

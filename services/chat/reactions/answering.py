@@ -3,13 +3,12 @@
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from services.chat.domain.chats import is_open
+from services.chat.domain.chats import is_open, is_stopping
 from services.chat.domain.citing import CitationFilter
 from services.chat.domain.followup import standalone
 from services.chat.domain.grounding import Silent, floor_of, judge
@@ -21,6 +20,7 @@ from services.chat.domain.prompt import (
     messages,
     refusal,
 )
+from services.chat.domain.tokens import estimated
 from services.chat.ports import (
     Assistant,
     BotReader,
@@ -33,9 +33,11 @@ from services.chat.ports import (
     Query,
     Retriever,
     Spent,
+    Stops,
     candidate,
 )
 from services.chat.reactions.citing import cite, passage
+from services.chat.reactions.hearing import hear
 from services.chat.reactions.speech import Speech, citations_data, sources_data, tell_end
 from shared.contracts.base import Command, Done, Metadata, Recorded
 from shared.contracts.chat import (
@@ -46,6 +48,7 @@ from shared.contracts.chat import (
     RecordFailedTurn,
     RecordRefusal,
     Timings,
+    TurnStopRequested,
     Usage,
 )
 
@@ -54,10 +57,23 @@ SUPPORTED = 0.8
 REFUSING = "local/none"
 """The model of a refusal: none was asked, and none is paid."""
 
+FRAME_SECONDS = 0.05
+"""Between two frames of an answer: nobody reads faster than twenty a second."""
+
 Execute = Callable[[Command, Metadata, str], Awaitable[Done]]
 Current = Callable[[str, str, str], Awaitable[Any]]
 Secret = Callable[[str, str], Awaitable[bytes | None]]
 DetectLanguage = Callable[[str], str | None]
+
+
+@dataclass(frozen=True)
+class StopAnswering:
+    """Tells whoever answers a turn that it is to end where it is."""
+
+    stops: Stops
+
+    async def __call__(self, recorded: Recorded[TurnStopRequested]) -> None:
+        await self.stops.tell(recorded.tenant_id, recorded.event.turn_id)
 
 
 @dataclass(frozen=True)
@@ -74,6 +90,8 @@ class AnswerQuestion:
     frames: Frames
     secret: Secret
     detect: DetectLanguage
+    stops: Stops
+    frame_seconds: float = FRAME_SECONDS
 
     async def __call__(self, recorded: Recorded[QuestionAsked]) -> None:
         """Raise `Unavailable` if it should be tried again."""
@@ -121,29 +139,23 @@ class AnswerQuestion:
         await speech.once("sources", sources_data(citations))
         await speech.once("citations", citations_data(citations))
         prompt = await self._prompt(recorded, bot, context, past)
-        numbers = {citation.n for citation in citations}
-        cited = CitationFilter(numbers)
-        spent: Spent | None = None
-        first_token_ms: float | None = None
-        async with aclosing(self.model.stream(prompt)) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, Spent):
-                    spent = piece
-                    continue
-                if first_token_ms is None:
-                    first_token_ms = (time.perf_counter() - started) * 1000
-                await speech.say(cited.feed(piece.text))
-        await speech.say(cited.rest())
-        if spent is None or not speech.text.strip():
+        spent, first_token_ms = await self._speak(recorded, speech, prompt, started)
+        stopped = spent is None
+        if spent is None:
+            speech.stop()
+            spent = self._estimate(prompt, speech.text)
+        elif not speech.text.strip():
             raise ModelFailed("llm_failed", "The language model said nothing.", retryable=True)
-        checked = await self.assistant.check(prompt, speech.text) if bot.check_claims else None
-        cites = bool(cited_numbers(speech.text) & numbers)
+        checks = bot.check_claims and not stopped
+        checked = await self.assistant.check(prompt, speech.text) if checks else None
+        cites = bool(cited_numbers(speech.text) & {citation.n for citation in citations})
         command = RecordAnswer(
             chat_id=event.chat_id,
             turn_id=event.turn_id,
             answer=speech.text,
             grounded=cites and (checked is None or checked.support >= SUPPORTED),
             support=None if checked is None else round(checked.support, 4),
+            stopped=stopped,
             citations=citations,
             usage=usage(spent, spent_before, None if checked is None else checked.spent),
             timings=Timings(
@@ -153,6 +165,37 @@ class AnswerQuestion:
             ),
         )
         await self.execute(command, recorded.metadata, "answer")
+
+    async def _speak(
+        self, recorded: Recorded[QuestionAsked], speech: Speech, prompt: Prompt, started: float
+    ) -> tuple[Spent | None, float | None]:
+        """What the answer took, None if it was stopped; and milliseconds to its first word."""
+        event, tenant_id = recorded.event, recorded.tenant_id
+        cited = CitationFilter({passage.n for passage in prompt.passages})
+        first_token_ms: float | None = None
+
+        async def say(text: str) -> None:
+            nonlocal first_token_ms
+            if first_token_ms is None:
+                first_token_ms = (time.perf_counter() - started) * 1000
+            await speech.say(cited.feed(text))
+
+        async with self.stops.heard(tenant_id, event.turn_id) as stopped:
+            if is_stopping(await self.current("chat", tenant_id, event.chat_id), event.turn_id):
+                return None, None
+            spent = await hear(self.model, prompt, say, stopped, self.frame_seconds)
+        if spent is not None:
+            await speech.say(cited.rest())
+        return spent, first_token_ms
+
+    def _estimate(self, prompt: Prompt, said: str) -> Spent:
+        """What an answer took that was stopped before its model counted. One that never began
+        took nothing.
+        """
+        if not said:
+            return Spent(REFUSING, 0, 0)
+        read = sum(len(turn.content) for turn in prompt.messages)
+        return Spent(self.model.name(prompt), estimated(read), estimated(len(said)))
 
     async def _past(self, recorded: Recorded[QuestionAsked]) -> list[Turn]:
         event = recorded.event

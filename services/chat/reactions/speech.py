@@ -57,6 +57,10 @@ class Speech:
         self._sent = self.text
         await self._tell("delta", {"content": rest})
 
+    def stop(self) -> None:
+        """Say no more. What any attempt has told stays."""
+        self.text = self._sent
+
     async def finish(self, name: FrameName, data: Mapping[str, Any]) -> None:
         """Tell the end."""
         if self.text != self._sent and name == "done":
@@ -97,6 +101,7 @@ async def tell_end(speech: Speech, turn: TurnView) -> None:
             "usage": {**turn.usage.model_dump(), "total_tokens": turn.usage.total_tokens},
             "grounded": turn.grounded,
             **({} if turn.support is None else {"support": turn.support}),
+            **({"stopped": True} if turn.stopped else {}),
         },
     )
 

@@ -10,7 +10,14 @@ from pydantic import BaseModel, Field
 
 from services.gateway.http import relay
 from services.gateway.http.context import Caller, CallerDep, Text, Timestamp, checked_id
-from shared.contracts.chat import AskQuestion, CitationText, GetCitation, GetTurn, TurnView
+from shared.contracts.chat import (
+    AskQuestion,
+    CitationText,
+    GetCitation,
+    GetTurn,
+    StopTurn,
+    TurnView,
+)
 from shared.kernel.errors import InvalidCommand, NotAuthenticated, NotFound
 from shared.kernel.ids import derived_id
 from shared.web import sse
@@ -81,6 +88,7 @@ class ChatOut(BaseModel):
     usage: UsageOut
     grounded: bool
     support: float | None
+    stopped: bool
 
 
 class CitationTextOut(BaseModel):
@@ -127,7 +135,10 @@ async def chat(body: ChatIn, caller: CallerDep) -> Any:
 @router.get(
     "/chat/turns/{turn_id}/stream",
     response_class=StreamingResponse,
-    responses=responses(NotAuthenticated, NotFound),
+    responses={
+        **responses(NotAuthenticated, NotFound),
+        204: {"description": "`Last-Event-ID` is the end of the stream: nothing comes behind it."},
+    },
 )
 async def resume(
     turn_id: str, caller: CallerDep, last_event_id: Annotated[str | None, Header()] = None
@@ -137,8 +148,24 @@ async def resume(
         GetTurn(turn_id=checked_id(turn_id, NotFound("Turn not found"))), TurnView
     )
     after = int(last_event_id) if last_event_id and last_event_id.isdigit() else 0
+    if after and await caller.gateway.frames.ends(caller.tenant_id, turn_id, after):
+        # A browser's EventSource comes back after every end, and stays away after a 204 only.
+        return Response(status_code=status.HTTP_204_NO_CONTENT)
     first = sse.encode("turn", {"turn_id": turn_id, "chat_id": turn.chat_id}, 0)
-    return _stream(caller, turn_id, after, b"" if after else first)
+    return _stream(caller, turn_id, after, b"" if after else first, begun=True)
+
+
+@router.delete(
+    "/chat/turns/{turn_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=responses(NotAuthenticated, NotFound),
+)
+async def stop(turn_id: str, caller: CallerDep) -> None:
+    """End an answer where it is. What was said is kept; an answer that has ended stays as it is."""
+    unknown = NotFound("Turn not found")
+    turn = await caller.ask(GetTurn(turn_id=checked_id(turn_id, unknown)), TurnView)
+    if turn.status == "open":
+        await caller.order(StopTurn(chat_id=turn.chat_id, turn_id=turn.turn_id))
 
 
 @router.get("/citations/{citation_id}", responses=responses(NotAuthenticated, NotFound))
@@ -149,12 +176,14 @@ async def citation(citation_id: str, caller: CallerDep) -> CitationTextOut:
     return CitationTextOut.model_validate(found.model_dump())
 
 
-def _stream(caller: Caller, turn_id: str, after: int, first: bytes) -> StreamingResponse:
+def _stream(
+    caller: Caller, turn_id: str, after: int, first: bytes, *, begun: bool = False
+) -> StreamingResponse:
     async def body() -> AsyncIterator[bytes]:
         if first:
             yield first
         quiet = 0
-        async with aclosing(relay.frames(caller, turn_id, after)) as frames:
+        async with aclosing(relay.frames(caller, turn_id, after, begun=begun)) as frames:
             async for frame in frames:
                 if frame is not None:
                     quiet = 0
@@ -188,4 +217,5 @@ def _answer(turn: TurnView) -> ChatOut:
         usage=UsageOut.model_validate(relay.usage_of(turn)),
         grounded=turn.grounded,
         support=turn.support,
+        stopped=turn.stopped,
     )

@@ -26,12 +26,16 @@ def usage_of(turn: TurnView) -> dict[str, object]:
     return {**usage.model_dump(), "total_tokens": usage.total_tokens}
 
 
-async def frames(caller: Caller, turn_id: str, after: int) -> AsyncGenerator[Frame | None, None]:
+async def frames(
+    caller: Caller, turn_id: str, after: int, *, begun: bool = False
+) -> AsyncGenerator[Frame | None, None]:
     """Frames behind number `after` up to the terminal one; None when it is time for a heartbeat."""
     said = ""
     last = after
     silent = 0.0
-    follow = caller.gateway.frames.follow(caller.tenant_id, turn_id, after, LOOK_SECONDS)
+    follow = caller.gateway.frames.follow(
+        caller.tenant_id, turn_id, after, LOOK_SECONDS, begun=begun
+    )
     async with aclosing(follow) as live:
         async for frame in live:
             if frame is not None and frame.i == last + 1:
@@ -76,6 +80,8 @@ def remainder(turn: TurnView, last: int, said: str, *, resumed: bool) -> list[Fr
         add("restart", {"turn_id": turn.turn_id})
     if text:
         add("delta", {"content": text})
+    if turn.reason is not None:
+        add("refused", {"reason": turn.reason, "best_score": turn.best_score})
     add("done", done_data(turn))
     return made
 
@@ -88,6 +94,7 @@ def done_data(turn: TurnView) -> dict[str, object]:
         "usage": usage_of(turn),
         "grounded": turn.grounded,
         **({} if turn.support is None else {"support": turn.support}),
+        **({"stopped": True} if turn.stopped else {}),
     }
 
 

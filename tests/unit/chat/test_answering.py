@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from services.chat.ports import Found, ModelFailed, Spent
-from services.chat.reactions.answering import AnswerQuestion
+from services.chat.reactions.answering import AnswerQuestion, StopAnswering
 from services.chat.reactions.indexing import TellIndexed
 from shared.contracts.base import Command, Done, Metadata
 from shared.contracts.chat import (
@@ -16,6 +16,7 @@ from shared.contracts.chat import (
     RecordIndexBuilt,
     RecordIndexFailed,
     TurnFailed,
+    TurnStopRequested,
 )
 from shared.kernel.errors import Unavailable
 from tests.unit.chat.fakes import (
@@ -25,14 +26,17 @@ from tests.unit.chat.fakes import (
     Killed,
     NoAssistant,
     OneBot,
+    Said,
     ScriptedModel,
+    Signals,
+    Stop,
 )
 from tests.unit.chat.samples import QUESTION, asked, found
 from tests.unit.ingest.samples import was_prepared
 from tests.unit.samples import recorded
 
 SPENT = Spent("gpt-4o-mini", 100, 20)
-GOOD: list[str | Exception | Spent] = ["Seven ", "years [1].", SPENT]
+GOOD: list[Said] = ["Seven ", "years [1].", SPENT]
 CHUNKS = [found("The guarantee lasts seven years."), found("Bells are red.", "k2", evidence=0.6)]
 BROKEN = ModelFailed("llm_failed", "The language model failed.", retryable=True)
 
@@ -48,6 +52,7 @@ class World:
     language: str | None = "en"
     chat: Conversation = field(default_factory=lambda: Conversation([asked()]))
     frames: KeptFrames = field(default_factory=KeptFrames)
+    stops: Signals = field(default_factory=Signals)
 
     def __post_init__(self) -> None:
         self.retriever = GivenChunks(self.chunks)
@@ -68,6 +73,8 @@ class World:
             frames=self.frames,
             secret=secret,
             detect=lambda _: self.language,
+            stops=self.stops,
+            frame_seconds=0,
         )
 
     async def attempt(self) -> None:
@@ -78,7 +85,7 @@ class TestAnAnswer:
     async def test_is_streamed_stored_and_ended(self) -> None:
         it = World()
         await it.attempt()
-        assert it.frames.names == ["sources", "citations", "delta", "delta", "done"]
+        assert it.frames.names == ["sources", "citations", "delta", "done"]
         end = it.chat.log[-1]
         assert isinstance(end, QuestionAnswered)
         assert (end.answer, end.grounded) == ("Seven years [1].", True)
@@ -201,9 +208,7 @@ class TestAModelThatFails:
         assert (end.status, end.retry_after) == (429, 7.0)
 
     @pytest.mark.parametrize("said", [[SPENT], ["  \n", SPENT], ["Seven"], []])
-    async def test_to_say_anything_or_to_end_has_failed_too(
-        self, said: list[str | Exception | Spent]
-    ) -> None:
+    async def test_to_say_anything_or_to_end_has_failed_too(self, said: list[Said]) -> None:
         it = World(ScriptedModel([said]))
         await it.attempt()
         assert isinstance(it.chat.log[-1], TurnFailed)
@@ -269,6 +274,49 @@ class TestAfterAKill:
         await it.attempt()
         assert it.frames.kept == before
         assert it.chat.ordered == ["answer"]
+
+
+class TestAStop:
+    async def test_keeps_what_was_said_and_counts_it(self) -> None:
+        it = World(ScriptedModel([["Seven ", "[1] ", Stop(), "years.", SPENT]]))
+        it.model.stop = lambda: it.stops.tell("t1", "t1")
+        await it.attempt()
+        end = it.chat.log[-1]
+        assert isinstance(end, QuestionAnswered)
+        assert (end.answer, end.stopped, end.grounded) == ("Seven [1]", True, True)
+        assert end.usage.model == "gpt-4o-mini"
+        assert end.usage.completion_tokens == 3
+        assert end.usage.prompt_tokens > 100
+        assert it.frames.shown == end.answer
+        assert it.frames.data("done")["stopped"] is True
+
+    async def test_before_the_first_word_asks_no_model(self) -> None:
+        it = World()
+        it.chat.log.append(TurnStopRequested(chat_id="c1", turn_id="t1"))
+        await it.attempt()
+        end = it.chat.log[-1]
+        assert isinstance(end, QuestionAnswered)
+        assert (end.answer, end.stopped, end.usage.total_tokens) == ("", True, 0)
+        assert it.model.prompts == []
+        assert it.frames.names[-1] == "done"
+
+    async def test_after_a_kill_keeps_what_the_killed_attempt_has_told(self) -> None:
+        it = World(ScriptedModel([["Seven years [1] ", Killed()]]))
+        with pytest.raises(Killed):
+            await it.attempt()
+        it.chat.log.append(TurnStopRequested(chat_id="c1", turn_id="t1"))
+        await it.attempt()
+        end = it.chat.log[-1]
+        assert isinstance(end, QuestionAnswered)
+        assert (end.answer, end.grounded) == ("Seven years [1]", True)
+        assert it.frames.names == ["sources", "citations", "delta", "done"]
+
+    async def test_is_passed_on_to_whoever_answers(self) -> None:
+        signals = Signals()
+        async with signals.heard("t1", "t1") as stopped:
+            stop = TurnStopRequested(chat_id="c1", turn_id="t1")
+            await StopAnswering(signals)(recorded(stop))
+            assert stopped.is_set()
 
 
 class TestTheWorld:
