@@ -16,6 +16,7 @@ from services.gateway.http import (
     sources,
     system,
     tenants,
+    unanswered,
     uploads,
 )
 from services.gateway.http.context import Gateway, StillRunning
@@ -40,6 +41,7 @@ ROUTES = (
     chat,
     exports,
     chats,
+    unanswered,
     system,
 )
 """Fixed paths before those with an id in the same place."""
