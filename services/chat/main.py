@@ -181,6 +181,11 @@ async def _models(settings: Settings, stack: AsyncExitStack) -> LanguageModels:
     keys = {
         "ANTHROPIC_API_KEY": settings.anthropic_api_key,
         "GEMINI_API_KEY": settings.gemini_api_key,
+        "MISTRAL_API_KEY": settings.mistral_api_key,
+        "GROQ_API_KEY": settings.groq_api_key,
+        "COHERE_API_KEY": settings.cohere_api_key,
+        "DEEPSEEK_API_KEY": settings.deepseek_api_key,
+        "OPENROUTER_API_KEY": settings.openrouter_api_key,
     }
     return LanguageModels(
         guarded=guarded,

@@ -152,6 +152,8 @@ class Prompt:
     temperature: float
     max_tokens: int
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    fallbacks: Sequence[str] = ()
+    """Models to ask in turn if this one fails before its first word."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,8 @@ class BotSettings(Message):
     """How the bot says that it does not know; None: a sentence in the question's language."""
     check_claims: bool = False
     """Whether a model checks that the cited passages support the answer; one more call a turn."""
+    fallback_models: Annotated[tuple[str, ...], Field(max_length=3)] = ()
+    """Asked in turn when the model fails before its first word."""
 
 
 class BotProfileMessage(Keyed):
@@ -369,6 +371,7 @@ class BotProfileView(Message):
     floor: float | None = None
     refusal_text: str | None = None
     check_claims: bool = False
+    fallback_models: tuple[str, ...] = ()
     created_at: datetime
     updated_at: datetime
 

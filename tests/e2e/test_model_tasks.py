@@ -114,3 +114,24 @@ def test_numbers_that_a_model_makes_up_never_reach_a_reader(tenant: Tenant) -> N
         answer = tenant.ask(bot, "When was the harbour of Corran closed?")
     assert answer["message"]["content"] == "It was closed in 1998 [1]."
     assert [citation["n"] for citation in answer["citations"]] == [1]
+
+
+def test_a_fallback_answers_for_a_model_that_cannot_be_reached(tenant: Tenant) -> None:
+    with scripted_model(lambda *_: "unused") as base:
+        pass
+    bot = bot_with(tenant, base, fallback_models=["local/extractive"])
+    answer = tenant.ask(bot, "When was the harbour of Corran closed?")
+    assert answer["usage"]["model"] == "local/extractive"
+    assert "1998" in answer["message"]["content"]
+    tenant.http.patch(f"/v1/bot-profiles/{bot}", json={"fallback_models": []}).raise_for_status()
+    assert tenant.http.get(f"/v1/bot-profiles/{bot}").json()["fallback_models"] == []
+    failed = tenant.http.post(
+        "/v1/chat", json={"bot_profile_id": bot, "message": "When was the harbour closed?"}
+    )
+    assert failed.status_code in (502, 503)
+
+
+def test_more_than_three_fallbacks_are_refused(tenant: Tenant) -> None:
+    body = {"name": "b", "fallback_models": ["a", "b", "c", "d"]}
+    answer = tenant.http.post("/v1/bot-profiles", json=body)
+    assert answer.status_code == 422

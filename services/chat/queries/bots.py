@@ -15,7 +15,7 @@ from shared.contracts.chat import (
 )
 from shared.kernel.errors import NotFound
 
-OTHER_BYTES = 700
+OTHER_BYTES = 2000
 """Of a bot as JSON: everything but its long texts."""
 
 

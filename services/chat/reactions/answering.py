@@ -57,6 +57,9 @@ SUPPORTED = 0.8
 REFUSING = "local/none"
 """The model of a refusal: none was asked, and none is paid."""
 
+TOO_LONG = "llm_context_too_long"
+FEW = 2
+"""Passages for a model that cannot take them all."""
 FRAME_SECONDS = 0.05
 """Between two frames of an answer: nobody reads faster than twenty a second."""
 
@@ -138,8 +141,9 @@ class AnswerQuestion:
         citations = cite(event.turn_id, context, verdict)
         await speech.once("sources", sources_data(citations))
         await speech.once("citations", citations_data(citations))
-        prompt = await self._prompt(recorded, bot, context, past)
-        spent, first_token_ms = await self._speak(recorded, speech, prompt, started)
+        prompt, spent, first_token_ms = await self._converse(
+            recorded, bot, speech, context, past, started
+        )
         stopped = spent is None
         if spent is None:
             speech.stop()
@@ -165,6 +169,25 @@ class AnswerQuestion:
             ),
         )
         await self.execute(command, recorded.metadata, "answer")
+
+    async def _converse(
+        self,
+        recorded: Recorded[QuestionAsked],
+        bot: BotSettings,
+        speech: Speech,
+        context: Sequence[Found],
+        history: Sequence[Turn],
+        started: float,
+    ) -> tuple[Prompt, Spent | None, float | None]:
+        """As `_speak`, with less and less for a model that cannot take it all."""
+        prompt = await self._prompt(recorded, bot, context, history)
+        try:
+            return prompt, *await self._speak(recorded, speech, prompt, started)
+        except ModelFailed as failure:
+            less = shorter(context, history)
+            if failure.code != TOO_LONG or speech.text or less is None:
+                raise
+        return await self._converse(recorded, bot, speech, *less, started)
 
     async def _speak(
         self, recorded: Recorded[QuestionAsked], speech: Speech, prompt: Prompt, started: float
@@ -247,6 +270,7 @@ class AnswerQuestion:
             temperature=bot.temperature,
             max_tokens=bot.max_tokens,
             credentials=await self._credentials(recorded.tenant_id, bot),
+            fallbacks=bot.fallback_models,
         )
 
     async def _credentials(self, tenant_id: str, bot: BotSettings) -> Mapping[str, str]:
@@ -294,6 +318,15 @@ class AnswerQuestion:
             retry_after=failure.retry_after,
         )
         await self.execute(command, recorded.metadata, "fail")
+
+
+def shorter(
+    context: Sequence[Found], history: Sequence[Turn]
+) -> tuple[Sequence[Found], Sequence[Turn]] | None:
+    """What is given up first: the conversation, then the last passages; None: nothing more."""
+    if history:
+        return context, ()
+    return (context[:FEW], ()) if len(context) > FEW else None
 
 
 def usage(spent: Spent, *besides: Spent | None) -> Usage:

@@ -52,6 +52,10 @@ class BotProfileIn(BaseModel):
     """How the bot says that it does not know; null: in the question's language."""
     check_claims: bool = False
     """Whether a model checks that the cited passages support the answer."""
+    fallback_models: Annotated[
+        list[Annotated[Text, Field(min_length=1, max_length=100)]], Field(max_length=3)
+    ] = []
+    """Asked in turn when the model fails before its first word."""
     credentials: dict[str, Any] | None = None
     """`api_key`, and `api_base` for any OpenAI-compatible server. Never read back."""
 
@@ -68,6 +72,9 @@ class BotProfilePatch(BaseModel):
     floor: Annotated[float, Field(ge=0, le=1)] | None = None
     refusal_text: Annotated[Text, Field(min_length=1, max_length=1000)] | None = None
     check_claims: bool = False
+    fallback_models: Annotated[
+        list[Annotated[Text, Field(min_length=1, max_length=100)]], Field(max_length=3)
+    ] = []
     credentials: dict[str, Any] | None = None
     """`{}` or null forgets them; leaving the field out keeps them."""
 
@@ -87,6 +94,7 @@ class BotProfileOut(BaseModel):
     floor: float | None
     refusal_text: str | None
     check_claims: bool
+    fallback_models: list[str]
     created_at: Timestamp
     updated_at: Timestamp
 

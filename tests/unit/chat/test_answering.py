@@ -214,6 +214,27 @@ class TestAModelThatFails:
         assert isinstance(it.chat.log[-1], TurnFailed)
         assert it.frames.names[-1] == "error"
 
+    async def test_to_take_it_all_gets_less_the_conversation_first(self) -> None:
+        long = ModelFailed("llm_context_too_long", "Too long.", retryable=False)
+        it = World(ScriptedModel([[long], [long], list(GOOD)]))
+        it.chunks[:] = [found(f"Guarantee {n}: seven years.", f"k{n}") for n in range(4)]
+        it.retriever.chunks = it.chunks
+        it.chat.past = [("user", "Hi"), ("assistant", "Hello")]
+        await it.attempt()
+        assert it.frames.names[-1] == "done"
+        assert [(len(p.messages), len(p.passages)) for p in it.model.prompts] == [
+            (4, 4),
+            (2, 4),
+            (2, 2),
+        ]
+
+    async def test_to_take_even_little_has_failed(self) -> None:
+        long = ModelFailed("llm_context_too_long", "Too long.", retryable=False)
+        it = World(ScriptedModel([[long]]))
+        await it.attempt()
+        assert it.frames.data("error")["code"] == "llm_context_too_long"
+        assert len(it.model.prompts) == 1
+
     async def test_in_a_way_nobody_expected_leaves_the_turn_to_the_next_attempt(self) -> None:
         it = World(ScriptedModel([["Seven ", RuntimeError("bug")], list(GOOD)]))
         with pytest.raises(RuntimeError):

@@ -63,6 +63,7 @@ class TestCreating:
             "floor": None,
             "refusal_text": None,
             "check_claims": False,
+            "fallback_models": (),
         }
 
 
