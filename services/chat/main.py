@@ -37,6 +37,7 @@ from shared.contracts.chat import (
     AskQuestion,
     CreateBotProfile,
     DeactivateBotProfile,
+    FindBotProfile,
     GetBotProfile,
     GetCitation,
     GetTurn,
@@ -104,6 +105,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     turn_queries = TurnQueries(chats, platform.blobs)
     index_queries = IndexQueries(index)
     service.answers(GetBotProfile, bot_queries.get_bot_profile)
+    service.answers(FindBotProfile, bot_queries.find_bot_profile)
     service.answers(ListBotProfiles, bot_queries.list_bot_profiles)
     service.answers(GetChat, chat_queries.get_chat)
     service.answers(ListChats, chat_queries.list_chats)

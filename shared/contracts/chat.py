@@ -162,6 +162,16 @@ class ChatMessage(Keyed):
         return f"chat/{self.chat_id}"
 
 
+class Said(Message):
+    """One message of a conversation."""
+
+    role: Literal["user", "assistant"]
+    content: str
+
+
+PersonalTalk = Annotated[tuple[Said, ...], Personal(erased=())]
+
+
 class AskQuestion(ChatMessage, Command):
     """Ask, in a new chat or one that exists. The command's id is the turn's id."""
 
@@ -170,6 +180,8 @@ class AskQuestion(ChatMessage, Command):
     bot_profile_id: str
     new_chat: bool
     question: PersonalText
+    before: PersonalTalk = ()
+    """What was said before, where the client keeps the conversation."""
 
 
 class RecordAnswer(ChatMessage, Command):
@@ -229,6 +241,8 @@ class QuestionAsked(ChatMessage, Event):
     message_id: str
     first: bool
     question: PersonalText
+    before: PersonalTalk = ()
+    """What was said before, where the client keeps the conversation."""
 
 
 class QuestionAnswered(ChatMessage, Event):
@@ -430,6 +444,14 @@ class GetBotProfile(Question[BotProfileView]):
     service: ClassVar[str] = "chat"
     name: ClassVar[str] = "get_bot_profile"
     bot_profile_id: str
+
+
+class FindBotProfile(Question[BotProfileView]):
+    """An active bot by its id or its name; the newest, if several have that name."""
+
+    service: ClassVar[str] = "chat"
+    name: ClassVar[str] = "find_bot_profile"
+    bot: str
 
 
 class ListBotProfiles(PagedQuestion[BotProfileViews]):

@@ -142,6 +142,7 @@ class WithColourRequired(Message):
 
 
 OPTIONAL = Annotated[str | None, Field(default=None)]
+OPTIONAL_PERSONAL = Annotated[str | None, Field(default=None), Personal()]
 
 
 class TestAnIncompatibleChangeIsRefused:
@@ -174,7 +175,10 @@ class TestAnIncompatibleChangeIsRefused:
 
 
 class TestACompatibleChangeIsReleased:
-    @pytest.mark.parametrize("after", [mutated(detail=WithColour), mutated(colour=OPTIONAL)])
+    @pytest.mark.parametrize(
+        "after",
+        [mutated(detail=WithColour), mutated(colour=OPTIONAL), mutated(sender=OPTIONAL_PERSONAL)],
+    )
     def test_optional_fields_may_come_at_any_depth(self, after: Released, tmp_path: Path) -> None:
         release([BEFORE], tmp_path)
         assert release([after], tmp_path) == []

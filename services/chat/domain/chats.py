@@ -140,6 +140,7 @@ def _ask(chat: ChatState, command: AskQuestion) -> Sequence[ChatEvent]:
             message_id=derived_id("message", command.turn_id, "user"),
             first=isinstance(chat, NoChat),
             question=command.question,
+            before=command.before,
         )
     ]
 

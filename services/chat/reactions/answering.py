@@ -222,6 +222,8 @@ class AnswerQuestion:
 
     async def _past(self, recorded: Recorded[QuestionAsked]) -> list[Turn]:
         event = recorded.event
+        if event.before:
+            return [Turn(said.role, said.content) for said in event.before[-HISTORY:]]
         past = await self.chats.history(recorded.tenant_id, event.chat_id, event.turn_id, HISTORY)
         return [Turn(_role(role), content) for role, content in past]
 

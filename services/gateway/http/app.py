@@ -12,6 +12,7 @@ from services.gateway.http import (
     chat,
     chats,
     exports,
+    openai_api,
     source_families,
     sources,
     system,
@@ -42,6 +43,7 @@ ROUTES = (
     exports,
     chats,
     unanswered,
+    openai_api,
     system,
 )
 """Fixed paths before those with an id in the same place."""

@@ -129,7 +129,7 @@ async def chat(body: ChatIn, caller: CallerDep) -> Any:
         async for frame in frames:
             if frame is not None and frame.terminal:
                 break
-    return _answer(await caller.ask(GetTurn(turn_id=turn_id), TurnView))
+    return ended(await caller.ask(GetTurn(turn_id=turn_id), TurnView))
 
 
 @router.get(
@@ -196,7 +196,7 @@ def _stream(
     return StreamingResponse(body(), media_type=sse.MEDIA_TYPE, headers=dict(sse.HEADERS))
 
 
-def _answer(turn: TurnView) -> ChatOut:
+def ended(turn: TurnView) -> ChatOut:
     """The JSON answer of an ended turn. Raises the problem of a failed one."""
     if turn.status == "failed":
         headers = {} if turn.retry_after is None else {"Retry-After": str(round(turn.retry_after))}

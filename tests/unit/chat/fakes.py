@@ -205,7 +205,7 @@ class Stop:
     """Here somebody stops the answer."""
 
 
-Said = str | Exception | Spent | Stop
+Piece = str | Exception | Spent | Stop
 
 
 async def nobody() -> None:
@@ -216,7 +216,7 @@ async def nobody() -> None:
 class ScriptedModel(LanguageModel):
     """Says, attempt by attempt, what it is told to; an exception among the pieces is raised."""
 
-    attempts: list[list[Said]]
+    attempts: list[list[Piece]]
     stop: Callable[[], Awaitable[None]] = nobody
     prompts: list[Prompt] = field(default_factory=list)
 

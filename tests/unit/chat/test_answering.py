@@ -15,6 +15,7 @@ from shared.contracts.chat import (
     QuestionRefused,
     RecordIndexBuilt,
     RecordIndexFailed,
+    Said,
     TurnFailed,
     TurnStopRequested,
 )
@@ -26,7 +27,7 @@ from tests.unit.chat.fakes import (
     Killed,
     NoAssistant,
     OneBot,
-    Said,
+    Piece,
     ScriptedModel,
     Signals,
     Stop,
@@ -36,7 +37,7 @@ from tests.unit.ingest.samples import was_prepared
 from tests.unit.samples import recorded
 
 SPENT = Spent("gpt-4o-mini", 100, 20)
-GOOD: list[Said] = ["Seven ", "years [1].", SPENT]
+GOOD: list[Piece] = ["Seven ", "years [1].", SPENT]
 CHUNKS = [found("The guarantee lasts seven years."), found("Bells are red.", "k2", evidence=0.6)]
 BROKEN = ModelFailed("llm_failed", "The language model failed.", retryable=True)
 
@@ -154,6 +155,17 @@ class TestAnAnswer:
         ]
         assert "The guarantee lasts seven years." in prompt.messages[0].content
 
+    async def test_takes_the_conversation_that_comes_with_the_question_for_the_stored_one(
+        self,
+    ) -> None:
+        it = World()
+        it.chat.past = [("user", "Stored"), ("assistant", "Stored")]
+        before = (Said(role="user", content="Hi"), Said(role="assistant", content="Hello"))
+        it.chat.log[:] = [asked().model_copy(update={"before": before})]
+        await it.answer(recorded(asked().model_copy(update={"before": before})))
+        said = [turn.content for turn in it.model.prompts[0].messages[1:]]
+        assert said == ["Hi", "Hello", QUESTION]
+
     async def test_forgotten_credentials_are_none(self) -> None:
         it = World(bot=BotSettings(name="G", credentials_ref="credentials/gone"))
         await it.attempt()
@@ -208,7 +220,7 @@ class TestAModelThatFails:
         assert (end.status, end.retry_after) == (429, 7.0)
 
     @pytest.mark.parametrize("said", [[SPENT], ["  \n", SPENT], ["Seven"], []])
-    async def test_to_say_anything_or_to_end_has_failed_too(self, said: list[Said]) -> None:
+    async def test_to_say_anything_or_to_end_has_failed_too(self, said: list[Piece]) -> None:
         it = World(ScriptedModel([said]))
         await it.attempt()
         assert isinstance(it.chat.log[-1], TurnFailed)

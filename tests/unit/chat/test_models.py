@@ -15,7 +15,7 @@ from services.chat.adapters.models import CIRCUITS, OPENAI, PROVIDER_KEYS, Langu
 from services.chat.adapters.openai_llm import OpenAiModel
 from services.chat.domain.circuit import FAILURES
 from services.chat.ports import LanguageModel, ModelFailed, Prompt, Spent, Text
-from tests.unit.chat.fakes import Said, ScriptedModel
+from tests.unit.chat.fakes import Piece, ScriptedModel
 from tests.unit.chat.samples import passage
 
 GUARDED = httpx.AsyncClient()
@@ -122,7 +122,7 @@ BROKEN = ModelFailed("llm_failed", "x", retryable=True)
 BAD_KEY = ModelFailed("llm_auth", "x", retryable=False)
 
 
-def scripted(**said: list[Said]) -> Scripted:
+def scripted(**said: list[Piece]) -> Scripted:
     named = {name.replace("_", "-"): ScriptedModel([pieces]) for name, pieces in said.items()}
     return Scripted(GUARDED, TRUSTED, "op", None, {"ANTHROPIC_API_KEY": "a"}, said=named)
 
@@ -132,7 +132,7 @@ async def heard(model: LanguageModel, prompt: Prompt) -> list[Text | Spent]:
         return [piece async for piece in pieces]
 
 
-FINE: list[Said] = ["Yes.", Spent("x", 1, 1)]
+FINE: list[Piece] = ["Yes.", Spent("x", 1, 1)]
 
 
 class TestFallbacks:
