@@ -12,6 +12,7 @@ from services.gateway.http import (
     chat,
     chats,
     exports,
+    mcp_server,
     openai_api,
     source_families,
     sources,
@@ -44,6 +45,7 @@ ROUTES = (
     chats,
     unanswered,
     openai_api,
+    mcp_server,
     system,
 )
 """Fixed paths before those with an id in the same place."""

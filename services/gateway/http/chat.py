@@ -125,11 +125,7 @@ async def chat(body: ChatIn, caller: CallerDep) -> Any:
     if body.stream:
         first = sse.encode("turn", {"turn_id": turn_id, "chat_id": command.chat_id}, 0)
         return _stream(caller, turn_id, 0, first)
-    async with aclosing(relay.frames(caller, turn_id, 0)) as frames:
-        async for frame in frames:
-            if frame is not None and frame.terminal:
-                break
-    return ended(await caller.ask(GetTurn(turn_id=turn_id), TurnView))
+    return await outcome(caller, turn_id)
 
 
 @router.get(
@@ -174,6 +170,21 @@ async def citation(citation_id: str, caller: CallerDep) -> CitationTextOut:
     question = GetCitation(citation_id=checked_id(citation_id, NotFound("Citation not found")))
     found = await caller.ask(question, CitationText)
     return CitationTextOut.model_validate(found.model_dump())
+
+
+async def answered(caller: Caller, command: AskQuestion) -> ChatOut:
+    """Ask, and wait for the whole answer. Raises what `Caller.order` and `ended` raise."""
+    await caller.order(command)
+    return await outcome(caller, command.turn_id)
+
+
+async def outcome(caller: Caller, turn_id: str) -> ChatOut:
+    """Wait until a turn has ended. Raises what `ended` raises."""
+    async with aclosing(relay.frames(caller, turn_id, 0)) as frames:
+        async for frame in frames:
+            if frame is not None and frame.terminal:
+                break
+    return ended(await caller.ask(GetTurn(turn_id=turn_id), TurnView))
 
 
 def _stream(

@@ -14,7 +14,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.http import lists, relay
-from services.gateway.http.chat import CitationOut, ended
+from services.gateway.http.chat import CitationOut, outcome
 from services.gateway.http.context import Caller, CallerDep, Text, checked_id
 from shared.contracts.chat import (
     AskQuestion,
@@ -22,10 +22,8 @@ from shared.contracts.chat import (
     BotProfileViews,
     FindBotProfile,
     Frame,
-    GetTurn,
     ListBotProfiles,
     Said,
-    TurnView,
 )
 from shared.kernel.errors import InvalidCommand, NotAuthenticated, NotFound
 from shared.kernel.ids import derived_id
@@ -148,11 +146,7 @@ async def complete(body: CompletionIn, caller: CallerDep) -> Response:
         usage = body.stream_options is not None and body.stream_options.include_usage
         chunks = _chunks(caller, command, about, usage=usage)
         return StreamingResponse(chunks, media_type=sse.MEDIA_TYPE, headers=dict(sse.HEADERS))
-    async with aclosing(relay.frames(caller, turn_id, 0)) as frames:
-        async for frame in frames:
-            if frame is not None and frame.terminal:
-                break
-    answer = ended(await caller.ask(GetTurn(turn_id=turn_id), TurnView))
+    answer = await outcome(caller, turn_id)
     message = {"role": "assistant", "content": answer.message.content}
     whole = {
         **about,
