@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+UI := services/gateway/ui
+VENDOR := $(UI)/vendor/LICENSES.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help install up test check fmt lock schemas docs bench clean
@@ -16,12 +18,16 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 
-install: $(STAMP) ## Make .venv and install everything from the lock
+$(VENDOR): $(STAMP) $(UI)/package-lock.json $(UI)/vendor.json
+	@command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(UI)/nodejs.lock
+	@$(BIN)/python -m shared.cli.vendor && touch $@ || echo 'The dashboard needs the libraries that npm could not fetch; everything else works.'
 
-up: $(STAMP) ## The whole product on this machine: http://127.0.0.1:8000
+install: $(STAMP) $(VENDOR) ## Make .venv and install everything from the locks
+
+up: $(STAMP) $(VENDOR) ## The whole product on this machine: http://127.0.0.1:8000
 	@$(BIN)/minirag up
 
-test: $(STAMP) ## All tests, against real servers that they start themselves
+test: $(STAMP) $(VENDOR) ## All tests, against real servers that they start themselves
 	$(BIN)/python -m pytest
 
 check: $(STAMP) ## Format, lint, types, import rules
@@ -40,11 +46,11 @@ lock: $(STAMP) ## Resolve requirements.lock anew
 schemas: $(STAMP) ## Release the schemas of new messages
 	$(BIN)/python -m tests.architecture.release_schemas
 
-docs: $(STAMP) ## Write docs/messages.md and docs/configuration.md anew
+docs: $(STAMP) ## Write the generated pages of docs anew
 	$(BIN)/python -m docs.generate
 
 bench: $(STAMP) ## The figures of docs/figures.md
 	$(BIN)/python -m bench.run
 
 clean: ## Remove what was built; keeps .minirag
-	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv $(UI)/vendor $(UI)/.tests build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -33,7 +33,7 @@ Options of `minirag` that a variable can set.
 """
 COLUMNS = ("Variable", "Value", "Default", "Meaning")
 WORDS = {"str": "text", "int": "number", "float": "number", "bool": "`true` or `false`"}
-WORDS |= {"SecretStr": "secret", "Path": "folder"}
+WORDS |= {"SecretStr": "secret", "Path": "path"}
 BOUNDS = {Ge: "at least {}", Gt: "more than {}", Le: "at most {}", Lt: "less than {}"}
 
 

@@ -1,14 +1,14 @@
 """`make docs`: writes the reference pages that follow from the code.
 
 `messages.md` from `shared/contracts` and the services' `main.py`, `configuration.md` from the
-docstrings of the settings.
+docstrings of the settings, `events.md` from the public events.
 """
 
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from docs import configuration, messages
+from docs import configuration, events, messages
 
 FOLDER = Path(__file__).parent
 
@@ -18,6 +18,7 @@ def pages() -> Mapping[Path, str]:
     return {
         FOLDER / "messages.md": messages.page(),
         FOLDER / "configuration.md": configuration.page(),
+        FOLDER / "events.md": events.page(),
     }
 
 

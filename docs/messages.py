@@ -87,7 +87,7 @@ def _section(owner: str, wired: Sequence[Wiring]) -> Iterator[str]:
     )
     yield from table(
         ("Shape", "Fields"),
-        ((f"`{name}`", _schema_fields(shapes[name], ())) for name in sorted(shapes)),
+        ((f"`{name}`", schema_fields(shapes[name], ())) for name in sorted(shapes)),
     )
 
 
@@ -122,7 +122,7 @@ def _fields(message: type[Message], shapes: dict[str, Any]) -> str:
     schema = message.model_json_schema()
     shapes |= schema.get("$defs", {})
     personal = [name for name, _ in message.personal_fields()] if issubclass(message, Keyed) else []
-    return _schema_fields(schema, personal)
+    return schema_fields(schema, personal)
 
 
 def _answer(question: type[Question[Any]], shapes: dict[str, Any]) -> str:
@@ -132,7 +132,7 @@ def _answer(question: type[Question[Any]], shapes: dict[str, Any]) -> str:
     return f"`{answer.__name__}`"
 
 
-def _schema_fields(schema: dict[str, Any], personal: Sequence[str]) -> str:
+def schema_fields(schema: dict[str, Any], personal: Sequence[str]) -> str:
     required = schema.get("required", ())
     return (
         "<br>".join(

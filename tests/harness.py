@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +24,14 @@ from typing_extensions import override
 
 START_SECONDS = 150.0
 WAIT_SECONDS = 60.0
+PASSWORD = "correct horse battery"
+PROXY = "127.0.0.2"
+"""The one address whose `X-Forwarded-*` are believed."""
+ENVIRONMENT = {
+    "MINIRAG_EGRESS_ALLOW_LOOPBACK": "true",
+    "MINIRAG_TRUSTED_PROXIES": f"{PROXY}/32",
+    "MINIRAG_SIGNUPS_PER_ADDRESS_HOUR": "0",
+}
 
 
 class Installation:
@@ -33,7 +42,7 @@ class Installation:
         self._flags = flags
         # Two that start at the same time must not both find the same port free.
         self._port = random.randrange(10_000, 19_000)  # noqa: S311  no secret
-        self._env = {**os.environ, "MINIRAG_EGRESS_ALLOW_LOOPBACK": "true", **(env or {})}
+        self._env = {**os.environ, **ENVIRONMENT, **(env or {})}
         self._process: subprocess.Popen[str] | None = None
         self.output: list[str] = []
 
@@ -98,9 +107,9 @@ class Installation:
 
     def cli(self, *args: str) -> subprocess.CompletedProcess[str]:
         """Run a command of `minirag` against this installation."""
-        command = [sys.executable, "-m", "shared.cli.app", args[0]]
+        command = [sys.executable, "-m", "shared.cli.app", *args]
         return subprocess.run(
-            [*command, "--data-dir", str(self.data_dir), *args[1:]],
+            [*command, "--data-dir", str(self.data_dir)],
             env=self._env,
             capture_output=True,
             text=True,
@@ -127,25 +136,59 @@ class Installation:
 class Tenant:
     """A fresh tenant with a token, as a client sees it."""
 
-    def __init__(self, url: str, name: str) -> None:
+    def __init__(self, url: str, name: str, *, verify: bool = True) -> None:
         body = {
             "tenant_name": name,
             "tenant_slug": name,
             "owner_email": f"owner@{name}.example.com",
-            "owner_password": "correct horse battery",
+            "owner_password": PASSWORD,
         }
-        with httpx.Client(base_url=url, timeout=30, trust_env=False) as http:
+        with httpx.Client(base_url=url, timeout=30, trust_env=False, verify=verify) as http:
             answer = http.post("/v1/tenants", json=body)
         assert answer.status_code == 201, answer.text
         made = answer.json()
+        self._opened: list[httpx.Client] = []
+        self.url, self.slug, self.email = url, name, body["owner_email"]
         self.id: str = made["tenant"]["id"]
         self.token: str = made["api_token"]
         self.http = httpx.Client(
             base_url=url,
             timeout=60,
             trust_env=False,
+            verify=verify,
             headers={"Authorization": f"Bearer {self.token}"},
         )
+
+    def login(self, email: str | None = None, password: str = PASSWORD) -> dict[str, Any]:
+        """What a login answers; the owner's, unless another e-mail is given."""
+        body = {"email": email or self.email, "password": password, "tenant_slug": self.slug}
+        answer = httpx.post(f"{self.url}/v1/auth/login", json=body, timeout=30, trust_env=False)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def user(self, role: str) -> "User":
+        """A new user of this tenant, logged in."""
+        return self.user_by(self.http, role)
+
+    def user_by(self, http: httpx.Client, role: str) -> "User":
+        """A new user of this tenant that somebody else makes, logged in."""
+        email = f"{role}-{uuid.uuid4().hex[:8]}@{self.slug}.example.com"
+        body = {"email": email, "password": PASSWORD, "role": role}
+        answer = http.post("/v1/users", json=body)
+        assert answer.status_code == 201, answer.text
+        made = User(self, str(answer.json()["id"]), email)
+        self._opened.append(made.http)
+        return made
+
+    def with_(self, credential: str, address: str = "127.0.0.1") -> httpx.Client:
+        """A client with another credential, open as long as this tenant."""
+        self._opened.append(client(self.url, credential, address))
+        return self._opened[-1]
+
+    def close(self) -> None:
+        for http in (self.http, *self._opened):
+            http.close()
 
     def bot(self, **fields: Any) -> str:
         answer = self.http.post("/v1/bot-profiles", json={"name": "Bot", **fields})
@@ -176,6 +219,10 @@ class Tenant:
         )
         return found
 
+    def all_well(self) -> bool:
+        """Whether every service and every backing part is."""
+        return bool(self.http.get("/v1/system/health").json()["status"] == "ok")
+
     def ask(self, bot: str, message: str, **fields: Any) -> dict[str, Any]:
         answer = self.http.post(
             "/v1/chat", json={"bot_profile_id": bot, "message": message, **fields}
@@ -190,6 +237,22 @@ class Tenant:
         with self.http.stream("POST", "/v1/chat", json=body) as answer:
             assert answer.status_code == 200, answer.read()
             return list(events(answer.iter_text()))
+
+
+class User:
+    """Somebody of a tenant, with the session of a login."""
+
+    def __init__(self, tenant: Tenant, user_id: str, email: str) -> None:
+        self.id, self.email = user_id, email
+        self.session = tenant.login(email)
+        self.http = client(tenant.url, self.session["access_token"])
+
+
+def client(url: str, credential: str | None = None, address: str = "127.0.0.1") -> httpx.Client:
+    """An HTTP client that comes from `address`; any of 127.0.0.0/8 will do."""
+    headers = {} if credential is None else {"Authorization": f"Bearer {credential}"}
+    transport = httpx.HTTPTransport(local_address=address)
+    return httpx.Client(base_url=url, headers=headers, transport=transport, timeout=60)
 
 
 def events(pieces: Iterator[str]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -207,6 +270,17 @@ def events(pieces: Iterator[str]) -> Iterator[tuple[str, dict[str, Any]]]:
                     data += line[6:]
             if data:
                 yield name, json.loads(data)
+
+
+def answers(http: httpx.Client, path: str, status: int) -> httpx.Response:
+    """Wait until a GET has this status."""
+
+    def look() -> httpx.Response | None:
+        found = http.get(path)
+        return found if found.status_code == status else None
+
+    found: httpx.Response = eventually(look, lambda: http.get(path).text)
+    return found
 
 
 def eventually(

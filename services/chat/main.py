@@ -37,9 +37,7 @@ from shared.contracts.chat import (
     AskQuestion,
     CreateBotProfile,
     DeactivateBotProfile,
-    FindBotProfile,
     GetBotProfile,
-    GetCitation,
     GetTurn,
     ListBotProfiles,
     QuestionAsked,
@@ -55,7 +53,7 @@ from shared.contracts.chat_history import (
     ListMessages,
     ListUnanswered,
 )
-from shared.contracts.chat_retrieval import Retrieve
+from shared.contracts.chat_retrieval import FindBotProfile, GetCitation, Retrieve
 from shared.contracts.ingest import SourceDeleted, SourcePrepared, SourceUpdated
 from shared.runtime.platform import Platform
 from shared.runtime.service import Service
@@ -74,7 +72,7 @@ BOTS = ReadModel(
 CHATS = ReadModel(
     service="chat",
     name="chats",
-    version=3,
+    version=4,
     tables=chats_metadata,
     owns={"chat": chat_decider},
     projection=Chats(),

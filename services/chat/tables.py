@@ -51,6 +51,8 @@ chats = Table(
     Column("id", Text, primary_key=True),
     Column("position", BigInteger, nullable=False),
     Column("bot_profile_id", Text, nullable=False),
+    Column("visitor_id", Text),
+    Column("token_id", Text),
     Column("title", Text, nullable=False),
     Column("message_count", Integer, nullable=False),
     Column("total_prompt_tokens", BigInteger, nullable=False),
@@ -111,6 +113,7 @@ citations = Table(
     chats_metadata,
     Column("tenant_id", Text, primary_key=True),
     Column("id", Text, primary_key=True),
+    Column("chat_id", Text, nullable=False),
     Column("citation", JSONB, nullable=False),
 )
 

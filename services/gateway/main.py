@@ -3,23 +3,55 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
+from functools import partial
+from pathlib import Path
 
 import uvicorn
 from sqlalchemy import text
 from typing_extensions import override
 
+from services.gateway.adapters.counters import SharedCounters
 from services.gateway.adapters.passwords import Argon2Passwords
 from services.gateway.adapters.principals import CachedPrincipals
-from services.gateway.domain import tenant_decider, token_decider
-from services.gateway.http.app import create_app
+from services.gateway.adapters.replays import SealedReplays
+from services.gateway.adapters.signed_tokens import SignedWebTokens
+from services.gateway.domain.directory import directory_decider
+from services.gateway.domain.sessions import session_decider
+from services.gateway.domain.tenants import tenant_decider
+from services.gateway.domain.tokens import token_decider
+from services.gateway.domain.widget_keys import widget_key_decider
+from services.gateway.http.app import Limits, create_app
+from services.gateway.http.authentication import Authenticator
 from services.gateway.http.context import Gateway
+from services.gateway.http.throttle import LoginLimits, LoginThrottle
+from services.gateway.http.ui import Files
+from services.gateway.http.visitors import VisitorQuotas
 from services.gateway.projections import Identity
 from services.gateway.queries import IdentityQueries
+from services.gateway.reactions import TokenUses
 from services.gateway.settings import Settings
 from services.gateway.tables import metadata
 from shared.adapters.frames import FrameChannel
 from shared.adapters.read_model import ReadModel
-from shared.contracts.gateway import IssueApiToken, RegisterTenant, RevokeApiToken
+from shared.contracts.gateway import (
+    ChangePassword,
+    CreateUser,
+    CreateWidgetKey,
+    DeactivateTenant,
+    DeactivateUser,
+    EndSession,
+    IssueApiToken,
+    ReactivateTenant,
+    RecordTokenUse,
+    RefreshSession,
+    RegisterTenant,
+    RevokeApiToken,
+    RevokeWidgetKey,
+    StartSession,
+    UpdateTenant,
+    UpdateUser,
+    UpdateWidgetKey,
+)
 from shared.runtime.bus import Bus
 from shared.runtime.platform import Platform
 from shared.runtime.service import Service
@@ -29,16 +61,36 @@ __all__ = ["Settings", "build"]
 IDENTITY = ReadModel(
     service="gateway",
     name="identity",
-    version=1,
+    version=2,
     tables=metadata,
     owns={
         "tenant": tenant_decider,
-        "api_token": token_decider,
-        "user": None,
         "tenant_slug": None,
-        "user_email": None,
+        "directory": directory_decider,
+        "session": session_decider,
+        "api_token": token_decider,
+        "widget_key": widget_key_decider,
     },
     projection=Identity(),
+)
+COMMANDS = (
+    RegisterTenant,
+    UpdateTenant,
+    DeactivateTenant,
+    ReactivateTenant,
+    CreateUser,
+    UpdateUser,
+    DeactivateUser,
+    ChangePassword,
+    StartSession,
+    RefreshSession,
+    EndSession,
+    IssueApiToken,
+    RevokeApiToken,
+    RecordTokenUse,
+    CreateWidgetKey,
+    UpdateWidgetKey,
+    RevokeWidgetKey,
 )
 
 
@@ -55,34 +107,64 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     """The service, not yet running."""
     service = Service(platform)
     store = service.keeps(IDENTITY)
-    service.takes(store, [RegisterTenant, IssueApiToken, RevokeApiToken])
+    service.takes(store, COMMANDS)
+    service.depends("postgres", partial(_postgres, platform))
 
     queries = IdentityQueries(store)
     bus = Bus(platform.client, platform.codec)
-    principals = CachedPrincipals(platform.client, queries.principal)
+    principals = CachedPrincipals(platform.client, queries, settings.principal_cache_seconds)
     passwords = Argon2Passwords()
     stack.callback(passwords.close)
+    token_uses = TokenUses(service.execute)
     service.starts(bus.start)
     service.starts(principals.start)
+    service.runs(token_uses.run)
+
+    secrets = settings.jwt_secret.get_secret_value().split(",")
+    signed = SignedWebTokens(secrets, access_seconds=60 * settings.jwt_expire_minutes)
+    counters = SharedCounters(platform.client)
 
     async def postgres() -> str:
         async with platform.engine.connect() as db:
             version = await db.scalar(text("show server_version"))
         return f"ok {version}"
 
+    async def broker() -> str:
+        return "ok" if platform.client.is_connected else "not reachable"
+
     service.depends("postgres", postgres)
+    service.depends("nats", broker)
 
     gateway = Gateway(
         bus=bus,
         identity=queries,
-        principals=principals,
         passwords=passwords,
+        signed=signed,
+        throttle=LoginThrottle(counters, _login_limits(settings)),
+        quotas=VisitorQuotas(counters),
+        token_uses=token_uses,
         frames=FrameChannel(platform.client),
         vault=platform.vault,
         blobs=platform.blobs,
         signup_open=settings.signup_open,
+        session_days=settings.session_days,
+        health=service.health,
+        event_log=platform.event_log,
     )
-    app = create_app(gateway, allowed_origins=settings.allowed_origins.split(","))
+    app = create_app(
+        gateway,
+        authenticator=Authenticator(principals, signed),
+        replays=await SealedReplays.open(platform.client, platform.vault),
+        limits=Limits(
+            address=settings.requests_per_address_minute,
+            caller=settings.requests_per_caller_minute,
+            requests=settings.requests_at_once,
+            streams=settings.streams_at_once,
+        ),
+        files=await asyncio.to_thread(Files),
+        demo_key=partial(_demo_key, settings.demo_widget_key_file),
+        allowed_origins=[origin.strip() for origin in settings.allowed_origins.split(",")],
+    )
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -91,6 +173,9 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         access_log=False,
         server_header=False,
         lifespan="off",
+        # What a client claims about where it comes from is believed of nobody else.
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=settings.drain_seconds,
     )
 
@@ -104,3 +189,24 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
 
     service.serves(serve)
     return service
+
+
+async def _demo_key(file: Path | None) -> str | None:
+    if file is None or not await asyncio.to_thread(file.exists):
+        return None
+    return (await asyncio.to_thread(file.read_text)).strip() or None
+
+
+async def _postgres(platform: Platform) -> str:
+    async with platform.engine.connect() as db:
+        version = await db.scalar(text("show server_version"))
+    return f"ok {version}"
+
+
+def _login_limits(settings: Settings) -> LoginLimits:
+    return LoginLimits(
+        per_account_and_address_minute=settings.failed_logins_per_account_minute,
+        per_address_minute=settings.failed_logins_per_address_minute,
+        per_account_hour=settings.failed_logins_per_account_hour,
+        signups_per_address_hour=settings.signups_per_address_hour,
+    )

@@ -1,64 +1,222 @@
-"""Facts about tenants, users and tokens → rows."""
+"""Facts about tenants, people, sessions, tokens and widget keys → rows."""
 
-from sqlalchemy import insert, update
+from typing import Any
+
+from sqlalchemy import Table, delete, insert, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.gateway.tables import api_tokens, tenants, users
+from services.gateway.domain.emails import email_key
+from services.gateway.tables import (
+    api_tokens,
+    known_addresses,
+    sessions,
+    tenants,
+    users,
+    widget_keys,
+)
 from shared.contracts.base import Event, Recorded
 from shared.contracts.gateway import (
     ApiTokenIssued,
     ApiTokenRevoked,
+    ApiTokenUsed,
+    SessionEnded,
+    SessionRefreshed,
+    SessionStarted,
+    TenantDeactivated,
+    TenantReactivated,
     TenantRegistered,
+    TenantUpdated,
     UserCreated,
+    UserDeactivated,
+    UserPasswordChanged,
+    UserReactivated,
+    UserUpdated,
+    WidgetKeyCreated,
+    WidgetKeyRevoked,
+    WidgetKeySettings,
+    WidgetKeyUpdated,
 )
+
+FIRST_BROWSER_TOKENS = "bot_bound"
 
 
 class Identity:
-    """Who is who, and by which token."""
+    """Who is who, and by which credential."""
 
     async def apply(self, db: AsyncConnection, recorded: Recorded[Event]) -> None:
-        tenant_id, at = recorded.tenant_id, recorded.at
-        match recorded.event:
-            case TenantRegistered() as event:
-                row = {
-                    "tenant_id": tenant_id,
-                    "name": event.tenant_name,
-                    "slug": event.slug,
-                    "plan": event.plan,
-                    "is_active": True,
-                    "created_at": at,
-                }
-                await db.execute(insert(tenants).values(row))
-            case UserCreated() as event:
-                row = {
-                    "tenant_id": tenant_id,
-                    "id": event.user_id,
-                    "email": event.email,
-                    "display_name": event.display_name,
-                    "role": event.role,
-                    "password_ref": event.password_ref,
-                    "is_active": True,
-                    "created_at": at,
-                }
-                await db.execute(insert(users).values(row))
-            case ApiTokenIssued() as event:
-                row = {
-                    "tenant_id": tenant_id,
-                    "id": event.token_id,
-                    "name": event.token_name,
-                    "token_hash": event.token_hash,
-                    "token_prefix": event.token_prefix,
-                    "user_id": event.user_id,
-                    "is_active": True,
-                    "expires_at": event.expires_at,
-                    "created_at": at,
-                }
-                await db.execute(insert(api_tokens).values(row))
-            case ApiTokenRevoked() as event:
-                await db.execute(
-                    update(api_tokens)
-                    .where(api_tokens.c.tenant_id == tenant_id, api_tokens.c.id == event.token_id)
-                    .values(is_active=False)
+        await _tenant(db, recorded)
+        await _user(db, recorded)
+        await _session(db, recorded)
+        await _token(db, recorded)
+        await _widget_key(db, recorded)
+
+
+async def _tenant(db: AsyncConnection, recorded: Recorded[Event]) -> None:
+    tenant_id = recorded.tenant_id
+    match recorded.event:
+        case TenantRegistered() as event:
+            row = {
+                "tenant_id": tenant_id,
+                "name": event.tenant_name,
+                "slug": event.slug,
+                "plan": event.plan,
+                "browser_tokens": FIRST_BROWSER_TOKENS,
+                "is_active": True,
+                "created_at": recorded.at,
+            }
+            await db.execute(insert(tenants).values(row))
+        case TenantUpdated() as event:
+            changes = {"name": event.tenant_name, "browser_tokens": event.browser_tokens}
+            await db.execute(
+                update(tenants).where(tenants.c.tenant_id == tenant_id).values(changes)
+            )
+        case TenantDeactivated() | TenantReactivated() as event:
+            active = isinstance(event, TenantReactivated)
+            await db.execute(
+                update(tenants).where(tenants.c.tenant_id == tenant_id).values(is_active=active)
+            )
+        case _:
+            pass
+
+
+async def _user(db: AsyncConnection, recorded: Recorded[Event]) -> None:
+    match recorded.event:
+        case UserCreated() as event:
+            row = {
+                "tenant_id": recorded.tenant_id,
+                "id": event.user_id,
+                "email": event.email,
+                "email_key": email_key(event.email),
+                "display_name": event.display_name,
+                "role": event.role,
+                "password_ref": event.password_ref,
+                "is_active": True,
+                "sessions_after": 0,
+                "created_at": recorded.at,
+            }
+            await db.execute(insert(users).values(row))
+        case UserUpdated() as event:
+            values: dict[str, Any] = {"display_name": event.display_name, "role": event.role}
+            if event.email is not None:
+                values |= {"email": event.email, "email_key": email_key(event.email)}
+            given = {name: value for name, value in values.items() if value is not None}
+            await _change(db, users, recorded, event.user_id, given)
+        case UserDeactivated(user_id=user_id):
+            gone = {"is_active": False, **_sessions_over(recorded, kept=None)}
+            await _change(db, users, recorded, user_id, gone)
+        case UserReactivated(user_id=user_id):
+            await _change(db, users, recorded, user_id, {"is_active": True})
+        case UserPasswordChanged() as event:
+            over = _sessions_over(recorded, kept=event.kept_session)
+            changed = {"password_ref": event.password_ref, **over}
+            await _change(db, users, recorded, event.user_id, changed)
+        case _:
+            pass
+
+
+def _sessions_over(recorded: Recorded[Event], *, kept: str | None) -> dict[str, Any]:
+    return {"sessions_after": recorded.sequence, "kept_session": kept}
+
+
+async def _session(db: AsyncConnection, recorded: Recorded[Event]) -> None:
+    match recorded.event:
+        case SessionStarted() as event:
+            row = {
+                "tenant_id": recorded.tenant_id,
+                "id": event.session_id,
+                "user_id": event.user_id,
+                "sequence": recorded.sequence,
+                "generation": 0,
+                "expires_at": event.expires_at,
+            }
+            await db.execute(insert(sessions).values(row))
+            seen = {
+                "tenant_id": recorded.tenant_id,
+                "user_id": event.user_id,
+                "address_hash": event.address_hash,
+                "last_at": recorded.at,
+            }
+            statement = upsert(known_addresses).values(seen)
+            await db.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["tenant_id", "user_id", "address_hash"],
+                    set_={"last_at": statement.excluded.last_at},
+                    where=known_addresses.c.last_at < statement.excluded.last_at,
                 )
-            case _:
-                pass
+            )
+        case SessionRefreshed() as event:
+            values = {"generation": event.generation, "expires_at": event.expires_at}
+            await _change(db, sessions, recorded, event.session_id, values)
+        case SessionEnded(session_id=session_id):
+            mine = (sessions.c.tenant_id == recorded.tenant_id, sessions.c.id == session_id)
+            await db.execute(delete(sessions).where(*mine))
+        case _:
+            pass
+
+
+async def _token(db: AsyncConnection, recorded: Recorded[Event]) -> None:
+    match recorded.event:
+        case ApiTokenIssued() as event:
+            row = {
+                "tenant_id": recorded.tenant_id,
+                "id": event.token_id,
+                "name": event.token_name,
+                "token_hash": event.token_hash,
+                "token_prefix": event.token_prefix,
+                "user_id": event.user_id,
+                "scopes": None if event.scopes is None else list(event.scopes),
+                "bot_profile_id": event.bot_profile_id,
+                "is_active": True,
+                "expires_at": event.expires_at,
+                "created_at": recorded.at,
+            }
+            await db.execute(insert(api_tokens).values(row))
+        case ApiTokenRevoked(token_id=token_id):
+            await _change(db, api_tokens, recorded, token_id, {"is_active": False})
+        case ApiTokenUsed(token_id=token_id, used_at=used_at):
+            await _change(db, api_tokens, recorded, token_id, {"last_used_at": used_at})
+        case _:
+            pass
+
+
+async def _widget_key(db: AsyncConnection, recorded: Recorded[Event]) -> None:
+    match recorded.event:
+        case WidgetKeyCreated() as event:
+            row = {
+                "tenant_id": recorded.tenant_id,
+                "id": event.key_id,
+                "bot_profile_id": event.bot_profile_id,
+                "public_key": event.public_key,
+                **_settings(event.settings),
+                "is_active": True,
+                "created_at": recorded.at,
+            }
+            await db.execute(insert(widget_keys).values(row))
+        case WidgetKeyUpdated() as event:
+            await _change(db, widget_keys, recorded, event.key_id, _settings(event.settings))
+        case WidgetKeyRevoked(key_id=key_id):
+            await _change(db, widget_keys, recorded, key_id, {"is_active": False})
+        case _:
+            pass
+
+
+async def _change(
+    db: AsyncConnection,
+    table: Table,
+    recorded: Recorded[Event],
+    row_id: str,
+    values: dict[str, Any],
+) -> None:
+    if not values:
+        return
+    mine = (table.c.tenant_id == recorded.tenant_id, table.c.id == row_id)
+    await db.execute(update(table).where(*mine).values(values))
+
+
+def _settings(settings: WidgetKeySettings) -> dict[str, Any]:
+    return {
+        "name": settings.key_name,
+        "allowed_origins": list(settings.allowed_origins),
+        "quotas": settings.quotas.model_dump(),
+    }

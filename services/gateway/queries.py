@@ -1,11 +1,88 @@
 """Questions about identity, answered from rows."""
 
-from sqlalchemy import select
+from collections.abc import Collection, Sequence
+from datetime import datetime
 
-from services.gateway.tables import api_tokens, tenants, users
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, exists, or_, select
+
+from services.gateway.domain.emails import email_key
+from services.gateway.ports import Principal, WidgetKey
+from services.gateway.tables import (
+    api_tokens,
+    known_addresses,
+    sessions,
+    tenants,
+    users,
+    widget_keys,
+)
 from shared.adapters.read_model import ReadModelStore
-from shared.contracts.gateway import ApiTokenView, Principal, TenantView
+from shared.contracts.base import Message
+from shared.contracts.gateway import BrowserTokens, Role, Scope, WidgetQuotas
 from shared.kernel.errors import NotFound
+
+
+class TenantView(Message):
+    id: str
+    name: str
+    slug: str
+    is_active: bool
+    plan: str
+    browser_tokens: BrowserTokens
+
+
+class UserView(Message):
+    id: str
+    tenant_id: str
+    email: str
+    display_name: str
+    role: Role
+    is_active: bool
+
+
+class ApiTokenView(Message):
+    id: str
+    tenant_id: str
+    name: str
+    token_prefix: str
+    scopes: tuple[Scope, ...] | None
+    bot_profile_id: str | None
+    is_active: bool
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    created_at: datetime
+
+
+class WidgetKeyView(Message):
+    id: str
+    tenant_id: str
+    bot_profile_id: str
+    public_key: str
+    name: str
+    allowed_origins: tuple[str, ...]
+    quotas: WidgetQuotas
+    is_active: bool
+    created_at: datetime
+
+
+class Account(Message):
+    """A user as a login sees it."""
+
+    tenant_id: str
+    tenant_slug: str
+    tenant_active: bool
+    user_id: str
+    user_active: bool
+    role: Role
+    password_ref: str
+
+
+class SessionView(Message):
+    """A session that is not over."""
+
+    user_id: str
+    role: Role
+    generation: int
+    expires_at: datetime
 
 
 class IdentityQueries:
@@ -14,48 +91,154 @@ class IdentityQueries:
     def __init__(self, store: ReadModelStore) -> None:
         self._store = store
 
-    async def principal(self, token_hash: str) -> Principal | None:
-        """Who an active token speaks for. The one query that spans tenants: the token tells."""
+    # Whoever is not known yet has no tenant: these look across all of them
+
+    async def of_token(self, token_hash: str) -> Principal | None:
+        """Who an API token speaks for that is not revoked."""
         query = (
             select(
                 api_tokens.c.tenant_id,
-                api_tokens.c.id.label("token_id"),
+                api_tokens.c.id,
                 api_tokens.c.user_id,
+                api_tokens.c.scopes,
+                api_tokens.c.bot_profile_id,
                 api_tokens.c.expires_at,
                 users.c.role,
                 users.c.is_active.label("user_active"),
+                tenants.c.is_active.label("tenant_active"),
+                tenants.c.browser_tokens,
             )
-            .join(
-                users,
-                (users.c.tenant_id == api_tokens.c.tenant_id)
-                & (users.c.id == api_tokens.c.user_id),
-            )
+            .join(users, _maker(api_tokens.c.user_id, api_tokens.c.tenant_id))
+            .join(tenants, tenants.c.tenant_id == api_tokens.c.tenant_id)
             .where(api_tokens.c.token_hash == token_hash, api_tokens.c.is_active)
         )
+        row = await self._across(query)
+        return None if row is None else Principal.model_validate({"kind": "token", **row})
+
+    async def widget_key_of(self, public_key: str) -> WidgetKey | None:
+        """What a public key gives that somebody sends."""
+        row = await self._across(_widget_key().where(widget_keys.c.public_key == public_key))
+        return None if row is None else WidgetKey.model_validate(dict(row))
+
+    async def accounts(self, email: str, tenant_slug: str | None, limit: int) -> Sequence[Account]:
+        """Users with this address, in whatever tenants; the oldest first, as nobody can make an
+        older one.
+        """
+        query = (
+            select(
+                users.c.tenant_id,
+                tenants.c.slug.label("tenant_slug"),
+                tenants.c.is_active.label("tenant_active"),
+                users.c.id.label("user_id"),
+                users.c.is_active.label("user_active"),
+                users.c.role,
+                users.c.password_ref,
+            )
+            .join(tenants, tenants.c.tenant_id == users.c.tenant_id)
+            .where(users.c.email_key == email_key(email))
+            .order_by(users.c.created_at, users.c.id)
+            .limit(limit)
+        )
+        if tenant_slug is not None:
+            query = query.where(tenants.c.slug == tenant_slug)
         async with self._store.engine.connect() as db:
-            row = (await db.execute(query)).mappings().one_or_none()
-        return None if row is None else Principal.model_validate(dict(row))
+            rows = (await db.execute(query)).mappings().all()
+        return [Account.model_validate(dict(row)) for row in rows]
+
+    async def slug_taken(self, slug: str) -> bool:
+        """What is shown; the log decides."""
+        query = select(exists().where(tenants.c.slug == slug))
+        async with self._store.engine.connect() as db:
+            return bool(await db.scalar(query))
+
+    async def tenant_id_of(self, slug: str) -> str | None:
+        async with self._store.engine.connect() as db:
+            query = select(tenants.c.tenant_id).where(tenants.c.slug == slug)
+            found: str | None = await db.scalar(query)
+        return found
+
+    # Within a tenant
+
+    async def of_session(self, tenant_id: str, session_id: str) -> Principal | None:
+        """Who is logged in, or None if the session is over."""
+        query = (
+            select(
+                users.c.tenant_id,
+                sessions.c.id,
+                sessions.c.user_id,
+                users.c.role,
+                users.c.is_active.label("user_active"),
+                tenants.c.is_active.label("tenant_active"),
+            )
+            .join(users, _maker(sessions.c.user_id, sessions.c.tenant_id))
+            .join(tenants, tenants.c.tenant_id == sessions.c.tenant_id)
+            .where(_open_session(tenant_id, session_id))
+        )
+        row = await self._one(tenant_id, query)
+        return None if row is None else Principal.model_validate({"kind": "session", **row})
+
+    async def session(self, tenant_id: str, session_id: str) -> SessionView | None:
+        """A session that is not over, of a user and a tenant that are active."""
+        query = (
+            select(sessions.c.user_id, users.c.role, sessions.c.generation, sessions.c.expires_at)
+            .join(users, _maker(sessions.c.user_id, sessions.c.tenant_id))
+            .join(tenants, tenants.c.tenant_id == sessions.c.tenant_id)
+            .where(_open_session(tenant_id, session_id), users.c.is_active, tenants.c.is_active)
+        )
+        row = await self._one(tenant_id, query)
+        return None if row is None else SessionView.model_validate(dict(row))
+
+    async def of_widget_key(self, tenant_id: str, key_id: str) -> WidgetKey | None:
+        query = _widget_key().where(
+            widget_keys.c.tenant_id == tenant_id, widget_keys.c.id == key_id
+        )
+        row = await self._one(tenant_id, query)
+        return None if row is None else WidgetKey.model_validate(dict(row))
+
+    async def knows_address(
+        self, tenant_id: str, user_id: str, address_hash: str, since: datetime
+    ) -> bool:
+        """Whether the user has logged in from there since."""
+        query = select(known_addresses.c.last_at).where(
+            known_addresses.c.tenant_id == tenant_id,
+            known_addresses.c.user_id == user_id,
+            known_addresses.c.address_hash == address_hash,
+            known_addresses.c.last_at >= since,
+        )
+        return await self._one(tenant_id, query) is not None
 
     async def tenant(self, tenant_id: str) -> TenantView:
         """Raise `NotFound` if there is none."""
-        async with self._store.reading(tenant_id) as db:
-            query = select(tenants, tenants.c.tenant_id.label("id")).where(
-                tenants.c.tenant_id == tenant_id
-            )
-            row = (await db.execute(query)).mappings().one_or_none()
+        query = select(tenants, tenants.c.tenant_id.label("id")).where(
+            tenants.c.tenant_id == tenant_id
+        )
+        row = await self._one(tenant_id, query)
         if row is None:
             raise NotFound("Tenant not found")
         return TenantView.model_validate(dict(row))
 
-    async def api_tokens(self, tenant_id: str) -> list[ApiTokenView]:
+    async def users(self, tenant_id: str) -> Sequence[UserView]:
+        """By e-mail, inactive ones included."""
+        query = select(users).where(users.c.tenant_id == tenant_id)
+        rows = await self._all(tenant_id, query.order_by(users.c.email, users.c.id))
+        return [UserView.model_validate(dict(row)) for row in rows]
+
+    async def user(self, tenant_id: str, user_id: str) -> UserView:
+        """Raise `NotFound` if the tenant has no such user."""
+        return UserView.model_validate(dict(await self._user(tenant_id, user_id)))
+
+    async def password_ref(self, tenant_id: str, user_id: str) -> str:
+        """Where the hash of the user's password lies. Raises `NotFound`."""
+        return str((await self._user(tenant_id, user_id))["password_ref"])
+
+    async def api_tokens(self, tenant_id: str) -> Sequence[ApiTokenView]:
         """Newest first, revoked ones included."""
         query = (
             select(api_tokens)
             .where(api_tokens.c.tenant_id == tenant_id)
             .order_by(api_tokens.c.created_at.desc(), api_tokens.c.id)
         )
-        async with self._store.reading(tenant_id) as db:
-            rows = (await db.execute(query)).mappings().all()
+        rows = await self._all(tenant_id, query)
         return [ApiTokenView.model_validate(dict(row)) for row in rows]
 
     async def api_token(self, tenant_id: str, token_id: str) -> ApiTokenView:
@@ -63,8 +246,72 @@ class IdentityQueries:
         query = select(api_tokens).where(
             api_tokens.c.tenant_id == tenant_id, api_tokens.c.id == token_id
         )
-        async with self._store.reading(tenant_id) as db:
-            row = (await db.execute(query)).mappings().one_or_none()
+        row = await self._one(tenant_id, query)
         if row is None:
             raise NotFound("Token not found")
         return ApiTokenView.model_validate(dict(row))
+
+    async def widget_keys(self, tenant_id: str) -> Sequence[WidgetKeyView]:
+        """Newest first, revoked ones included."""
+        query = (
+            select(widget_keys)
+            .where(widget_keys.c.tenant_id == tenant_id)
+            .order_by(widget_keys.c.created_at.desc(), widget_keys.c.id)
+        )
+        rows = await self._all(tenant_id, query)
+        return [WidgetKeyView.model_validate(dict(row)) for row in rows]
+
+    async def widget_key(self, tenant_id: str, key_id: str) -> WidgetKeyView:
+        """Raise `NotFound` if the tenant has no such key."""
+        query = select(widget_keys).where(
+            widget_keys.c.tenant_id == tenant_id, widget_keys.c.id == key_id
+        )
+        row = await self._one(tenant_id, query)
+        if row is None:
+            raise NotFound("Widget key not found")
+        return WidgetKeyView.model_validate(dict(row))
+
+    async def _user(self, tenant_id: str, user_id: str) -> RowMapping:
+        query = select(users).where(users.c.tenant_id == tenant_id, users.c.id == user_id)
+        row = await self._one(tenant_id, query)
+        if row is None:
+            raise NotFound("User not found")
+        return row
+
+    async def _across(self, query: Select[tuple[object, ...]]) -> RowMapping | None:
+        async with self._store.engine.connect() as db:
+            return (await db.execute(query)).mappings().one_or_none()
+
+    async def _one(self, tenant_id: str, query: Select[tuple[object, ...]]) -> RowMapping | None:
+        async with self._store.reading(tenant_id) as db:
+            return (await db.execute(query)).mappings().one_or_none()
+
+    async def _all(
+        self, tenant_id: str, query: Select[tuple[object, ...]]
+    ) -> Collection[RowMapping]:
+        async with self._store.reading(tenant_id) as db:
+            return (await db.execute(query)).mappings().all()
+
+
+def _maker(user_id: ColumnElement[str], tenant_id: ColumnElement[str]) -> ColumnElement[bool]:
+    return and_(users.c.tenant_id == tenant_id, users.c.id == user_id)
+
+
+def _open_session(tenant_id: str, session_id: str) -> ColumnElement[bool]:
+    return and_(
+        sessions.c.tenant_id == tenant_id,
+        sessions.c.id == session_id,
+        or_(sessions.c.sequence > users.c.sessions_after, sessions.c.id == users.c.kept_session),
+    )
+
+
+def _widget_key() -> Select[tuple[object, ...]]:
+    return select(
+        widget_keys.c.id.label("key_id"),
+        widget_keys.c.tenant_id,
+        widget_keys.c.bot_profile_id,
+        widget_keys.c.allowed_origins,
+        widget_keys.c.quotas,
+        widget_keys.c.is_active,
+        tenants.c.is_active.label("tenant_active"),
+    ).join(tenants, tenants.c.tenant_id == widget_keys.c.tenant_id)

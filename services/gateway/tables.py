@@ -1,6 +1,17 @@
-"""Rows that show tenants, users and tokens; disposable, rebuilt from the log."""
+"""Rows that show tenants, users, sessions, tokens and widget keys; rebuilt from the log."""
 
-from sqlalchemy import Boolean, Column, DateTime, Index, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
 
@@ -11,6 +22,7 @@ tenants = Table(
     Column("name", Text, nullable=False),
     Column("slug", Text, nullable=False, unique=True),
     Column("plan", Text, nullable=False),
+    Column("browser_tokens", Text, nullable=False),
     Column("is_active", Boolean, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
 )
@@ -21,12 +33,41 @@ users = Table(
     Column("tenant_id", Text, primary_key=True),
     Column("id", Text, primary_key=True),
     Column("email", Text, nullable=False),
+    Column("email_key", Text, nullable=False),
     Column("display_name", Text, nullable=False),
     Column("role", Text, nullable=False),
     Column("password_ref", Text, nullable=False),
     Column("is_active", Boolean, nullable=False),
+    Column("sessions_after", BigInteger, nullable=False),
+    Column("kept_session", Text),
     Column("created_at", DateTime(timezone=True), nullable=False),
+    Index("users_by_email", "email_key"),
 )
+"""`email_key` is the address as logins compare it. Sessions that started at or before
+`sessions_after` in the log are over, but for `kept_session`: so the order in which aggregates
+reach the rows does not matter.
+"""
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("user_id", Text, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+)
+
+known_addresses = Table(
+    "known_addresses",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("user_id", Text, primary_key=True),
+    Column("address_hash", Text, primary_key=True),
+    Column("last_at", DateTime(timezone=True), nullable=False),
+)
+"""From where a user has logged in: such a place is not locked out by attempts from elsewhere."""
 
 api_tokens = Table(
     "api_tokens",
@@ -37,9 +78,25 @@ api_tokens = Table(
     Column("token_hash", Text, nullable=False, unique=True),
     Column("token_prefix", Text, nullable=False),
     Column("user_id", Text, nullable=False),
+    Column("scopes", JSONB(none_as_null=True)),
+    Column("bot_profile_id", Text),
     Column("is_active", Boolean, nullable=False),
     Column("expires_at", DateTime(timezone=True)),
     Column("last_used_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Index("api_tokens_listed", "tenant_id", "created_at"),
+)
+
+widget_keys = Table(
+    "widget_keys",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("bot_profile_id", Text, nullable=False),
+    Column("public_key", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("allowed_origins", JSONB, nullable=False),
+    Column("quotas", JSONB, nullable=False),
+    Column("is_active", Boolean, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
 )

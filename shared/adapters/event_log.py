@@ -1,9 +1,11 @@
 """The event log on JetStream: optimistic appends, all or none, and reads."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import nats.errors
@@ -140,9 +142,18 @@ class EventLog:
         return str((await self._info()).created)
 
     async def read(
-        self, after: int, subjects: Sequence[str], *, batch: int = 500
+        self,
+        after: int,
+        subjects: Sequence[str],
+        *,
+        batch: int = 500,
+        since: datetime | None = None,
+        idle: float | None = None,
     ) -> AsyncGenerator[Batch, None]:
         """Everything behind `after` that matches, in order, then what comes; never ends.
+
+        With `since`, what was stored from then on; `after` does not count. With `idle`, an empty
+        batch whenever nothing came for so many seconds.
 
         The first batch is empty and tells how much there is to read; each other holds up to
         `batch` events, or more where one append stored more: what was appended together is read
@@ -154,8 +165,13 @@ class EventLog:
         config = api.ConsumerConfig(
             name=name,
             filter_subjects=list(subjects),
-            deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE,
-            opt_start_seq=after + 1,
+            deliver_policy=(
+                api.DeliverPolicy.BY_START_SEQUENCE
+                if since is None
+                else api.DeliverPolicy.BY_START_TIME
+            ),
+            opt_start_seq=after + 1 if since is None else None,
+            opt_start_time=since,
             ack_policy=api.AckPolicy.NONE,
             mem_storage=True,
             num_replicas=1,
@@ -171,7 +187,12 @@ class EventLog:
             yield Batch([], info.num_pending or 0)
             records: list[Recorded[Event]] = []
             while True:
-                messages = await pull.get(batch)
+                try:
+                    async with asyncio.timeout(idle):
+                        messages = await pull.get(batch)
+                except TimeoutError:
+                    yield Batch([], 0)
+                    continue
                 pending = int(messages[-1].reply.split(".")[8])
                 records += [await self._recorded(message) for message in messages]
                 whole = _whole(records) if pending else len(records)
@@ -183,10 +204,16 @@ class EventLog:
             await pull.stop()
 
     async def history(
-        self, after: int, subjects: Sequence[str], *, batch: int = 500
+        self,
+        after: int,
+        subjects: Sequence[str],
+        *,
+        batch: int = 500,
+        since: datetime | None = None,
     ) -> AsyncGenerator[Sequence[Recorded[Event]], None]:
-        """What lies behind `after` now, in batches, and then the end."""
-        async with aclosing(self.read(after, subjects, batch=batch)) as batches:
+        """What lies behind `after`, or was stored since `since`, in batches, and then the end."""
+        reader = self.read(after, subjects, batch=batch, since=since)
+        async with aclosing(reader) as batches:
             async for found in batches:
                 if found.records:
                     yield found.records

@@ -5,9 +5,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
-from sqlalchemy import make_url, text
+from sqlalchemy import URL, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+EVERY_TENANT = "*"
+"""The scope a connection begins with: a service writes for all tenants, and looks up credentials
+before it knows whose they are. Whatever is done for one tenant is narrowed to it.
+"""
 POOL_SIZE = 4
 POOL_OVERFLOW = 12
 
@@ -19,7 +23,7 @@ def create_engine(url: str, application: str) -> AsyncEngine:
     from the tail is projected again from the log.
     """
     return create_async_engine(
-        make_url(url).set(drivername="postgresql+asyncpg"),
+        _address(url),
         pool_size=POOL_SIZE,
         max_overflow=POOL_OVERFLOW,
         # A restarted server must not cost every kept connection one failed request.
@@ -28,7 +32,11 @@ def create_engine(url: str, application: str) -> AsyncEngine:
         json_serializer=_dumps,
         json_deserializer=orjson.loads,
         connect_args={
-            "server_settings": {"application_name": application, "synchronous_commit": "off"},
+            "server_settings": {
+                "application_name": application,
+                "synchronous_commit": "off",
+                "app.tenant_id": EVERY_TENANT,
+            },
             "timeout": 10,
             "command_timeout": 60,
         },
@@ -46,6 +54,20 @@ async def as_tenant(
             {"role": role, "id": tenant_id},
         )
         yield db
+
+
+async def narrow(db: AsyncConnection, tenant_id: str) -> None:
+    """Let the rest of this transaction see and write the rows of one tenant only."""
+    await db.execute(text("select set_config('app.tenant_id', :id, true)"), {"id": tenant_id})
+
+
+def _address(url: str) -> URL:
+    """For asyncpg, which SQLAlchemy hands libpq's `sslmode` under another name."""
+    address = make_url(url).set(drivername="postgresql+asyncpg")
+    mode = address.query.get("sslmode")
+    if mode is None:
+        return address
+    return address.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
 
 
 def _dumps(value: Any) -> str:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.adapters.event_log import EventLog
-from shared.adapters.pull import PullEnded
+from shared.adapters.pull import PullEnded, ending
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Event, Recorded
 from shared.contracts.operations import Rebuilt
@@ -61,13 +61,13 @@ class Projector:
                 "the schema to have it made anew from this one (embedded: remove the folders "
                 "`postgres` and `index` of the data directory)"
             )
-        if version == self.store.model.version:
-            return
-        async with self._alone():
-            stored = await self.store.version_and_log()
-            if stored is None or stored[0] != self.store.model.version:
-                log.info("read model has another version: rebuilding", extra=self._about())
-                await self._rebuild()
+        if version != self.store.model.version:
+            async with self._alone():
+                stored = await self.store.version_and_log()
+                if stored is None or stored[0] != self.store.model.version:
+                    log.info("read model has another version: rebuilding", extra=self._about())
+                    await self._rebuild()
+        await self.store.secure()
 
     async def rebuild(self) -> Rebuilt:
         """Project the whole log into tables beside the old ones, then swap them in.
@@ -119,6 +119,9 @@ class Projector:
                         # In the pool it would keep the lock, and nobody could get that again.
                         await guard.invalidate()
             except (PullEnded, Unavailable, DBAPIError, OSError, TimeoutError) as error:
+                if ending():
+                    # The error came up while the cancellation was cleaned up after.
+                    raise asyncio.CancelledError from error
                 log.warning("projector starts again", extra={**self._about(), "error": str(error)})
                 await asyncio.sleep(RETRY_SECONDS)
 

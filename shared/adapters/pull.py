@@ -73,7 +73,9 @@ class Pull:
         Raises `PullEnded` when the consumer has to be made again.
         """
         loop = asyncio.get_running_loop()
-        while not self._ready:
+        while not self._ready or ending():
+            if ending():
+                raise asyncio.CancelledError
             if self._ended is not None:
                 reason, self._ended, self._asked = self._ended, None, 0
                 raise PullEnded(reason)
@@ -141,3 +143,13 @@ class Pull:
         elif status == "400":
             self._ended = f"refused: {description}"
         self._woken.set()
+
+
+def ending() -> bool:
+    """Whether the running task was told to end and has not heard it.
+
+    `asyncio.wait_for` of Python 3.11, by which nats-py waits for replies, loses a cancellation
+    that comes together with the reply (fixed in 3.12).
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Protocol, runtime_checkable
 
 from sqlalchemy import (
@@ -30,12 +32,13 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.adapters.envelope import tenant_of
-from shared.adapters.postgres import as_tenant
+from shared.adapters.postgres import EVERY_TENANT, as_tenant, narrow
 from shared.contracts.base import Event, Recorded, Refusal
 from shared.kernel.decider import AnyDecider
 
 Key = tuple[str, str, str]
 """Tenant, aggregate type, aggregate id."""
+TENANT = attrgetter("tenant_id")
 
 
 class Projection(Protocol):
@@ -264,11 +267,15 @@ class ReadModelStore:
         await self._store_aggregates(db, changed)
         await self._store_outcomes(db, [r for r in fresh if r.event.aggregate in self.model.owns])
         projection = self.model.projection
-        if isinstance(projection, BulkProjection):
-            await projection.apply_all(db, fresh)
-            return
-        for record in fresh:
-            await projection.apply(db, record)
+        # Rows of one tenant never depend on another's, so each is brought in for itself; a
+        # projection that mixes tenants up is stopped by the database.
+        for tenant_id, its in groupby(sorted(fresh, key=TENANT), key=TENANT):
+            await narrow(db, tenant_id)
+            if isinstance(projection, BulkProjection):
+                await projection.apply_all(db, list(its))
+                continue
+            for record in its:
+                await projection.apply(db, record)
 
     async def position(self) -> int:
         """The sequence up to which the projector has brought everything in."""
@@ -310,16 +317,8 @@ class ReadModelStore:
                 name = f'"{self.schema}"."{table.name}"'
                 if table.name not in KERNEL_TABLES:
                     await db.execute(text(f"grant select on {name} to {reader}"))
-                if "tenant_id" not in table.c:
-                    continue
-                await db.execute(text(f"alter table {name} enable row level security"))
-                await db.execute(text(f"drop policy if exists tenant on {name}"))
-                await db.execute(
-                    text(
-                        f"create policy tenant on {name} for select to {reader} "
-                        "using (tenant_id = current_setting('app.tenant_id'))"
-                    )
-                )
+                if "tenant_id" in table.c:
+                    await self._secure(db, name)
             row = {
                 "only_row": 1,
                 "version": self.model.version,
@@ -328,9 +327,39 @@ class ReadModelStore:
             }
             await db.execute(insert(self.checkpoint).values(row).on_conflict_do_nothing())
 
+    async def secure(self) -> None:
+        """Bring row-level security to tables that an earlier version made without."""
+        query = text(
+            "select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace "
+            "join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id' "
+            "where n.nspname = :schema and c.relkind = 'r' and not c.relforcerowsecurity"
+        )
+        async with self.engine.begin() as db:
+            for table in (await db.scalars(query, {"schema": self.schema})).all():
+                await self._secure(db, f'"{self.schema}"."{table}"')
+
     async def drop(self) -> None:
         async with self.engine.begin() as db:
             await db.execute(text(f'drop schema if exists "{self.schema}" cascade'))
+
+    async def _secure(self, db: AsyncConnection, table: str) -> None:
+        """Row-level security, for the table's owner too: readers see one tenant, and the service
+        what its transaction is narrowed to.
+        """
+        reader, writer = f'"{self.reader_role}"', f'"minirag_{self.model.service}"'
+        own = "tenant_id = current_setting('app.tenant_id')"
+        every = f"current_setting('app.tenant_id') = '{EVERY_TENANT}'"
+        rule = f"using ({own} or {every}) with check ({own} or {every})"
+        statements = (
+            f"alter table {table} enable row level security",
+            f"alter table {table} force row level security",
+            f"drop policy if exists tenant_read on {table}",
+            f"create policy tenant_read on {table} for select to {reader} using ({own})",
+            f"drop policy if exists tenant_write on {table}",
+            f"create policy tenant_write on {table} for all to {writer} {rule}",
+        )
+        for statement in statements:
+            await db.execute(text(statement))
 
     async def _lock_aggregates(
         self, db: AsyncConnection, records: Sequence[Recorded[Event]]

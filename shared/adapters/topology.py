@@ -17,6 +17,7 @@ from shared.adapters.vault import BUCKET
 from shared.kernel.errors import Unavailable, Unusable
 
 DAY = 86_400.0
+IDEMPOTENCY_BUCKET = "idempotency"
 JOB_PARTITIONS = 16
 NOT_READY = 503
 """Code of the answers of a server that is starting or has no leader."""
@@ -122,6 +123,37 @@ STREAMS: Sequence[api.StreamConfig] = (
         # A replica may lag behind: a key that looks absent would be an answer that looks erased.
         allow_direct=False,
     ),
+    api.StreamConfig(
+        name=f"KV_{IDEMPOTENCY_BUCKET}",
+        description="Encrypted answers to requests with an Idempotency-Key, for a day.",
+        subjects=[f"$KV.{IDEMPOTENCY_BUCKET}.>"],
+        retention=api.RetentionPolicy.LIMITS,
+        storage=api.StorageType.FILE,
+        # When there are too many, the oldest are remembered for less than a day.
+        discard=api.DiscardPolicy.OLD,
+        max_bytes=1_073_741_824,
+        max_age=DAY,
+        max_msgs_per_subject=1,
+        duplicate_window=DUPLICATE_SECONDS,
+        allow_rollup_hdrs=True,
+        deny_delete=True,
+        # A replica may lag behind: an answer that looks absent would be given twice.
+        allow_direct=False,
+    ),
+    api.StreamConfig(
+        name="COUNT",
+        description="Counts within a window of time: attempts to log in, questions of visitors.",
+        subjects=["count.>"],
+        retention=api.RetentionPolicy.LIMITS,
+        storage=api.StorageType.MEMORY,
+        discard=api.DiscardPolicy.OLD,
+        max_bytes=134_217_728,
+        max_age=2 * DAY,
+        max_msgs_per_subject=1,
+        duplicate_window=DUPLICATE_SECONDS,
+        allow_msg_counter=True,
+        allow_direct=True,
+    ),
 )
 
 
@@ -133,9 +165,10 @@ async def ensure_streams(client: Client, *, replicas: int = 1) -> None:
     """
     js = client.jetstream(timeout=10)
     for wanted in STREAMS:
-        copies = 1 if wanted.storage == api.StorageType.MEMORY else replicas
+        # The frames in memory too: a stream on one lost server would answer nobody, and no service
+        # could start until that server is back.
         # Asynchronous persistence acknowledges what a power cut can take.
-        config = wanted.evolve(num_replicas=copies, persist_mode=api.PersistMode.DEFAULT)
+        config = wanted.evolve(num_replicas=replicas, persist_mode=api.PersistMode.DEFAULT)
         changes: list[str] = []
         try:
             try:
@@ -191,9 +224,12 @@ def job_consumer(service: str, partition: int) -> api.ConsumerConfig:
 
 
 def reaction_consumer(
-    service: str, name: str, events: Sequence[tuple[str, str]]
+    service: str, name: str, events: Sequence[tuple[str, str]], *, in_order: bool = False
 ) -> api.ConsumerConfig:
-    """A durable over the log for one reaction; `events` are pairs of aggregate and event name."""
+    """A durable over the log for one reaction; `events` are pairs of aggregate and event name.
+
+    With `in_order` no event is given out before the one before it is settled.
+    """
     return api.ConsumerConfig(
         durable_name=f"{service}-{name}",
         filter_subjects=[f"evt.*.{aggregate}.*.{event}" for aggregate, event in events],
@@ -201,7 +237,7 @@ def reaction_consumer(
         deliver_policy=api.DeliverPolicy.ALL,
         ack_wait=15,
         max_deliver=-1,
-        max_ack_pending=1000,
+        max_ack_pending=1 if in_order else 1000,
     )
 
 

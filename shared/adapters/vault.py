@@ -84,6 +84,14 @@ class Vault:
         with _answering():
             await self._bucket.purge(f"{tenant_id}.secret.{ref}")
 
+    def seal(self, name: str, value: bytes) -> bytes:
+        """`value` encrypted, to be kept elsewhere under `name`."""
+        return self._keyring.seal(name, value)
+
+    def open(self, name: str, sealed: bytes) -> bytes:
+        """What was sealed under `name`. Raises `Unusable` if it was not, or under a lost key."""
+        return self._keyring.open(name, sealed)
+
     async def data_key(self, tenant_id: str, subject: str, *, create: bool) -> bytes | None:
         """The 32-byte key of a data subject; None if it was destroyed or never made."""
         name = f"{tenant_id}.key.{subject}"

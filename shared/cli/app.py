@@ -21,6 +21,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+tenant = typer.Typer(help="What an operator alone may do with a tenant.", no_args_is_help=True)
+app.add_typer(tenant, name="tenant")
+
 DataDirOption = Annotated[
     Path,
     typer.Option("--data-dir", envvar="MINIRAG_DATA_DIR", help="Where everything is kept."),
@@ -91,6 +94,47 @@ def run(
 
 
 @app.command()
+def healthcheck(
+    service: Annotated[str, typer.Argument(envvar="MINIRAG_SERVICE", help="Which service.")],
+    live: Annotated[
+        bool, typer.Option("--live", help="Only whether its event loop turns; asks nobody.")
+    ] = False,
+) -> None:
+    """Tell by the exit code whether the service in this container does its work."""
+    from shared.cli.healthcheck import check_live, check_ready
+
+    if live:
+        check_live(service)
+    else:
+        asyncio.run(check_ready(service))
+
+
+@app.command()
+def init(
+    directory: Annotated[
+        Path, typer.Option("--dir", help="The folder of docker-compose.yml.")
+    ] = Path(),
+    domain: Annotated[
+        str, typer.Option(help="The name under which it will be reached.")
+    ] = "localhost",
+) -> None:
+    """Make the secrets and folders that docker-compose.yml needs; replaces nothing."""
+    from shared.cli.init import init as run_init
+
+    for path in run_init(directory, domain):
+        typer.echo(f"made {path}")
+
+
+@app.command()
+def migrate() -> None:
+    """Make the database and the services' roles from an administrator's address."""
+    from shared.cli.migrate import migrate as run_migrate
+
+    asyncio.run(run_migrate())
+    typer.echo("database and roles are there")
+
+
+@app.command()
 def ask(question: str, bot: BotOption = None, data_dir: DataDirOption = DEFAULT) -> None:
     """Ask a bot; the answer streams in with its citations."""
     from shared.cli.ask import ask as run_ask
@@ -136,33 +180,20 @@ def rebuild(
     asyncio.run(run_rebuild(data_dir, read_model))
 
 
-@app.command()
-def init(
-    path: Annotated[Path, typer.Argument(help="Where docker-compose.yml looks.")] = Path(".env"),
-) -> None:
-    """Write fresh secrets for docker-compose.yml; never replaces existing ones."""
-    from shared.cli.deployment import write_env_file
+@tenant.command("disable")
+def disable_tenant(slug: str, data_dir: DataDirOption = DEFAULT) -> None:
+    """Shut a tenant out: its logins, tokens and widgets open nothing. Its data stays."""
+    from shared.cli.tenants import switch
 
-    made = write_env_file(path)
-    typer.echo(f"{path} written; keep a copy" if made else f"{path} exists and stays as it is")
+    asyncio.run(switch(data_dir, slug, active=False))
 
 
-@app.command()
-def provision() -> None:
-    """Make the database and a role for every service. Safe to repeat."""
-    from shared.cli.deployment import provision_database
+@tenant.command("enable")
+def enable_tenant(slug: str, data_dir: DataDirOption = DEFAULT) -> None:
+    """Let a tenant in again."""
+    from shared.cli.tenants import switch
 
-    asyncio.run(provision_database())
-    typer.echo("database and roles are there")
-
-
-@app.command()
-def healthcheck() -> None:
-    """Ask the service of this container whether it is well; for probes."""
-    from shared.cli.deployment import healthy
-
-    if not asyncio.run(healthy()):
-        raise typer.Exit(EXIT_FAILED)
+    asyncio.run(switch(data_dir, slug, active=True))
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import orjson
 import shared
 from shared.cli.client import Api, ApiError, Credentials
 from shared.cli.imports import import_all
-from shared.embedded.data_dir import CREDENTIALS, write_private
+from shared.embedded.data_dir import CREDENTIALS, DEMO_WIDGET_KEY, write_private
 
 OWNER = "owner@demo.example.com"
 PROMPT = (
@@ -54,6 +54,11 @@ async def bootstrap(data_dir: Path, base_url: str, say: Callable[[str], None]) -
                 "system_prompt": PROMPT,
             },
         )
+        key = await api.post(
+            "/v1/widget/keys",
+            {"name": "Demo page", "bot_profile_id": bot["id"], "allowed_origins": []},
+        )
+    await asyncio.to_thread(write_private, data_dir / DEMO_WIDGET_KEY, key["public_key"].encode())
     body = {
         "tenant_id": made["tenant"]["id"],
         "token": made["api_token"],

@@ -13,10 +13,11 @@ from nats.aio.client import Client
 
 from shared.adapters import nats_client
 from shared.adapters.envelope import Codec
+from shared.adapters.event_log import EventLog
 from shared.adapters.topology import STREAMS
 from shared.adapters.vault import BUCKET, Keyring, Vault
 from shared.cli.client import running_url
-from shared.contracts.base import Metadata
+from shared.contracts.base import GLOBAL_TENANT, Metadata
 from shared.contracts.operations import GetHealth, Rebuild, Rebuilt, ServiceHealth
 from shared.embedded.data_dir import DataDir
 from shared.embedded.nats_server import NatsServer
@@ -39,12 +40,17 @@ class Operator:
 
     client: Client
     bus: Bus
+    event_log: EventLog
 
     async def health(self, service: str) -> ServiceHealth | None:
         """None if the service does not answer."""
         try:
             return await self.bus.ask(
-                GetHealth(), ServiceHealth, _metadata(), service=service, timeout=WAIT_SECONDS
+                GetHealth(),
+                ServiceHealth,
+                operators_metadata(),
+                service=service,
+                timeout=WAIT_SECONDS,
             )
         except Unavailable:
             return None
@@ -70,7 +76,10 @@ async def operator(data_dir: Path) -> AsyncIterator[Operator]:
     try:
         bucket = await client.jetstream().key_value(BUCKET)
         vault = Vault(bucket, Keyring.parse(secrets.vault_key))
-        yield Operator(client, Bus(client, Codec(vault, REGISTRY)))
+        codec = Codec(vault, REGISTRY)
+        bus = Bus(client, codec)
+        await bus.start()
+        yield Operator(client, bus, EventLog(client, codec, "operator"))
     finally:
         await client.close()
 
@@ -117,7 +126,7 @@ async def rebuild(data_dir: Path, read_model: str) -> None:
             done = await it.bus.ask(
                 Rebuild(read_model=read_model),
                 Rebuilt,
-                _metadata(),
+                operators_metadata(),
                 service=service,
                 timeout=REBUILD_SECONDS,
             )
@@ -127,9 +136,14 @@ async def rebuild(data_dir: Path, read_model: str) -> None:
     raise NotFound(f"no service keeps a read model {read_model!r}")
 
 
-def _metadata() -> Metadata:
+def operators_metadata(tenant_id: str = GLOBAL_TENANT) -> Metadata:
+    """Of what the operator asks or orders."""
     return Metadata(
-        tenant_id="_", message_id=new_id(), correlation_id=new_id(), actor="operator", now=utc_now()
+        tenant_id=tenant_id,
+        message_id=new_id(),
+        correlation_id=new_id(),
+        actor="operator",
+        now=utc_now(),
     )
 
 

@@ -172,6 +172,14 @@ class Said(Message):
 PersonalTalk = Annotated[tuple[Said, ...], Personal(erased=())]
 
 
+class ChatScope(Message):
+    """The chats that somebody may see who is bound to one bot: those begun in the same way."""
+
+    bot_profile_id: str
+    visitor_id: str | None = None
+    token_id: str | None = None
+
+
 class AskQuestion(ChatMessage, Command):
     """Ask, in a new chat or one that exists. The command's id is the turn's id."""
 
@@ -182,6 +190,10 @@ class AskQuestion(ChatMessage, Command):
     question: PersonalText
     before: PersonalTalk = ()
     """What was said before, where the client keeps the conversation."""
+    visitor_id: str | None = None
+    """Who asks in a web page. It can go on with its own chats only."""
+    token_id: str | None = None
+    """The token that asks, if that is bound to the bot. It can go on with its own chats only."""
 
 
 class RecordAnswer(ChatMessage, Command):
@@ -243,6 +255,8 @@ class QuestionAsked(ChatMessage, Event):
     question: PersonalText
     before: PersonalTalk = ()
     """What was said before, where the client keeps the conversation."""
+    visitor_id: str | None = None
+    token_id: str | None = None
 
 
 class QuestionAnswered(ChatMessage, Event):
@@ -431,27 +445,10 @@ class TurnView(Message):
     retry_after: float | None = None
 
 
-class CitationText(Message):
-    """The passage a citation points to, in its exact revision, with what stands around it."""
-
-    citation: Citation
-    text: str
-    before: str
-    after: str
-
-
 class GetBotProfile(Question[BotProfileView]):
     service: ClassVar[str] = "chat"
     name: ClassVar[str] = "get_bot_profile"
     bot_profile_id: str
-
-
-class FindBotProfile(Question[BotProfileView]):
-    """An active bot by its id or its name; the newest, if several have that name."""
-
-    service: ClassVar[str] = "chat"
-    name: ClassVar[str] = "find_bot_profile"
-    bot: str
 
 
 class ListBotProfiles(PagedQuestion[BotProfileViews]):
@@ -465,12 +462,8 @@ class GetTurn(Question[TurnView]):
     service: ClassVar[str] = "chat"
     name: ClassVar[str] = "get_turn"
     turn_id: str
-
-
-class GetCitation(Question[CitationText]):
-    service: ClassVar[str] = "chat"
-    name: ClassVar[str] = "get_citation"
-    citation_id: str
+    scope: ChatScope | None = None
+    """None: whichever chat it belongs to."""
 
 
 FrameName = Literal[

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from shared.contracts.base import Message, Page, PagedQuestion, Question
-from shared.contracts.chat import MessageView
+from shared.contracts.chat import ChatScope, MessageView
 
 
 class ChatView(Message):
@@ -33,6 +33,7 @@ class GetChat(Question[ChatView]):
     service: ClassVar[str] = "chat"
     name: ClassVar[str] = "get_chat"
     chat_id: str
+    scope: ChatScope | None = None
 
 
 class ListChats(PagedQuestion[ChatViews]):
@@ -53,6 +54,7 @@ class ListMessages(PagedQuestion[MessageViews]):
     service: ClassVar[str] = "chat"
     name: ClassVar[str] = "list_messages"
     chat_id: str
+    scope: ChatScope | None = None
 
 
 class GetMessage(Question[MessageView]):
@@ -60,6 +62,7 @@ class GetMessage(Question[MessageView]):
     name: ClassVar[str] = "get_message"
     chat_id: str
     message_id: str
+    scope: ChatScope | None = None
 
 
 class UnansweredView(Message):

@@ -1,10 +1,11 @@
-"""Questions to the chat service about what would be found."""
+"""Questions to the chat service about what would be found, and what was cited."""
 
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from shared.contracts.base import Message, Question
+from shared.contracts.chat import BotProfileView, ChatScope, Citation
 
 
 class RetrievedPassage(Message):
@@ -69,3 +70,28 @@ class Retrieve(Question[RetrievalView]):
     limit: int = Field(default=5, ge=1, le=50)
     source_ids: tuple[str, ...] | None = None
     language: str | None = None
+
+
+class CitationText(Message):
+    """The passage a citation points to, in its exact revision, with what stands around it."""
+
+    citation: Citation
+    text: str
+    before: str
+    after: str
+
+
+class GetCitation(Question[CitationText]):
+    service: ClassVar[str] = "chat"
+    name: ClassVar[str] = "get_citation"
+    citation_id: str
+    scope: ChatScope | None = None
+    """None: whichever chat it belongs to."""
+
+
+class FindBotProfile(Question[BotProfileView]):
+    """An active bot by its id or its name; the newest, if several have that name."""
+
+    service: ClassVar[str] = "chat"
+    name: ClassVar[str] = "find_bot_profile"
+    bot: str

@@ -1,15 +1,23 @@
-"""Messages of the gateway: tenants, users and API tokens."""
+"""Messages of the gateway: tenants, their people, sessions, API tokens and widget keys."""
 
 import hashlib
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
+from pydantic import Field
 from typing_extensions import override
 
 from shared.contracts.base import Claim, Command, Event, Keyed, Message, Personal
 
 Role = Literal["owner", "admin", "member"]
+Scope = Literal["chat", "read", "write", "admin"]
+"""What a credential may be used for: ask bots; read; change bots and sources; manage people,
+tokens, widget keys, webhooks and the tenant itself.
+"""
+BrowserTokens = Literal["none", "bot_bound", "all"]
+"""Which secret tokens a foreign web page may use. `bot_bound`: those that reach one bot only."""
 PersonalText = Annotated[str, Personal()]
+MaybePersonalText = Annotated[str | None, Personal()]
 LONGEST_ID = 64
 """Characters of an aggregate's id, as a subject takes them."""
 
@@ -46,11 +54,45 @@ class RegisterTenant(TenantMessage, Command):
         return f"user/{self.owner_id}"
 
 
+class UpdateTenant(TenantMessage, Command):
+    """Change what is named, leave the rest."""
+
+    verb: ClassVar[str] = "update"
+    name: str | None = None
+    browser_tokens: BrowserTokens | None = None
+
+
+class DeactivateTenant(TenantMessage, Command):
+    """Shut a tenant out. An operator's order; nobody inside the tenant can give it."""
+
+    verb: ClassVar[str] = "deactivate"
+
+
+class ReactivateTenant(TenantMessage, Command):
+    verb: ClassVar[str] = "reactivate"
+
+
 class TenantRegistered(TenantMessage, Event):
     name: ClassVar[str] = "registered"
     tenant_name: str
     slug: str
     plan: str = "free"
+
+
+class TenantUpdated(TenantMessage, Event):
+    """The settings as they are from now on."""
+
+    name: ClassVar[str] = "updated"
+    tenant_name: str
+    browser_tokens: BrowserTokens
+
+
+class TenantDeactivated(TenantMessage, Event):
+    name: ClassVar[str] = "deactivated"
+
+
+class TenantReactivated(TenantMessage, Event):
+    name: ClassVar[str] = "reactivated"
 
 
 class SlugClaimed(Claim):
@@ -77,14 +119,19 @@ class SlugClaimed(Claim):
         return f"Slug '{self.slug}' is already taken"
 
 
-class UserEvent(Event):
-    aggregate: ClassVar[str] = "user"
+class DirectoryMessage(Keyed):
+    """About one person. All people of a tenant are one aggregate: that an e-mail is used once and
+    that an owner is left are rules about all of them together.
+    """
+
+    aggregate: ClassVar[str] = "directory"
+    tenant_id: str
     user_id: str
 
     @property
     @override
     def aggregate_id(self) -> str:
-        return self.user_id
+        return self.tenant_id
 
     @property
     @override
@@ -92,32 +139,132 @@ class UserEvent(Event):
         return f"user/{self.user_id}"
 
 
-class UserCreated(UserEvent):
-    name: ClassVar[str] = "created"
+class CreateUser(DirectoryMessage, Command):
+    verb: ClassVar[str] = "create_user"
+    actor_id: str
+    """The user who orders it; the role it has when this is decided counts."""
     email: PersonalText
+    email_hash: str
+    display_name: PersonalText
+    role: Role
+    password_ref: str
+
+
+class UpdateUser(DirectoryMessage, Command):
+    """Change what is not null."""
+
+    verb: ClassVar[str] = "update_user"
+    actor_id: str
+    email: MaybePersonalText = None
+    email_hash: str | None = None
+    display_name: MaybePersonalText = None
+    role: Role | None = None
+    is_active: bool | None = None
+    password_ref: str | None = None
+
+
+class DeactivateUser(DirectoryMessage, Command):
+    verb: ClassVar[str] = "deactivate_user"
+    actor_id: str
+
+
+class ChangePassword(DirectoryMessage, Command):
+    """A user's own doing."""
+
+    verb: ClassVar[str] = "change_password"
+    password_ref: str
+    kept_session: str | None = None
+
+
+class UserCreated(DirectoryMessage, Event):
+    name: ClassVar[str] = "user_created"
+    email: PersonalText
+    email_hash: str
+    """Keyed with the tenant's key: tells the same address again, and nothing else."""
     display_name: PersonalText
     role: Role
     password_ref: str
     """Where in the vault the Argon2id hash lies."""
 
 
-class EmailClaimed(Claim):
-    """An e-mail address is one user's within a tenant; only its keyed hash is told."""
+class UserUpdated(DirectoryMessage, Event):
+    """What changed; null is unchanged."""
 
-    aggregate: ClassVar[str] = "user_email"
-    name: ClassVar[str] = "claimed"
-    email_hash: str
-    user_id: str
+    name: ClassVar[str] = "user_updated"
+    email: MaybePersonalText = None
+    email_hash: str | None = None
+    display_name: MaybePersonalText = None
+    role: Role | None = None
+
+
+class UserDeactivated(DirectoryMessage, Event):
+    """The user's sessions end with it, and its API tokens open nothing."""
+
+    name: ClassVar[str] = "user_deactivated"
+
+
+class UserReactivated(DirectoryMessage, Event):
+    name: ClassVar[str] = "user_reactivated"
+
+
+class UserPasswordChanged(DirectoryMessage, Event):
+    """The user's sessions end with it, but for the one it was done in."""
+
+    name: ClassVar[str] = "user_password_changed"
+    password_ref: str
+    kept_session: str | None = None
+
+
+class SessionMessage(Keyed):
+    """One login. Its refresh token is rotated: only the newest generation is good."""
+
+    aggregate: ClassVar[str] = "session"
+    session_id: str
 
     @property
     @override
     def aggregate_id(self) -> str:
-        return self.email_hash
+        return self.session_id
 
-    @property
-    @override
-    def taken(self) -> str:
-        return "A user with this email already exists in this tenant"
+
+class StartSession(SessionMessage, Command):
+    verb: ClassVar[str] = "start"
+    user_id: str
+    expires_at: datetime
+    address_hash: str
+
+
+class RefreshSession(SessionMessage, Command):
+    """Somebody presents the refresh token of this generation."""
+
+    verb: ClassVar[str] = "refresh"
+    generation: int
+    expires_at: datetime
+
+
+class EndSession(SessionMessage, Command):
+    verb: ClassVar[str] = "end"
+
+
+class SessionStarted(SessionMessage, Event):
+    name: ClassVar[str] = "started"
+    user_id: str
+    expires_at: datetime
+    address_hash: str
+    """Of the client's address, keyed with the tenant's key: tells a known place again."""
+
+
+class SessionRefreshed(SessionMessage, Event):
+    name: ClassVar[str] = "refreshed"
+    generation: int
+    refreshed_at: datetime
+    expires_at: datetime
+
+
+class SessionEnded(SessionMessage, Event):
+    name: ClassVar[str] = "ended"
+    reason: Literal["logout", "reuse"]
+    """`reuse`: a spent refresh token came again, so somebody may have stolen one."""
 
 
 class ApiTokenMessage(Keyed):
@@ -130,28 +277,36 @@ class ApiTokenMessage(Keyed):
         return self.token_id
 
 
-class IssueApiToken(ApiTokenMessage, Command):
-    """Make a token known. The raw token never leaves the gateway: only its SHA-256 is told."""
+class TokenSettings(Message):
+    """What a token is, as both its order and its fact tell it."""
 
-    verb: ClassVar[str] = "issue"
     token_name: str
     token_hash: str
     token_prefix: str
     user_id: str
     expires_at: datetime | None = None
+    scopes: tuple[Scope, ...] | None = None
+    """None: all that the role of its maker allows."""
+    bot_profile_id: str | None = None
+
+
+class IssueApiToken(ApiTokenMessage, TokenSettings, Command):
+    """Make a token known. The raw token never leaves the gateway: only its SHA-256 is told."""
+
+    verb: ClassVar[str] = "issue"
 
 
 class RevokeApiToken(ApiTokenMessage, Command):
     verb: ClassVar[str] = "revoke"
 
 
-class ApiTokenIssued(ApiTokenMessage, Event):
+class RecordTokenUse(ApiTokenMessage, Command):
+    verb: ClassVar[str] = "record_use"
+    used_at: datetime
+
+
+class ApiTokenIssued(ApiTokenMessage, TokenSettings, Event):
     name: ClassVar[str] = "issued"
-    token_name: str
-    token_hash: str
-    token_prefix: str
-    user_id: str
-    expires_at: datetime | None = None
 
 
 class ApiTokenRevoked(ApiTokenMessage, Event):
@@ -159,37 +314,88 @@ class ApiTokenRevoked(ApiTokenMessage, Event):
     token_hash: str
 
 
-TenantCommand = RegisterTenant
-TenantEvent = TenantRegistered
-ApiTokenCommand = IssueApiToken | RevokeApiToken
-ApiTokenEvent = ApiTokenIssued | ApiTokenRevoked
+class ApiTokenUsed(ApiTokenMessage, Event):
+    """Told now and then, not for every use."""
+
+    name: ClassVar[str] = "used"
+    used_at: datetime
 
 
-class TenantView(Message):
-    id: str
-    name: str
-    slug: str
-    is_active: bool
-    plan: str
+class WidgetQuotas(Message):
+    """How much a widget key gives, at most. Null is no limit."""
+
+    questions_per_day: int | None = Field(default=5_000, ge=1)
+    """For all visitors together."""
+    questions_per_visitor_hour: int | None = Field(default=60, ge=1)
+    questions_per_address_hour: int | None = Field(default=300, ge=1)
+    sessions_per_address_hour: int | None = Field(default=120, ge=1)
 
 
-class ApiTokenView(Message):
-    id: str
-    tenant_id: str
-    name: str
-    token_prefix: str
-    is_active: bool
-    expires_at: datetime | None
-    last_used_at: datetime | None
-    created_at: datetime
+class WidgetKeySettings(Message):
+    """What can be changed about a widget key."""
+
+    key_name: str
+    allowed_origins: tuple[str, ...]
+    """`https://shop.example` or `https://*.example.com`; none: no page may use it."""
+    quotas: WidgetQuotas = WidgetQuotas()
 
 
-class Principal(Message):
-    """Who a token speaks for."""
+class WidgetKeyMessage(Keyed):
+    aggregate: ClassVar[str] = "widget_key"
+    key_id: str
 
-    tenant_id: str
-    user_id: str
-    token_id: str
-    role: Role
-    expires_at: datetime | None = None
-    user_active: bool = True
+    @property
+    @override
+    def aggregate_id(self) -> str:
+        return self.key_id
+
+
+class CreateWidgetKey(WidgetKeyMessage, Command):
+    verb: ClassVar[str] = "create"
+    public_key: str
+    """Not a secret: it stands in web pages."""
+    bot_profile_id: str
+    settings: WidgetKeySettings
+
+
+class UpdateWidgetKey(WidgetKeyMessage, Command):
+    """Change what is not null."""
+
+    verb: ClassVar[str] = "update"
+    key_name: str | None = None
+    allowed_origins: tuple[str, ...] | None = None
+    quotas: WidgetQuotas | None = None
+
+
+class RevokeWidgetKey(WidgetKeyMessage, Command):
+    verb: ClassVar[str] = "revoke"
+
+
+class WidgetKeyCreated(WidgetKeyMessage, Event):
+    name: ClassVar[str] = "created"
+    public_key: str
+    bot_profile_id: str
+    settings: WidgetKeySettings
+
+
+class WidgetKeyUpdated(WidgetKeyMessage, Event):
+    """The settings as they are from now on."""
+
+    name: ClassVar[str] = "updated"
+    settings: WidgetKeySettings
+
+
+class WidgetKeyRevoked(WidgetKeyMessage, Event):
+    name: ClassVar[str] = "revoked"
+
+
+TenantCommand = RegisterTenant | UpdateTenant | DeactivateTenant | ReactivateTenant
+TenantEvent = TenantRegistered | TenantUpdated | TenantDeactivated | TenantReactivated
+DirectoryCommand = CreateUser | UpdateUser | DeactivateUser | ChangePassword
+DirectoryEvent = UserCreated | UserUpdated | UserDeactivated | UserReactivated | UserPasswordChanged
+SessionCommand = StartSession | RefreshSession | EndSession
+SessionEvent = SessionStarted | SessionRefreshed | SessionEnded
+ApiTokenCommand = IssueApiToken | RevokeApiToken | RecordTokenUse
+ApiTokenEvent = ApiTokenIssued | ApiTokenRevoked | ApiTokenUsed
+WidgetKeyCommand = CreateWidgetKey | UpdateWidgetKey | RevokeWidgetKey
+WidgetKeyEvent = WidgetKeyCreated | WidgetKeyUpdated | WidgetKeyRevoked

@@ -11,6 +11,8 @@ LOCK = "minirag.lock"
 """Also tells a folder of ours from somebody's home that was named by mistake."""
 CREDENTIALS = "demo.json"
 """Holds the demo tenant's token once the first start has made it."""
+DEMO_WIDGET_KEY = "demo-widget-key"
+"""Holds the public key of the demo bot."""
 FOREIGN_BUT_HARMLESS = {"lost+found"}
 
 
@@ -23,6 +25,7 @@ class DataDir:
         self.ports = self.path / "ports.json"
         self.run = self.path / "run.json"
         self.credentials = self.path / CREDENTIALS
+        self.demo_widget_key = self.path / DEMO_WIDGET_KEY
         self.logs = self.path / "logs"
         self.pids = self.path / "pids"
         self.nats = self.path / "nats"

@@ -17,21 +17,12 @@ class Secrets:
     """Never printed, never logged; each is safe to stand in a URL or a configuration file."""
 
     nats_password: str
-    nats_key: str
-    """The broker encrypts its files under it."""
     postgres_password: str
     """Of the superuser."""
     database_passwords: dict[str, str]
     """By service."""
     vault_key: str
     jwt_secret: str
-    qdrant_api_key: str
-    """Of a Qdrant server; the embedded engine has no door to lock."""
-
-
-def new_secrets(services: Sequence[str]) -> Secrets:
-    """All of them, made afresh."""
-    return _completed({}, services)
 
 
 def keep_secrets(path: Path, services: Sequence[str]) -> Secrets:
@@ -58,23 +49,26 @@ def _completed(kept: Mapping[str, Any], services: Sequence[str]) -> Secrets:
     """What is kept, and whatever is missing of it made."""
     databases = dict(kept.get("database_passwords", {}))
     return Secrets(
-        nats_password=kept.get("nats_password") or _password(),
-        nats_key=kept.get("nats_key") or _password(),
-        postgres_password=kept.get("postgres_password") or _password(),
+        nats_password=kept.get("nats_password") or new_password(),
+        postgres_password=kept.get("postgres_password") or new_password(),
         database_passwords=databases
-        | {name: _password() for name in services if not databases.get(name)},
-        vault_key=kept.get("vault_key") or _vault_key(),
-        jwt_secret=kept.get("jwt_secret") or secrets.token_urlsafe(48),
-        qdrant_api_key=kept.get("qdrant_api_key") or _password(),
+        | {name: new_password() for name in services if not databases.get(name)},
+        vault_key=kept.get("vault_key") or new_vault_key(),
+        jwt_secret=kept.get("jwt_secret") or new_jwt_secret(),
     )
 
 
-def _password() -> str:
+def new_password() -> str:
     """192 random bits. It begins with a letter, as nats-server reads its configuration's
     variables like literals and would take leading digits for a number.
     """
     return "m" + secrets.token_hex(24)
 
 
-def _vault_key() -> str:
+def new_vault_key() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+def new_jwt_secret() -> str:
+    """384 random bits; RFC 7518 asks for 256 at least."""
+    return secrets.token_urlsafe(48)

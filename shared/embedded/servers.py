@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from signal import SIGINT
 
+from shared.adapters.provision import DATABASE, provision, role
 from shared.embedded.data_dir import DataDir
 from shared.embedded.leftovers import end_leftovers
 from shared.embedded.nats_server import NatsServer
 from shared.embedded.placement import Placement, place
 from shared.embedded.ports import keep_ports
 from shared.embedded.postgres_server import PostgresServer
-from shared.embedded.provision import DATABASE, provision, role
 from shared.embedded.secrets import Secrets, keep_secrets
 from shared.embedded.surroundings import SERVICES
 

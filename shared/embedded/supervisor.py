@@ -24,6 +24,8 @@ from shared.kernel.errors import MiniRagError, Unusable
 DRAIN_SECONDS = 18.0
 """The gateway lets streams go on for fifteen; then the process needs a moment to close."""
 READY_LOOK_SECONDS = 0.1
+HEALTH_SECONDS = 5.0
+"""The gateway asks every service, and waits a little for each."""
 READY_PATIENCE_SECONDS = 60.0
 OPEN_FILES = 65_536
 """Every streamed answer holds a connection."""
@@ -172,9 +174,9 @@ class Supervisor:
             yield Part(child, partial(child.start, launch))
 
     async def _greet(self) -> None:
-        """Wait for the gateway's readiness, see to the first use, and tell how to go on."""
-        plan, waited = self._plan, 0.0
-        while await loopback.status(plan.port, "/readyz", host=reachable(plan.host)) != 200:  # noqa: PLR2004  OK
+        """Wait until all is well, see to the first use, and tell how to go on."""
+        waited = 0.0
+        while not await self._all_well():
             await asyncio.sleep(READY_LOOK_SECONDS)
             waited += READY_LOOK_SECONDS
             if waited > READY_PATIENCE_SECONDS:
@@ -191,15 +193,29 @@ class Supervisor:
             f"\n"
             f"    API         {self._url}\n"
             f"    Dashboard   {self._url}/dashboard\n"
+            f"    Demo        {self._url}/demo\n"
             f"    Reference   {self._url}/docs\n"
-            f'    Ask         {plan.ask} "What happens if a service crashes?"\n'
+            f'    Ask         {self._plan.ask} "What happens if a service crashes?"\n'
             f"\n"
             f"    Ctrl-C stops it; the data stays in {self._home.path}\n"
         )
 
+    async def _all_well(self) -> bool:
+        plan = self._plan
+        try:
+            answer = await loopback.get(
+                plan.port,
+                "/v1/system/health",
+                host=loopback.reachable(plan.host),
+                seconds=HEALTH_SECONDS,
+            )
+            return bool(json.loads(answer.body)["status"] == "ok")
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
     @property
     def _url(self) -> str:
-        host = reachable(self._plan.host)
+        host = loopback.reachable(self._plan.host)
         return f"http://{f'[{host}]' if ':' in host else host}:{self._plan.port}"
 
     async def _note(self) -> None:
@@ -233,11 +249,6 @@ class Supervisor:
             await self._servers.stop()
             self._say("stopped")
         await asyncio.to_thread(self._home.run.unlink, missing_ok=True)
-
-
-def reachable(host: str) -> str:
-    """Where somebody on this machine reaches a server that listens on `host`."""
-    return {"0.0.0.0": LOOPBACK, "": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104  not bound
 
 
 def _allow_open_files() -> None:

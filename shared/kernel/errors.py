@@ -58,7 +58,15 @@ class InvalidCommand(Refused):
 
 
 class QuotaExceeded(Refused):
+    """`retry_after` is in seconds."""
+
     code = "quota-exceeded"
+
+    def __init__(
+        self, detail: str, *, field: str | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(detail, field=field)
+        self.retry_after = retry_after
 
 
 class StaleVersion(MiniRagError):

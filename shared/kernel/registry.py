@@ -3,7 +3,15 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from shared.contracts import chat, chat_history, chat_retrieval, gateway, ingest, operations
+from shared.contracts import (
+    chat,
+    chat_history,
+    chat_retrieval,
+    gateway,
+    ingest,
+    operations,
+    webhooks,
+)
 from shared.contracts.base import Command, Event, Keyed, Question
 
 Body = dict[str, Any]
@@ -13,7 +21,7 @@ Upcaster = Callable[[Body], tuple[str, Body]]
 UPCASTERS: Mapping[str, Upcaster] = {}
 """By the type they lift, for example `source.created.v1`."""
 
-CONTRACTS = (chat, chat_history, chat_retrieval, gateway, ingest, operations)
+CONTRACTS = (chat, chat_history, chat_retrieval, gateway, ingest, operations, webhooks)
 
 
 class UnknownEvent(LookupError):

@@ -5,6 +5,8 @@ command's id, so that any replica, or a repeated call, can wait for it.
 """
 
 import asyncio
+import re
+import socket
 from typing import TypeVar
 
 import nats.errors
@@ -36,6 +38,15 @@ def outcome_subject(tenant_id: str, command_id: str) -> str:
 
 def question_subject(service: str, name: str) -> str:
     return f"ask.{service}.{name}"
+
+
+def own_subject(service: str, name: str) -> str:
+    """Where the replica on this very host answers, rather than whichever comes first.
+
+    In a container the host's name is the container's, so a probe reaches the process beside it.
+    """
+    host = re.sub(r"[^A-Za-z0-9_-]", "_", socket.gethostname())[:64]
+    return f"{question_subject(service, name)}.{host}"
 
 
 class Bus:

@@ -19,6 +19,7 @@ from nats.js import api
 
 from shared.adapters.pull import Pull, PullEnded
 from shared.adapters.topology import ensure_consumer
+from shared.kernel.correlation import CORRELATION
 from shared.kernel.errors import Unavailable, Unusable
 
 log = logging.getLogger(__name__)
@@ -152,6 +153,8 @@ class Consumer:
 
     async def _one(self, message: Msg) -> None:
         delivery = self._delivery(message)
+        # In the task of this message alone.
+        CORRELATION.set(delivery.headers.get("ce-correlationid"))
         try:
             async with self._turnstile.hold(self._key(message.subject)), self._places:
                 await self._attempt(message, delivery)

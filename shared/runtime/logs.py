@@ -8,6 +8,8 @@ from typing import Any
 from pythonjsonlogger.json import JsonFormatter
 from typing_extensions import override
 
+from shared.kernel.correlation import CORRELATION
+
 REDACTED = "[redacted]"
 SECRETS = re.compile(
     r"nrag_[a-z]+_[A-Za-z0-9_]+"  # our own tokens and keys
@@ -28,14 +30,17 @@ def redact(text: str) -> str:
 
 
 class RedactingFormatter(JsonFormatter):
-    """One JSON object a line: time, level, logger, message and the record's extras."""
+    """One JSON object a line: time, level, logger, message, the request and the record's extras."""
 
     @override
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
-        return {
+        found = {
             key: REDACTED if SECRET_NAMES.search(key) else _clean(value)
             for key, value in super().process_log_record(log_data).items()
         }
+        if (request_id := CORRELATION.get()) is not None:
+            found.setdefault("request_id", request_id)
+        return found
 
 
 def configure(level: str) -> None:

@@ -4,17 +4,20 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack
 from importlib import import_module
+from typing import Any
 
 import uvloop
 from pydantic import ValidationError
 
 from shared.kernel.errors import Unusable
 from shared.runtime import logs
+from shared.runtime.heartbeat import beat
 from shared.runtime.platform import Platform
-from shared.runtime.settings import ServiceSettings
+from shared.runtime.service import Service
+from shared.runtime.settings import ServiceSettings, complaints
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +46,7 @@ def reasons(error: BaseException) -> Iterator[str]:
             for inner in error.exceptions:
                 yield from reasons(inner)
         case ValidationError():
-            for found in error.errors(include_url=False, include_input=False):
-                name = str(found["loc"][0]) if found["loc"] else error.title
-                variable = name if name.isupper() else f"MINIRAG_{name.upper()}"
-                yield f"{variable}: {found['msg']}"
+            yield from complaints(error)
         case _:
             yield str(error)
 
@@ -56,15 +56,43 @@ async def _run(names: Sequence[str]) -> None:
     loop = asyncio.get_running_loop()
     for received in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(received, stopping.set)
-    async with AsyncExitStack() as stack:
-        services = []
-        for name in names:
-            module = import_module(f"services.{name}.main")
-            settings: ServiceSettings = module.Settings()
-            logs.configure(settings.log_level)
-            platform = await Platform.open(name, settings, stack)
-            services.append(await module.build(settings, platform, stack))
-        async with asyncio.TaskGroup() as tasks:
-            for service in services:
-                tasks.create_task(service.run(stopping))
+    modules = {name: import_module(f"services.{name}.main") for name in names}
+    settings: dict[str, ServiceSettings] = {
+        name: module.Settings() for name, module in modules.items()
+    }
+    for read in settings.values():
+        logs.configure(read.log_level)
+    async with asyncio.TaskGroup() as background, AsyncExitStack() as stack:
+        # From before the broker is reached until the last stream has drained.
+        files = {read.heartbeat_file for read in settings.values() if read.heartbeat_file}
+        beating = [background.create_task(beat(file)) for file in files]
+        services: list[Service] = []
+
+        async def build() -> None:
+            for name, module in modules.items():
+                platform = await Platform.open(name, settings[name], stack)
+                services.append(await module.build(settings[name], platform, stack))
+
+        if await _finished(build(), stopping):
+            async with asyncio.TaskGroup() as tasks:
+                for service in services:
+                    tasks.create_task(service.run(stopping))
+        for task in beating:
+            task.cancel()
     log.info("process stopped", extra={"services": list(names)})
+
+
+async def _finished(work: Coroutine[Any, Any, None], stopping: asyncio.Event) -> bool:
+    """Do `work`, which may wait for a broker for ever; False if it was told to stop before."""
+    working = asyncio.ensure_future(work)
+    told = asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait({working, told}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            return False
+        working.result()
+        return True
+    finally:
+        for task in (working, told):
+            task.cancel()
+        await asyncio.gather(working, told, return_exceptions=True)

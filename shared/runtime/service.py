@@ -49,7 +49,13 @@ from shared.kernel.clock import utc_now
 from shared.kernel.errors import MiniRagError, NotFound, Refused, refused
 from shared.kernel.ids import derived_id
 from shared.kernel.registry import UnknownEvent
-from shared.runtime.bus import REFUSED, outcome_body, outcome_subject, question_subject
+from shared.runtime.bus import (
+    REFUSED,
+    outcome_body,
+    outcome_subject,
+    own_subject,
+    question_subject,
+)
 from shared.runtime.commands import Before, Check, CommandHandler
 from shared.runtime.consumer import Consumer, Delivery, Poison
 from shared.runtime.dead_letters import DeadLetters
@@ -101,6 +107,7 @@ class Service:
         self._parts: dict[str, Part] = {}
         self._dead_letters = DeadLetters(platform.client, platform.event_log, self.name)
         self.answers(GetHealth, self._health)
+        self._answer_at(own_subject(self.name, GetHealth.name), "", GetHealth, self._health)
         self.answers(AwaitPosition, self._await_position)
         self.answers(GetOutcome, self._get_outcome)
         self.answers(Rebuild, self._rebuild)
@@ -200,9 +207,13 @@ class Service:
         *,
         concurrency: int = 16,
         attempts: int = REACTION_ATTEMPTS,
+        in_order: bool = False,
         given_up: Callable[[Recorded[Any], str], Awaitable[None]] | None = None,
     ) -> None:
-        """Do `reaction` for every such fact, at least once, in order per aggregate."""
+        """Do `reaction` for every such fact, at least once, in order per aggregate.
+
+        With `in_order` one after another in the order of the log, whichever replica does it.
+        """
 
         async def recorded(delivery: Delivery) -> Recorded[Event]:
             try:
@@ -226,11 +237,11 @@ class Service:
         pairs = [(event.aggregate, event.name) for event in to]
         self._consume(
             "EVENTS",
-            reaction_consumer(self.name, name, pairs),
+            reaction_consumer(self.name, name, pairs, in_order=in_order),
             handle,
             give_up,
             key=_aggregate_key,
-            concurrency=concurrency,
+            concurrency=1 if in_order else concurrency,
             max_attempts=attempts,
         )
 
@@ -238,26 +249,8 @@ class Service:
         self, question: type[Q], answer: Callable[[Q, Metadata], Awaitable[Message]]
     ) -> None:
         """Answer a question over request/reply; any replica may."""
-
-        async def on_question(body: Any, message: NatsMessage) -> Any:
-            try:
-                return await answer(body, read_metadata(message.headers))
-            except MiniRagError as error:
-                return NatsResponse(_refusal(error), headers={REFUSED: "1"})
-            except Exception:
-                log.exception("question failed", extra={"question": question.name})
-                refusal = Refusal(code="unavailable", detail=f"{self.name} could not answer")
-                return NatsResponse(refusal, headers={REFUSED: "1"})
-
-        on_question.__annotations__["body"] = question
-        self.platform.broker.subscriber(
-            question_subject(self.name, question.name),
-            queue=self.name,
-            max_workers=QUESTION_CONCURRENCY,
-            ack_policy=AckPolicy.MANUAL,
-            title=f"ask.{self.name}.{question.name}",
-            description=question.__doc__,
-        )(on_question)
+        subject = question_subject(self.name, question.name)
+        self._answer_at(subject, self.name, question, answer)
 
     def runs(self, loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run something of the service's own; its end or failure ends the service."""
@@ -344,6 +337,22 @@ class Service:
             stream="JOBS",
         )
 
+    async def health(self) -> ServiceHealth:
+        """How this process does. Raises what Postgres raises when it is away."""
+        parts = {name: await _state(check) for name, check in self._parts.items()}
+        models = [
+            ReadModelHealth(name=name, position=await p.store.position(), lag=p.pending)
+            for name, p in self._projectors.items()
+        ]
+        sick = [f"{name}: {state}" for name, state in parts.items() if not state.startswith("ok")]
+        return ServiceHealth(
+            service=self.name,
+            status="degraded" if sick else "ok",
+            detail="; ".join(sick) or None,
+            read_models=tuple(models),
+            parts=parts,
+        )
+
     # Its life
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -377,6 +386,36 @@ class Service:
                 task.cancel()
         log.info("service stopped", extra={"service": self.name})
 
+    def _answer_at(
+        self,
+        subject: str,
+        queue: str,
+        question: type[Q],
+        answer: Callable[[Q, Metadata], Awaitable[Message]],
+    ) -> None:
+        """`queue` is the group of replicas of which one answers; empty: this one does."""
+
+        async def on_question(body: Any, message: NatsMessage) -> Any:
+            try:
+                return await answer(body, read_metadata(message.headers))
+            except MiniRagError as error:
+                return NatsResponse(_refusal(error), headers={REFUSED: "1"})
+            except Exception:
+                log.exception("question failed", extra={"question": question.name})
+                refusal = Refusal(code="unavailable", detail=f"{self.name} could not answer")
+                return NatsResponse(refusal, headers={REFUSED: "1"})
+
+        on_question.__annotations__["body"] = question
+        self.platform.broker.subscriber(
+            subject,
+            queue=queue,
+            max_workers=QUESTION_CONCURRENCY,
+            ack_policy=AckPolicy.MANUAL,
+            title=f"ask.{self.name}.{question.name}",
+            description=question.__doc__,
+            include_in_schema=bool(queue),
+        )(on_question)
+
     def _consume(self, *args: Any, **kwargs: Any) -> None:
         self._consumers.append(Consumer(self.platform.client, *args, **kwargs))
 
@@ -398,19 +437,7 @@ class Service:
         await self.platform.client.publish(subject, outcome_body(outcome))
 
     async def _health(self, _question: GetHealth, _metadata: Metadata) -> ServiceHealth:
-        parts = {name: await _state(check) for name, check in self._parts.items()}
-        models = [
-            ReadModelHealth(name=name, position=await p.store.position(), lag=p.pending)
-            for name, p in self._projectors.items()
-        ]
-        sick = [f"{name}: {state}" for name, state in parts.items() if not state.startswith("ok")]
-        return ServiceHealth(
-            service=self.name,
-            status="degraded" if sick else "ok",
-            detail="; ".join(sick) or None,
-            read_models=tuple(models),
-            parts=parts,
-        )
+        return await self.health()
 
     async def _await_position(self, question: AwaitPosition, _metadata: Metadata) -> Position:
         projector = self._projectors.get(question.read_model)

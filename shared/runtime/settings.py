@@ -1,26 +1,94 @@
 """What an operator can change about any service. Read once, when a process starts."""
 
-from typing import Any
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self, cast
 
-from pydantic import AliasChoices, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
+from typing_extensions import override
+
+from shared.runtime.placeholders import is_placeholder
+
+SECRETS_DIR = "MINIRAG_SECRETS_DIR"
+"""Names a folder whose files stand for environment variables of the same names, as orchestrators
+mount secrets. A variable goes before a file."""
 
 
-class ServiceSettings(BaseSettings):
-    """Common to all services; each adds its own.
+class SecretFiles(SecretsSettingsSource):
+    """A file per variable; an empty one counts as unset, like an empty variable."""
 
-    No address and no secret has a default: a wrong guess here loses data.
+    @override
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        value, key, is_complex = super().get_field_value(field, field_name)
+        return value or None, key, is_complex
+
+
+class Configuration(BaseSettings):
+    """Read from the environment and from files of secrets.
+
+    An empty variable counts as unset. A secret of our own that was left as an example
+    writes it is refused.
+    No value stands in an error's text.
     """
 
     model_config = SettingsConfigDict(
         env_prefix="MINIRAG_",
+        env_ignore_empty=True,
         frozen=True,
         extra="ignore",
-        use_attribute_docstrings=True,
-        populate_by_name=True,
         # An error quotes what it was given: all of the environment it read, with its secrets.
         hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+        populate_by_name=True,
     )
+
+    @classmethod
+    @override
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        folder = os.environ.get(SECRETS_DIR)  # noqa: TID251  the settings' own source
+        if not folder or not Path(folder).is_dir():
+            return init_settings, env_settings
+        return init_settings, env_settings, SecretFiles(settings_cls, folder)
+
+    @model_validator(mode="after")
+    def _refuse_placeholders(self) -> Self:
+        left = sorted(name for name, secret in self._secrets() if is_placeholder(secret))
+        if left:
+            raise ValueError(
+                f"{', '.join(left)}: empty or a placeholder; `minirag init` makes real secrets"
+            )
+        return self
+
+    def _secrets(self) -> Iterator[tuple[str, str]]:
+        """Our own, which must be set. Keys of others need not be secret: servers of models that
+        ask for none are given any word.
+        """
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if field.is_required() and isinstance(value, SecretStr):
+                yield _variable(name, field.validation_alias), value.get_secret_value()
+
+
+class ServiceSettings(Configuration):
+    """Common to all services; each adds its own.
+
+    No address and no secret has a default: a wrong guess here loses data.
+    """
 
     nats_url: SecretStr = Field(validation_alias="NATS_URL")
     """Where the event log is: `nats://user:password@host:port`."""
@@ -36,6 +104,28 @@ class ServiceSettings(BaseSettings):
     """Let ingestion and model calls reach loopback addresses: tests, self-hosted models."""
     log_level: str = "INFO"
     """Level of the JSON log lines on standard error."""
+    heartbeat_file: Path | None = None
+    """Touched every two seconds while the event loop turns; `minirag healthcheck --live` reads
+    it. Unset: no heartbeat."""
+
+
+class ProvisioningSettings(Configuration):
+    """What `minirag migrate` needs: an administrator's address, and those the services will use."""
+
+    admin_database_url: SecretStr
+    """Of somebody who may create databases and roles, in the maintenance database."""
+    gateway_database_url: SecretStr
+    """The address under which the gateway will log in; its role and password are made from it."""
+    ingest_database_url: SecretStr
+    """The same for ingest."""
+    chat_database_url: SecretStr
+    """The same for chat."""
+    scheduler_database_url: SecretStr
+    """The same for scheduler."""
+    analytics_database_url: SecretStr
+    """The same for analytics."""
+    webhooks_database_url: SecretStr
+    """The same for webhooks."""
 
 
 def alias(service: str, name: str) -> AliasChoices:
@@ -43,6 +133,23 @@ def alias(service: str, name: str) -> AliasChoices:
     return AliasChoices(f"MINIRAG_{service.upper()}_{name}", name)
 
 
-def load(cls: type[ServiceSettings], **overrides: Any) -> ServiceSettings:
-    """Read the environment. Raises pydantic's `ValidationError`, naming what is missing."""
-    return cls(**overrides)
+def complaints(error: ValidationError) -> Iterator[str]:
+    """What is wrong with the settings: the variable, and what is wrong with it."""
+    for found in error.errors(include_url=False, include_input=False):
+        message = found["msg"].removeprefix("Value error, ")
+        if not found["loc"]:
+            yield message
+            continue
+        name = str(found["loc"][0])
+        yield f"{name if name.isupper() else f'MINIRAG_{name.upper()}'}: {message}"
+
+
+def _variable(field: str, validation_alias: object) -> str:
+    """The environment variable an operator knows the field by."""
+    match validation_alias:
+        case str() as name:
+            return name
+        case AliasChoices(choices=choices):
+            return str(cast("str", choices[-1]))
+        case _:
+            return f"MINIRAG_{field.upper()}"

@@ -1,25 +1,42 @@
 """What happens to every request before a route sees it. Plain ASGI: no task per request."""
 
+import logging
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.kernel.correlation import CORRELATION
 from shared.kernel.ids import new_id
-from shared.web.problem import problem
+from shared.web import sse
+from shared.web.problem import ProblemError, problem
+
+log = logging.getLogger(__name__)
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 SECURITY_HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
 }
+"""What an answer gets unless it says otherwise: a page of ours names its own policy."""
+HSTS = "max-age=31536000; includeSubDomains"
+"""Only over TLS: browsers ignore it elsewhere, and a proxy in between may not."""
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+FIRST_ERROR = 400
 
 
 class RequestContext:
-    """Gives every request an id, and every response that id and the security headers."""
+    """Gives every request an id and a log line, and every response that id and the security
+    headers.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -31,6 +48,8 @@ class RequestContext:
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if REQUEST_ID.fullmatch(given) else new_id()
         scope.setdefault("state", {})["request_id"] = request_id
+        CORRELATION.set(request_id)
+        started = time.perf_counter()
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -38,11 +57,79 @@ class RequestContext:
                 headers["X-Request-Id"] = request_id
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
+                if scope["scheme"] == "https":
+                    headers.setdefault("Strict-Transport-Security", HSTS)
                 if scope["path"].startswith("/v1/"):
                     headers.setdefault("Cache-Control", "no-store")
+                _log(scope, message["status"], started)
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+def _log(scope: Scope, status: int, started: float) -> None:
+    """Reads that go well are told at level DEBUG: they are many and change nothing."""
+    quiet = scope["method"] in SAFE_METHODS and status < FIRST_ERROR
+    level = logging.DEBUG if quiet else logging.INFO
+    if log.isEnabledFor(level):
+        about = {
+            "method": scope["method"],
+            "path": scope["path"],
+            "status": status,
+            "ms": round((time.perf_counter() - started) * 1000, 1),
+        }
+        log.log(level, "answered", extra=about)
+
+
+class Admission:
+    """Lets so many requests in at a time; the others are told to come back. 0 is no limit.
+
+    A streamed answer counts apart from the moment it begins: it waits more than it works. When
+    there are too many of them, no more are begun below the `streaming` paths.
+    """
+
+    def __init__(self, app: ASGIApp, requests: int, streams: int, streaming: Sequence[str]) -> None:
+        self._app = app
+        self._most_requests = requests
+        self._most_streams = streams
+        self._streaming = tuple(streaming)
+        self._requests = 0
+        self._streams = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if 0 < self._most_requests <= self._requests:
+            raise _overloaded("requests")
+        full = 0 < self._most_streams <= self._streams
+        if full and scope["path"].startswith(self._streaming):
+            raise _overloaded("streams")
+        self._requests += 1
+        streaming = False
+
+        async def send_counting(message: Message) -> None:
+            nonlocal streaming
+            if message["type"] == "http.response.start":
+                media_type = Headers(raw=message["headers"]).get("content-type", "")
+                if media_type.startswith(sse.MEDIA_TYPE):
+                    streaming = True
+                    self._requests -= 1
+                    self._streams += 1
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_counting)
+        finally:
+            if streaming:
+                self._streams -= 1
+            else:
+                self._requests -= 1
+
+
+def _overloaded(what: str) -> ProblemError:
+    detail = f"Too many {what} at a time; try again in a moment."
+    return ProblemError(503, "overloaded", detail, {"Retry-After": "1"})
 
 
 class BodyTooLarge(HTTPException):

@@ -3,8 +3,10 @@
 `detail` keeps the string, or for validation the list, that clients of the original read.
 """
 
+import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.kernel.errors import (
@@ -74,13 +77,22 @@ class ProblemError(Exception):
     """A problem whose status is not one of the table's, such as a provider's failure."""
 
     def __init__(
-        self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        field: str | None = None,
+        extra: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.code = code
         self.detail = detail
         self.headers = headers or {}
+        self.field = field
+        self.extra = extra or {}
 
 
 def problem(
@@ -91,6 +103,7 @@ def problem(
     *,
     headers: Mapping[str, str] | None = None,
     field: str | None = None,
+    extra: Mapping[str, Any] | None = None,
 ) -> Response:
     """The response for one problem. `type` is stable: clients may branch on it."""
     body = {
@@ -103,6 +116,7 @@ def problem(
     }
     if field is not None:
         body["field"] = field
+    body |= extra or {}
     return Response(orjson.dumps(body, default=str), status, headers=headers, media_type=MEDIA_TYPE)
 
 
@@ -121,9 +135,9 @@ def status_of(error: MiniRagError) -> HTTPStatus:
     return next(STATUS[cls] for cls in type(error).__mro__ if cls in STATUS)
 
 
-class CatchBugs:
-    """Answers for a bug inside all other middleware, so that its problem has their headers too:
-    a browser shows a page of another site nothing of an answer without them.
+class Faults:
+    """Answers for what is raised outside of routes, and for bugs, inside the middleware that adds
+    headers: a browser shows a page of another site nothing of an answer without them.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -139,23 +153,35 @@ class CatchBugs:
 
         try:
             await self._app(scope, receive, send_noting)
+        except asyncio.CancelledError:
+            # This process ends and waits for nobody; another will answer in a moment.
+            if not started and scope["type"] == "http":
+                response = _ending(Request(scope))
+                await response(scope, receive, send)
+            raise
+        except ClientDisconnect:
+            return
         except Exception as error:
             if started or scope["type"] != "http":
                 raise
-            response = await _bug(Request(scope), error)
+            response = await _answer(Request(scope), error)
             await response(scope, receive, send)
 
 
 def install(app: FastAPI) -> None:
     """Turn every error into a problem document. Call it before any middleware is added."""
-    app.add_exception_handler(MiniRagError, _ours)
-    app.add_exception_handler(ProblemError, _given)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
-    for away in (DBAPIError, PoolTimeout, ConnectionError):
-        app.add_exception_handler(away, _away)
+    for kind, handler in HANDLERS.items():
+        app.add_exception_handler(kind, handler)
     app.add_exception_handler(Exception, _bug)
-    app.add_middleware(CatchBugs)
+    app.add_middleware(Faults)
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    """As the application's own handlers would."""
+    for kind, handler in HANDLERS.items():
+        if isinstance(error, kind):
+            return await handler(request, error)
+    return await _bug(request, error)
 
 
 async def _ours(request: Request, error: Exception) -> Response:
@@ -165,7 +191,8 @@ async def _ours(request: Request, error: Exception) -> Response:
     if isinstance(error, NotAuthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, Unavailable | QuotaExceeded):
-        headers["Retry-After"] = RETRY_SECONDS
+        wait = error.retry_after if isinstance(error, QuotaExceeded) else None
+        headers["Retry-After"] = RETRY_SECONDS if wait is None else str(math.ceil(wait))
     if isinstance(error, Refused):
         return problem(
             request, status, error.code, error.detail, headers=headers, field=error.field
@@ -178,7 +205,15 @@ async def _ours(request: Request, error: Exception) -> Response:
 
 async def _given(request: Request, error: Exception) -> Response:
     assert isinstance(error, ProblemError)  # noqa: S101  registered for this class only
-    return problem(request, error.status, error.code, error.detail, headers=error.headers)
+    return problem(
+        request,
+        error.status,
+        error.code,
+        error.detail,
+        headers=error.headers,
+        field=error.field,
+        extra=error.extra,
+    )
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -214,9 +249,26 @@ async def _away(request: Request, error: Exception) -> Response:
     return problem(request, HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, headers=headers)
 
 
+def _ending(request: Request) -> Response:
+    headers = {"Retry-After": RETRY_SECONDS}
+    detail = "The service is being started again."
+    return problem(request, HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, headers=headers)
+
+
 async def _bug(request: Request, error: Exception) -> Response:
     """A fault of ours: told to the log in full, to the client without its text."""
     log.error("unhandled error", extra={"path": request.url.path}, exc_info=error)
     return problem(
         request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side."
     )
+
+
+HANDLERS: Mapping[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+    MiniRagError: _ours,
+    ProblemError: _given,
+    RequestValidationError: _invalid,
+    HTTPException: _http,
+    DBAPIError: _away,
+    PoolTimeout: _away,
+    ConnectionError: _away,
+}

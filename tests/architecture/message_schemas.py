@@ -14,6 +14,7 @@ from typing import Any
 from docs.messages import answer_of
 from shared.contracts.base import Command, Done, Event, Keyed, Message, Question, Refusal
 from shared.contracts.chat import Frame
+from shared.contracts.public import PUBLIC_TYPES
 from shared.kernel.registry import released
 
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -90,6 +91,8 @@ def _messages() -> Iterator[Released]:
     for shape in (Done, Refusal):
         yield Released(f"base/outcomes/{shape.__name__.lower()}", shape)
     yield Released("chat/frames/frame", Frame)
+    for name, public in PUBLIC_TYPES.items():
+        yield Released(f"public/events/{name}", public)
 
 
 def _without_words(node: Any, *, names: bool = False) -> Any:

@@ -12,8 +12,10 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 
 from services.gateway.http import context
-from services.gateway.http.app import create_app
+from services.gateway.http.app import Limits, create_app
+from services.gateway.http.authentication import Authenticator
 from services.gateway.http.context import Gateway
+from services.gateway.ports import Replays
 from shared.kernel.errors import MiniRagError
 
 ANONYMOUS = {
@@ -22,11 +24,24 @@ ANONYMOUS = {
     "GET /readyz": "an orchestrator asks without a token",
     "GET /v1/system/health": "part of the public contract; tells no address",
     "GET /dashboard": "a page that holds no data",
+    "GET /dashboard/{page:path}": "the same page; what it shows comes from the API",
+    "GET /dashboard/assets/{version}/{name:path}": "code and styles, the same for everybody",
+    "GET /dashboard/widget/minirag-widget.js": "code, the same for everybody",
+    "GET /demo": "a page that holds no data",
+    "GET /demo/settings.json": "the public key of the demo bot",
     "GET /openapi.json": "the description of the interface",
+    "GET /asyncapi.json": "the description of the interface",
     "GET /docs": "the description of the interface",
-    "GET /docs/oauth2-redirect": "belongs to /docs",
+    "GET /docs/{name}": "what the descriptions are made of",
     "GET /redoc": "the description of the interface",
+    "POST /v1/auth/browser/login": "who logs in has no token yet",
+    "POST /v1/auth/browser/refresh": "the cookie is the credential",
+    "POST /v1/auth/browser/logout": "the cookie is the credential",
     "POST /v1/tenants": "who registers has no token yet",
+    "POST /v1/auth/login": "who logs in has no token yet",
+    "POST /v1/auth/refresh": "the refresh token in the body tells who it is",
+    "POST /v1/auth/logout": "so does the refresh token here, if there is no other",
+    "POST /v1/widget/sessions": "a visitor has the page's public key",
 }
 """Every route that takes no token, and why."""
 
@@ -61,7 +76,13 @@ class Route:
 
 def application() -> FastAPI:
     """The application over no gateway: good for all that happens before a route's body runs."""
-    return create_app(cast("Gateway", None), allowed_origins=["*"])
+    return create_app(
+        cast("Gateway", None),
+        authenticator=cast("Authenticator", None),
+        replays=cast("Replays", None),
+        limits=Limits(),
+        allowed_origins=["*"],
+    )
 
 
 def routes(app: FastAPI) -> list[Route]:

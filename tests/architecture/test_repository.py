@@ -34,7 +34,7 @@ UNFINISHED = re.compile(r"\b(?:T[O]DO|F[I]XME|X[X]X|H[A]CK)\b")
 MADE = re.compile(
     r"(?:^|/)(?:node_modules|vendor|third_party|dist|build|__pycache__|\.venv|[^/]*\.egg-info)/"
     r"|\.(?:pyc|so|dll|whl|jar|class|min\.js|min\.css|map|log|sqlite|zip|gz|tgz)$"
-    r"|(?:^|/)(?:uv\.lock|package-lock\.json|yarn\.lock|poetry\.lock|\.DS_Store)$"
+    r"|(?:^|/)(?:uv\.lock|yarn\.lock|poetry\.lock|\.DS_Store)$"
 )
 """Paths of what tools make or others wrote."""
 

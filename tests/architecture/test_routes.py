@@ -59,8 +59,9 @@ class TestEveryDocumentedRoute:
 
     @every(DOCUMENTED)
     def test_declares_what_its_guards_answer(self, route: Route) -> None:
-        assert ("401" in declared(route)) == route.authenticated
-        assert ("403" in declared(route)) >= route.restricted
+        assert ("401" in declared(route)) >= route.authenticated
+        # Not every credential is good for every route.
+        assert ("403" in declared(route)) >= route.authenticated
 
     @every([route for route in DOCUMENTED if "{" in route.path])
     def test_with_an_id_in_its_path_declares_that_there_may_be_none(self, route: Route) -> None:
@@ -103,4 +104,4 @@ class TestTheListsForOtherTests:
     def test_mentioned_errors_are_found_in_helpers_too(self) -> None:
         by_name = {route.name: route for route in ROUTES}
         assert NotFound in by_name["GET /v1/bot-profiles/{bot_profile_id}"].mentioned_errors()
-        assert Unavailable in by_name["POST /v1/tenants"].mentioned_errors()
+        assert Unavailable in by_name["POST /v1/users"].mentioned_errors()

@@ -1,17 +1,21 @@
 """One installation for all tests that leave it as they found it."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Browser, async_playwright
 
+from tests.e2e import browsing
 from tests.harness import Installation, Tenant, reachable
 
 
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    running = Installation(reachable(tmp_path_factory, "shared")).start()
+    # Webhooks are tried again after 0.1, 6 and 36 seconds.
+    env = {"MINIRAG_WEBHOOK_PACE": "0.02"}
+    running = Installation(reachable(tmp_path_factory, "shared"), env=env).start()
     yield running
     assert running.stop() == 0, "".join(running.output)
 
@@ -27,7 +31,7 @@ def register() -> Iterator[Callable[[str], Tenant]]:
 
     yield make
     for one in made:
-        one.http.close()
+        one.close()
 
 
 @pytest.fixture
@@ -41,5 +45,26 @@ def other_tenant(installation: Installation, register: Callable[[str], Tenant]) 
 
 
 @pytest.fixture
+def address() -> str:
+    """An address of its own, which no other test uses up."""
+    a, b, c = (1 + n % 250 for n in uuid.uuid4().bytes[:3])
+    return f"127.{a}.{b}.{c}"
+
+
+@pytest.fixture
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return reachable(tmp_path_factory, "own")
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    if browsing.CHROMIUM is None or not browsing.has_libraries():
+        pytest.skip("needs Chromium, and the libraries that `make install` fetches")
+    async with async_playwright() as playwright:
+        running = await playwright.chromium.launch(
+            executable_path=browsing.CHROMIUM,
+            # A container lets nobody make the namespaces of Chromium's own sandbox.
+            args=["--no-sandbox", "--disable-dev-shm-usage"],
+        )
+        yield running
+        await running.close()

@@ -51,7 +51,7 @@ def say(data_dir: Path, tenant_id: str, bot: str, chat: str, count: int) -> None
     asyncio.run(_say(data_dir, tenant_id, bot, chat, count))
 
 
-async def _connect(data_dir: Path) -> asyncpg.Connection:
+async def connect(data_dir: Path) -> asyncpg.Connection:
     secrets = json.loads((data_dir / "secrets.json").read_text())
     ports = json.loads((data_dir / "ports.json").read_text())
     return await asyncpg.connect(
@@ -65,7 +65,7 @@ async def _connect(data_dir: Path) -> asyncpg.Connection:
 
 
 async def _rows(data_dir: Path) -> dict[str, list[str]]:
-    db = await _connect(data_dir)
+    db = await connect(data_dir)
     try:
         tables = await db.fetch(
             "select schemaname, tablename from pg_tables where schemaname = any($1::text[])",
@@ -85,7 +85,7 @@ async def _rows(data_dir: Path) -> dict[str, list[str]]:
 
 
 async def _drop(data_dir: Path) -> None:
-    db = await _connect(data_dir)
+    db = await connect(data_dir)
     try:
         for schema in READ_MODELS:
             await db.execute(f'drop schema "{schema}" cascade')

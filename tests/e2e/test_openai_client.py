@@ -143,3 +143,22 @@ def test_nobody_reaches_the_bots_of_somebody_else(
         with pytest.raises(openai.NotFoundError):
             client.chat.completions.create(model=name, messages=ask("?"))
     assert [one.id for one in client.models.list()] == [bot]
+
+
+def bound_to(tenant: Tenant, bot: str) -> str:
+    body = {"name": "widget", "bot_profile_id": bot}
+    made = tenant.http.post("/v1/api-tokens", json=body)
+    assert made.status_code == 201, made.text
+    return str(made.json()["raw_token"])
+
+
+def test_a_token_for_one_bot_knows_that_bot_alone(
+    tenant: Tenant, client: openai.OpenAI, bot: str
+) -> None:
+    other = tenant.bot(name="Other")
+    bound = client.with_options(api_key=bound_to(tenant, bot))
+    assert [one.id for one in bound.models.list()] == [bot]
+    assert bound.chat.completions.create(model=bot, messages=ask(QUESTION)).choices
+    for name in (other, "Other"):
+        with pytest.raises(openai.NotFoundError):
+            bound.chat.completions.create(model=name, messages=ask("?"))

@@ -98,7 +98,7 @@ def test_a_process_killed_during_an_ingest_loses_nothing(
     isolated.kill(victim)
     for source in ids:
         assert tenant.ready(source)["chunk_count"] == PARAGRAPHS
-    eventually(lambda: tenant.http.get("/readyz").status_code == 200)
+    eventually(tenant.all_well)
     assert secret(2, 5) in tenant.ask(bot, question(2, 5))["message"]["content"]
 
 
@@ -129,7 +129,7 @@ def test_a_process_killed_during_a_stream_loses_no_answer(
                         running.kill(victim)
                         break
         finally:
-            eventually(lambda: tenant.http.get("/readyz").status_code == 200)
+            eventually(tenant.all_well)
         again = eventually(
             lambda: [
                 *events(iter([tenant.http.get(f"/v1/chat/turns/{turn}/stream").text])),

@@ -132,6 +132,10 @@ def test_nobody_stops_the_turn_of_somebody_else(
     turn = begin(stream)
     assert other_tenant.http.delete(f"/v1/chat/turns/{turn}").status_code == 404
     assert tenant.http.delete("/v1/chat/turns/none").status_code == 404
+    body = {"name": "bound", "bot_profile_id": bot}
+    bound = tenant.http.post("/v1/api-tokens", json=body).json()["raw_token"]
+    headers = {"Authorization": f"Bearer {bound}"}
+    assert tenant.http.delete(f"/v1/chat/turns/{turn}", headers=headers).status_code == 404
     model.go.set()
     assert list(stream)[-1][0] == "done"
 

@@ -18,7 +18,6 @@ from shared.contracts.chat import (
     BotSettings,
     Citation,
     GetBotProfile,
-    GetCitation,
     GetTurn,
     ListBotProfiles,
     QuestionAnswered,
@@ -30,6 +29,7 @@ from shared.contracts.chat import (
     TurnView,
     Usage,
 )
+from shared.contracts.chat_retrieval import GetCitation
 from shared.kernel.errors import NotFound
 from tests.bank.messages import metadata
 from tests.integration.replay import ProjectionContract, replay

@@ -13,7 +13,6 @@ from shared.contracts.base import Event, Recorded
 from shared.contracts.gateway import (
     ApiTokenIssued,
     ApiTokenRevoked,
-    EmailClaimed,
     SlugClaimed,
     TenantRegistered,
     UserCreated,
@@ -38,13 +37,14 @@ def registered(mark: str) -> Sequence[Event]:
         TenantRegistered(tenant_id="t1", tenant_name="Acme", slug=f"acme-{mark}"),
         SlugClaimed(slug=f"acme-{mark}", tenant_id="t1"),
         UserCreated(
+            tenant_id="t1",
             user_id="u1",
+            email_hash="e" * 64,
             email="ada@example.com",
             display_name="Ada",
             role="owner",
             password_ref="user/u1",
         ),
-        EmailClaimed(email_hash="e" * 64, user_id="u1"),
         issued("k1", mark),
         issued("k2", mark),
         ApiTokenRevoked(token_id="k1", token_hash=f"hash-k1-{mark}"),
@@ -108,13 +108,13 @@ class TestIdentity(ProjectionContract):
     ) -> None:
         await replay(store, past)
         queries = IdentityQueries(store)
-        principal = await queries.principal("hash-k2-a")
+        principal = await queries.of_token("hash-k2-a")
         assert principal is not None
-        assert (principal.tenant_id, principal.user_id, principal.role, principal.token_id) == (
+        assert (principal.tenant_id, principal.user_id, principal.role, principal.id) == (
             tenant_id,
             "u1",
             "owner",
             "k2",
         )
-        assert await queries.principal("hash-k1-a") is None
-        assert await queries.principal("hash-of-nobody") is None
+        assert await queries.of_token("hash-k1-a") is None
+        assert await queries.of_token("hash-of-nobody") is None

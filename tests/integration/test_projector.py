@@ -172,6 +172,24 @@ class TestExactlyOnce:
         assert (found.balance, found.movements) == (3 * sum(range(1, 13)), 36)
         assert await AccountQueries(store).rates(tenant_id) == {"eur": (12, 12)}
 
+    async def test_cancelled_as_its_connection_breaks_it_ends_all_the_same(
+        self, store: ReadModelStore, event_log: EventLog, tenant_id: str
+    ) -> None:
+        for moment in range(12):
+            projector = Projector(store, event_log)
+            task = asyncio.ensure_future(projector.run())
+            await asyncio.wait_for(projector.ready.wait(), SECONDS)
+            sequence = await rate(event_log, tenant_id, *range(20))
+            await projector.await_position(sequence - 15, SECONDS)
+            if moment % 2:
+                await disconnect_projector(store)
+            for _ in range(moment):
+                await asyncio.sleep(0)
+            task.cancel()
+            done, _ = await asyncio.wait([task], timeout=SECONDS / 3)
+            assert done, f"goes on after it was cancelled at moment {moment}"
+            assert task.cancelled()
+
     @pytest.mark.slow
     async def test_whenever_its_process_is_killed(
         self, store: ReadModelStore, event_log: EventLog, servers: Servers, tenant_id: str

@@ -45,6 +45,9 @@ class Chat(Message):
     """Those of them that somebody wants to end where they are."""
     feedback: Mapping[str, Feedback] = Field(default_factory=dict)
     """What is thought of answers now, by message id; answers without an opinion are left out."""
+    visitor_id: str | None = None
+    token_id: str | None = None
+    """Who began it, if that was somebody bound to the bot."""
 
 
 ChatState = NoChat | Chat
@@ -128,7 +131,7 @@ def _ask(chat: ChatState, command: AskQuestion) -> Sequence[ChatEvent]:
     if isinstance(chat, Chat):
         if command.new_chat:
             raise Conflict("A chat with this id exists already")
-        if chat.bot_profile_id != command.bot_profile_id:
+        if chat.bot_profile_id != command.bot_profile_id or not _may_go_on(chat, command):
             raise NotFound("Chat session not found")
     elif not command.new_chat:
         raise NotFound("Chat session not found")
@@ -141,8 +144,16 @@ def _ask(chat: ChatState, command: AskQuestion) -> Sequence[ChatEvent]:
             first=isinstance(chat, NoChat),
             question=command.question,
             before=command.before,
+            visitor_id=command.visitor_id,
+            token_id=command.token_id,
         )
     ]
+
+
+def _may_go_on(chat: Chat, command: AskQuestion) -> bool:
+    """Whoever is bound to the bot goes on with its own chats, everybody else with any."""
+    asking = (command.visitor_id, command.token_id)
+    return asking in ((None, None), (chat.visitor_id, chat.token_id))
 
 
 def _set_feedback(chat: ChatState, command: SetFeedback) -> Sequence[ChatEvent]:
@@ -177,7 +188,11 @@ def evolve(chat: ChatState, event: ChatEvent) -> ChatState:
     """What `event` makes of `chat`. Never raises."""
     if isinstance(event, QuestionAsked):
         if isinstance(chat, NoChat):
-            chat = Chat(bot_profile_id=event.bot_profile_id)
+            chat = Chat(
+                bot_profile_id=event.bot_profile_id,
+                visitor_id=event.visitor_id,
+                token_id=event.token_id,
+            )
         return chat.model_copy(update={"open_turns": {**chat.open_turns, event.turn_id: None}})
     if isinstance(chat, NoChat):
         return chat

@@ -169,6 +169,8 @@ class Gathered:
                 "id": event.chat_id,
                 "position": recorded.sequence,
                 "bot_profile_id": event.bot_profile_id,
+                "visitor_id": event.visitor_id,
+                "token_id": event.token_id,
                 "title": event.question[:TITLE_LENGTH],
                 "message_count": 0,
                 "total_prompt_tokens": 0,
@@ -224,7 +226,12 @@ class Gathered:
     def _cite(self, tenant_id: str, event: QuestionAnswered) -> None:
         for citation in event.citations:
             shown = citation.model_dump(mode="json")
-            row = {"tenant_id": tenant_id, "id": citation.citation_id, "citation": shown}
+            row = {
+                "tenant_id": tenant_id,
+                "id": citation.citation_id,
+                "chat_id": event.chat_id,
+                "citation": shown,
+            }
             self.citations.append(row)
 
     def _say(

@@ -10,10 +10,10 @@ from shared.contracts.chat import (
     BotProfileView,
     BotProfileViews,
     BotSettings,
-    FindBotProfile,
     GetBotProfile,
     ListBotProfiles,
 )
+from shared.contracts.chat_retrieval import FindBotProfile
 from shared.kernel.errors import NotFound
 
 OTHER_BYTES = 2000

@@ -2,6 +2,7 @@
 
 from sqlalchemy import ColumnElement, func, select
 
+from services.chat.queries.scope import within
 from services.chat.tables import chats, messages
 from shared.adapters.pages import cut, page_of
 from shared.adapters.read_model import ReadModelStore
@@ -31,7 +32,9 @@ class ChatQueries:
     async def get_chat(self, question: GetChat, meta: Metadata) -> ChatView:
         """Raise `NotFound` if the tenant has no such chat."""
         query = select(chats).where(
-            chats.c.tenant_id == meta.tenant_id, chats.c.id == question.chat_id
+            chats.c.tenant_id == meta.tenant_id,
+            chats.c.id == question.chat_id,
+            *within(question.scope, meta.tenant_id, chats.c.id),
         )
         async with self._store.reading(meta.tenant_id) as db:
             row = (await db.execute(query)).mappings().one_or_none()
@@ -61,7 +64,9 @@ class ChatQueries:
     async def list_messages(self, question: ListMessages, meta: Metadata) -> MessageViews:
         """Raise `NotFound` if the tenant has no such chat."""
         query = select(messages).where(
-            messages.c.tenant_id == meta.tenant_id, messages.c.chat_id == question.chat_id
+            messages.c.tenant_id == meta.tenant_id,
+            messages.c.chat_id == question.chat_id,
+            *within(question.scope, meta.tenant_id, messages.c.chat_id),
         )
         page = page_of(
             query,
@@ -77,7 +82,7 @@ class ChatQueries:
             if question.counted:
                 total = await db.scalar(select(func.count()).select_from(query.subquery()))
         if not rows and question.after is None:
-            await self.get_chat(GetChat(chat_id=question.chat_id), meta)
+            await self.get_chat(GetChat(chat_id=question.chat_id, scope=question.scope), meta)
         items, following = cut(rows, [MessageView.model_validate(dict(row)) for row in rows])
         return MessageViews(items=items, following=following, total=total)
 
@@ -87,6 +92,7 @@ class ChatQueries:
             messages.c.tenant_id == meta.tenant_id,
             messages.c.chat_id == question.chat_id,
             messages.c.id == question.message_id,
+            *within(question.scope, meta.tenant_id, messages.c.chat_id),
         )
         async with self._store.reading(meta.tenant_id) as db:
             row = (await db.execute(query)).mappings().one_or_none()

@@ -2,19 +2,19 @@
 
 from sqlalchemy import or_, select
 
+from services.chat.queries.scope import within
 from services.chat.tables import citations, messages, turns
 from shared.adapters.blobs import Blobs
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Metadata
 from shared.contracts.chat import (
     Citation,
-    CitationText,
-    GetCitation,
     GetTurn,
     MessageView,
     TurnView,
     Usage,
 )
+from shared.contracts.chat_retrieval import CitationText, GetCitation
 from shared.kernel.errors import NotFound
 
 AROUND = 300
@@ -31,7 +31,9 @@ class TurnQueries:
     async def get_turn(self, question: GetTurn, meta: Metadata) -> TurnView:
         """Raise `NotFound` if the tenant has no such turn."""
         query = select(turns).where(
-            turns.c.tenant_id == meta.tenant_id, turns.c.turn_id == question.turn_id
+            turns.c.tenant_id == meta.tenant_id,
+            turns.c.turn_id == question.turn_id,
+            *within(question.scope, meta.tenant_id, turns.c.chat_id),
         )
         async with self._store.reading(meta.tenant_id) as db:
             row = (await db.execute(query)).mappings().one_or_none()
@@ -92,7 +94,9 @@ class TurnQueries:
     async def get_citation(self, question: GetCitation, meta: Metadata) -> CitationText:
         """The passage as it stood in its revision. Raises `NotFound` or `Unavailable`."""
         query = select(citations.c.citation).where(
-            citations.c.tenant_id == meta.tenant_id, citations.c.id == question.citation_id
+            citations.c.tenant_id == meta.tenant_id,
+            citations.c.id == question.citation_id,
+            *within(question.scope, meta.tenant_id, citations.c.chat_id),
         )
         async with self._store.reading(meta.tenant_id) as db:
             found = await db.scalar(query)

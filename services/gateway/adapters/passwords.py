@@ -24,6 +24,7 @@ class Argon2Passwords:
 
     def __init__(self) -> None:
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+        self._nobodys = self._hasher.hash("the password of no account")
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2")
         self._waiting = 0
 
@@ -31,12 +32,21 @@ class Argon2Passwords:
         """The encoded hash. Raises `QuotaExceeded` when too many are waiting."""
         return (await self._run(self._hasher.hash, password)).encode()
 
-    async def verify(self, encoded: bytes, password: str) -> bool:
-        """Whether `password` is the one. Raises `QuotaExceeded` when too many are waiting."""
+    async def verify(self, encoded: bytes | None, password: str) -> bool:
+        """Whether `password` is the one. False, after the same time, if there is no hash.
+
+        Raises `QuotaExceeded` when too many are waiting.
+        """
+        against = self._nobodys if encoded is None else encoded.decode()
         try:
-            return await self._run(self._hasher.verify, encoded.decode(), password)
+            await self._run(self._hasher.verify, against, password)
         except (VerificationError, InvalidHashError):
             return False
+        return encoded is not None
+
+    def needs_rehash(self, encoded: bytes) -> bool:
+        """Whether it was made with weaker parameters than are in use."""
+        return bool(self._hasher.check_needs_rehash(encoded.decode()))
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)

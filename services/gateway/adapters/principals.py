@@ -1,48 +1,153 @@
-"""Who a token speaks for: from memory, or the database once; never longer than it is true."""
+"""Who a credential speaks for: from memory, or the database once; never longer than it is true."""
 
 import logging
+import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
 
 import orjson
 from cachetools import TTLCache
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from shared.contracts.gateway import ApiTokenRevoked, Principal
+from services.gateway.ports import Principal, Principals, WidgetKey
+from shared.contracts.base import Event
+from shared.contracts.gateway import (
+    ApiTokenRevoked,
+    SessionEnded,
+    TenantDeactivated,
+    TenantReactivated,
+    TenantUpdated,
+    UserDeactivated,
+    UserPasswordChanged,
+    UserReactivated,
+    UserUpdated,
+    WidgetKeyRevoked,
+    WidgetKeyUpdated,
+)
 
 log = logging.getLogger(__name__)
 
-SECONDS = 10.0
-"""How long an entry lives at most: the bound on a revocation that no event told us of."""
 ENTRIES = 50_000
+SETTLING = 2.0
+"""Seconds after a change in which nothing about it is kept: the event is told before the rows of
+every gateway's database show it.
+"""
+TELLING: tuple[type[Event], ...] = (
+    ApiTokenRevoked,
+    SessionEnded,
+    TenantDeactivated,
+    TenantReactivated,
+    TenantUpdated,
+    UserDeactivated,
+    UserPasswordChanged,
+    UserReactivated,
+    UserUpdated,
+    WidgetKeyRevoked,
+    WidgetKeyUpdated,
+)
+"""After these, what was remembered may be wrong."""
 
-Lookup = Callable[[str], Awaitable[Principal | None]]
+T = TypeVar("T", Principal, WidgetKey)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What was found, when, and what it depends on."""
+
+    found: Principal | WidgetKey
+    at: float
+    about: tuple[str, ...]
 
 
 class CachedPrincipals:
-    """Answers without the database for tokens seen lately; a revocation's event evicts at once."""
+    """Answers without the database for credentials seen lately; a change's event ends that at
+    once, on every gateway.
+    """
 
-    def __init__(self, client: Client, lookup: Lookup) -> None:
+    def __init__(self, client: Client, lookups: Principals, seconds: float) -> None:
         self._client = client
-        self._lookup = lookup
-        self._known: TTLCache[str, Principal] = TTLCache(ENTRIES, SECONDS)
-        self._evicted = 0
+        self._lookups = lookups
+        self._known: TTLCache[str, Entry] = TTLCache(ENTRIES, seconds)
+        self._changed: TTLCache[str, float] = TTLCache(2 * ENTRIES, seconds + SETTLING)
+        self._reconnects = 0
 
     async def start(self) -> None:
-        """Follow revocations. The log republishes to `live.` only what it has stored."""
-        subject = f"live.*.{ApiTokenRevoked.aggregate}.*.{ApiTokenRevoked.name}"
-        await self._client.subscribe(subject, cb=self._on_revoked)
+        """Follow changes. The log republishes to `live.` only what it has stored."""
+        for event in TELLING:
+            subject = f"live.*.{event.aggregate}.*.{event.name}"
+            await self._client.subscribe(subject, cb=self._on_change)
 
-    async def find(self, token_hash: str) -> Principal | None:
-        """The principal of an active token. Without a broker nothing is answered from memory."""
-        if self._client.is_connected and (known := self._known.get(token_hash)) is not None:
-            return known
-        before = self._evicted
-        found = await self._lookup(token_hash)
-        if found is not None and before == self._evicted:
-            self._known[token_hash] = found
+    async def of_token(self, token_hash: str) -> Principal | None:
+        """Who an API token speaks for that is not revoked."""
+        return await self._find(
+            f"token {token_hash}", lambda: self._lookups.of_token(token_hash), of_principal
+        )
+
+    async def of_session(self, tenant_id: str, session_id: str) -> Principal | None:
+        """Who is logged in, or None if the session is over."""
+        return await self._find(
+            f"session {tenant_id} {session_id}",
+            lambda: self._lookups.of_session(tenant_id, session_id),
+            of_principal,
+        )
+
+    async def of_widget_key(self, tenant_id: str, key_id: str) -> WidgetKey | None:
+        """What a widget key gives."""
+        return await self._find(
+            f"widget_key {tenant_id} {key_id}",
+            lambda: self._lookups.of_widget_key(tenant_id, key_id),
+            of_widget_key,
+        )
+
+    async def _find(
+        self,
+        key: str,
+        lookup: Callable[[], Awaitable[T | None]],
+        about: Callable[[T], tuple[str, ...]],
+    ) -> T | None:
+        if self._in_touch() and (known := self._known.get(key)) is not None and self._holds(known):
+            return known.found  # type: ignore[return-value]  # the key tells which of both it is
+        before = time.monotonic()
+        found = await lookup()
+        if found is not None:
+            self._known[key] = Entry(found, before, about(found))
         return found
 
-    async def _on_revoked(self, message: Msg) -> None:
-        self._evicted += 1
-        self._known.pop(str(orjson.loads(message.data)["token_hash"]), None)
+    def _holds(self, entry: Entry) -> bool:
+        changes = (self._changed.get(subject) for subject in entry.about)
+        return all(at is None or entry.at > at + SETTLING for at in changes)
+
+    def _in_touch(self) -> bool:
+        """Without a broker nothing is answered from memory; nor what was known before it went."""
+        if not self._client.is_connected:
+            return False
+        reconnects = self._client.stats["reconnects"]
+        if reconnects != self._reconnects:
+            self._reconnects = reconnects
+            self._known.clear()
+        return True
+
+    async def _on_change(self, message: Msg) -> None:
+        _, tenant_id, aggregate, aggregate_id, _ = message.subject.split(".")
+        if aggregate == "directory":
+            aggregate, aggregate_id = "user", str(orjson.loads(message.data)["user_id"])
+        self._changed[f"{aggregate} {tenant_id} {aggregate_id}"] = time.monotonic()
+
+
+def of_principal(found: Principal) -> tuple[str, ...]:
+    """What it depends on."""
+    kind = "api_token" if found.kind == "token" else found.kind
+    tenant_id = found.tenant_id
+    return (
+        f"{kind} {tenant_id} {found.id}",
+        f"user {tenant_id} {found.user_id}",
+        f"tenant {tenant_id} {tenant_id}",
+    )
+
+
+def of_widget_key(found: WidgetKey) -> tuple[str, ...]:
+    """What it depends on."""
+    tenant_id = found.tenant_id
+    return (f"widget_key {tenant_id} {found.key_id}", f"tenant {tenant_id} {tenant_id}")

@@ -1,6 +1,7 @@
 """The HTTP application: routes, problems, limits, CORS."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
@@ -8,23 +9,38 @@ from fastapi.responses import ORJSONResponse, Response
 
 from services.gateway.http import (
     api_tokens,
+    auth,
     bot_profiles,
+    browser_sessions,
     chat,
     chats,
+    events,
     exports,
     mcp_server,
     openai_api,
+    pages,
     source_families,
     sources,
     system,
     tenants,
+    ui,
     unanswered,
     uploads,
+    users,
+    webhook_deliveries,
+    webhooks,
+    widget_keys,
+    widget_sessions,
 )
+from services.gateway.http.authentication import Authenticator
 from services.gateway.http.context import Gateway, StillRunning
+from services.gateway.http.door import Door
+from services.gateway.http.idempotency import REPLAYED, Idempotency
+from services.gateway.http.limits import Limit
 from services.gateway.http.reference import Described
+from services.gateway.ports import Replays
 from shared.web import problem
-from shared.web.middleware import BodyLimit, RequestContext
+from shared.web.middleware import Admission, BodyLimit, RequestContext
 
 BODY_LIMIT = 256 * 1024
 """Bytes; a chat message of 32,000 characters fits however it is escaped."""
@@ -35,6 +51,9 @@ LARGER_BODIES = {
 """By the beginning of the path; the first that fits."""
 ROUTES = (
     tenants,
+    auth,
+    browser_sessions,
+    users,
     api_tokens,
     bot_profiles,
     uploads,
@@ -46,39 +65,93 @@ ROUTES = (
     unanswered,
     openai_api,
     mcp_server,
+    widget_keys,
+    widget_sessions,
+    webhooks,
+    webhook_deliveries,
+    events,
     system,
+    pages,
 )
 """Fixed paths before those with an id in the same place."""
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+EXPOSED = (
+    "X-Request-Id",
+    "Location",
+    "Retry-After",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Link",
+    "X-Total-Count",
+    "Content-Disposition",
+    REPLAYED,
+)
+STREAMING = ("/v1/chat", "/v1/openai", "/v1/mcp", "/v1/events")
+"""Below these, answers may stay open."""
 
 
-def create_app(gateway: Gateway, *, allowed_origins: Sequence[str]) -> FastAPI:
-    """The application over an open gateway."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """0 is no limit."""
+
+    address: int = 0
+    """Requests a minute."""
+    caller: int = 0
+    """Requests a minute."""
+    requests: int = 0
+    """At a time."""
+    streams: int = 0
+    """At a time."""
+
+
+def create_app(
+    gateway: Gateway,
+    *,
+    authenticator: Authenticator,
+    replays: Replays,
+    limits: Limits,
+    allowed_origins: Sequence[str],
+    demo_key: ui.DemoKey = ui.no_demo,
+    files: ui.Files | None = None,
+) -> FastAPI:
+    """The application over an open gateway. Without `files` it reads those of this package."""
     app = Described(
         title="MiniRAG",
         version="0.1.0",
         summary="Grounded answers from your own sources, with citations.",
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.gateway = gateway
     app.state.health = system.HealthProbe()
+    app.router.routes.extend(ui.routes(demo_key, files or ui.Files()))
     for module in ROUTES:
         app.include_router(module.router)
     problem.install(app)
     app.add_exception_handler(StillRunning, _accepted)
+    # The last one added is the first that a request meets.
+    app.add_middleware(Idempotency, replays=replays)
     app.add_middleware(BodyLimit, limit=BODY_LIMIT, larger=LARGER_BODIES)
+    app.add_middleware(
+        Door,
+        authenticator=authenticator,
+        address=Limit("address", limits.address),
+        caller=Limit("caller", limits.caller),
+    )
+    app.add_middleware(
+        Admission, requests=limits.requests, streams=limits.streams, streaming=STREAMING
+    )
+    # Once more, for what the middleware below raises.
+    app.add_middleware(problem.Faults)
     # No credentials: a bearer token is sent by whoever holds it, never by the browser itself.
+    anywhere = "*" in allowed_origins
     app.add_middleware(
         CORSMiddleware,
-        allow_origins=list(allowed_origins),
-        allow_methods=["*"],
+        allow_origins=[] if anywhere else list(allowed_origins),
+        allow_origin_regex=".*" if anywhere else None,
+        allow_methods=METHODS,
         allow_headers=["*"],
-        expose_headers=[
-            "X-Request-Id",
-            "Location",
-            "Retry-After",
-            "Link",
-            "X-Total-Count",
-            "Content-Disposition",
-        ],
+        expose_headers=EXPOSED,
         max_age=600,
     )
     app.add_middleware(RequestContext)

@@ -28,7 +28,6 @@ from shared.contracts.chat import (
 )
 from shared.contracts.chat_retrieval import RetrievalView, Retrieve
 from shared.kernel.errors import InvalidCommand, NotAuthenticated, NotFound, NotPermitted
-from shared.kernel.ids import new_id
 from shared.web.pagination import HEADERS, WindowDep
 from shared.web.problem import responses
 
@@ -147,6 +146,15 @@ class RetrievalOut(BaseModel):
     passages: list[PassageOut]
 
 
+class PublicBotOut(BaseModel):
+    """What those may see who can do no more than chat with it."""
+
+    id: str
+    name: str
+    description: str
+    is_active: bool
+
+
 @router.post(
     "",
     status_code=status.HTTP_201_CREATED,
@@ -172,9 +180,15 @@ async def list_bots(request: Request, caller: CallerDep, window: WindowDep) -> R
 
 
 @router.get("/{bot_profile_id}", responses=responses(NotAuthenticated, NotFound))
-async def get(bot_profile_id: str, caller: CallerDep) -> BotProfileOut:
-    """One bot, also when it is inactive."""
-    return await _get(caller, _checked(bot_profile_id))
+async def get(bot_profile_id: str, caller: CallerDep) -> BotProfileOut | PublicBotOut:
+    """One bot, also when it is inactive. Credentials bound to it see its public profile."""
+    checked = _checked(bot_profile_id)
+    if caller.principal.bot_profile_id is None:
+        return await _get(caller, checked)
+    if not caller.may_see_bot(checked):
+        raise NotFound("Bot profile not found")
+    bot = await caller.ask(GetBotProfile(bot_profile_id=checked), BotProfileView)
+    return PublicBotOut.model_validate(bot.model_dump())
 
 
 @router.patch(
@@ -233,7 +247,7 @@ async def _keep(caller: Caller, credentials: dict[str, Any] | None) -> str | Non
             kept[name] = value
     if not kept:
         return None
-    ref = f"credentials/{new_id()}"
+    ref = f"credentials/{caller.id_for('credentials')}"
     await caller.gateway.vault.put(caller.tenant_id, ref, orjson.dumps(kept))
     return ref
 

@@ -1,6 +1,6 @@
 """/v1/chat and /v1/citations."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Annotated, Any
 
@@ -12,12 +12,12 @@ from services.gateway.http import relay
 from services.gateway.http.context import Caller, CallerDep, Text, Timestamp, checked_id
 from shared.contracts.chat import (
     AskQuestion,
-    CitationText,
-    GetCitation,
     GetTurn,
+    Said,
     StopTurn,
     TurnView,
 )
+from shared.contracts.chat_retrieval import CitationText, GetCitation
 from shared.kernel.errors import InvalidCommand, NotAuthenticated, NotFound
 from shared.kernel.ids import derived_id
 from shared.web import sse
@@ -109,18 +109,8 @@ class CitationTextOut(BaseModel):
 )
 async def chat(body: ChatIn, caller: CallerDep) -> Any:
     """Ask a bot. With `stream: true` the answer comes as server-sent events."""
-    new_chat = body.chat_id is None
-    unknown = NotFound("Bot profile not found or inactive")
-    turn_id = caller.metadata.message_id
-    command = AskQuestion(
-        chat_id=derived_id("chat", caller.tenant_id, turn_id)
-        if body.chat_id is None
-        else checked_id(body.chat_id, NotFound("Chat session not found")),
-        turn_id=turn_id,
-        bot_profile_id=checked_id(body.bot_profile_id, unknown),
-        new_chat=new_chat,
-        question=body.message,
-    )
+    command = await question(caller, body.bot_profile_id, body.message, body.chat_id)
+    turn_id = command.turn_id
     await caller.order(command)
     if body.stream:
         first = sse.encode("turn", {"turn_id": turn_id, "chat_id": command.chat_id}, 0)
@@ -140,9 +130,8 @@ async def resume(
     turn_id: str, caller: CallerDep, last_event_id: Annotated[str | None, Header()] = None
 ) -> Response:
     """Go on with a stream behind `Last-Event-ID`, or see it from the beginning."""
-    turn = await caller.ask(
-        GetTurn(turn_id=checked_id(turn_id, NotFound("Turn not found"))), TurnView
-    )
+    checked = checked_id(turn_id, NotFound("Turn not found"))
+    turn = await caller.ask(GetTurn(turn_id=checked, scope=caller.chat_scope), TurnView)
     after = int(last_event_id) if last_event_id and last_event_id.isdigit() else 0
     if after and await caller.gateway.frames.ends(caller.tenant_id, turn_id, after):
         # A browser's EventSource comes back after every end, and stays away after a 204 only.
@@ -159,7 +148,8 @@ async def resume(
 async def stop(turn_id: str, caller: CallerDep) -> None:
     """End an answer where it is. What was said is kept; an answer that has ended stays as it is."""
     unknown = NotFound("Turn not found")
-    turn = await caller.ask(GetTurn(turn_id=checked_id(turn_id, unknown)), TurnView)
+    asked = GetTurn(turn_id=checked_id(turn_id, unknown), scope=caller.chat_scope)
+    turn = await caller.ask(asked, TurnView)
     if turn.status == "open":
         await caller.order(StopTurn(chat_id=turn.chat_id, turn_id=turn.turn_id))
 
@@ -167,9 +157,37 @@ async def stop(turn_id: str, caller: CallerDep) -> None:
 @router.get("/citations/{citation_id}", responses=responses(NotAuthenticated, NotFound))
 async def citation(citation_id: str, caller: CallerDep) -> CitationTextOut:
     """The passage a citation points to, in exactly the revision it was quoted from."""
-    question = GetCitation(citation_id=checked_id(citation_id, NotFound("Citation not found")))
+    checked = checked_id(citation_id, NotFound("Citation not found"))
+    question = GetCitation(citation_id=checked, scope=caller.chat_scope)
     found = await caller.ask(question, CitationText)
     return CitationTextOut.model_validate(found.model_dump())
+
+
+async def question(
+    caller: Caller, bot_id: str, text: str, chat_id: str | None, before: Sequence[Said] = ()
+) -> AskQuestion:
+    """The command that asks a bot, in a new chat or in one that exists; counted for who asks.
+
+    Raises `NotFound` for what cannot be or is not the caller's, and `QuotaExceeded`.
+    """
+    unknown = NotFound("Bot profile not found or inactive")
+    turn_id = caller.metadata.message_id
+    scope = caller.chat_scope
+    if not caller.may_see_bot(bot_id):
+        raise unknown
+    await caller.gateway.quotas.question(caller.principal, caller.address)
+    return AskQuestion(
+        chat_id=derived_id("chat", caller.tenant_id, turn_id)
+        if chat_id is None
+        else checked_id(chat_id, NotFound("Chat session not found")),
+        turn_id=turn_id,
+        bot_profile_id=checked_id(bot_id, unknown),
+        new_chat=chat_id is None,
+        question=text,
+        before=() if chat_id is not None else tuple(before),
+        visitor_id=scope.visitor_id if scope else None,
+        token_id=scope.token_id if scope else None,
+    )
 
 
 async def answered(caller: Caller, command: AskQuestion) -> ChatOut:
@@ -184,7 +202,8 @@ async def outcome(caller: Caller, turn_id: str) -> ChatOut:
         async for frame in frames:
             if frame is not None and frame.terminal:
                 break
-    return ended(await caller.ask(GetTurn(turn_id=turn_id), TurnView))
+    question = GetTurn(turn_id=turn_id, scope=caller.chat_scope)
+    return ended(await caller.ask(question, TurnView))
 
 
 def _stream(

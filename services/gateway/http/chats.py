@@ -70,7 +70,8 @@ async def list_chats(
 @router.get("/{chat_id}", responses=responses(NotAuthenticated, NotFound))
 async def get(chat_id: str, caller: CallerDep) -> ChatSummary:
     """One chat, without its messages."""
-    return summary(await caller.ask(GetChat(chat_id=checked_chat(chat_id)), ChatView))
+    question = GetChat(chat_id=checked_chat(chat_id), scope=caller.chat_scope)
+    return summary(await caller.ask(question, ChatView))
 
 
 @router.get(
@@ -82,7 +83,7 @@ async def messages(
     chat_id: str, request: Request, caller: CallerDep, window: WindowDep
 ) -> Response:
     """Everything that was said in a chat, oldest first."""
-    question = ListMessages(chat_id=checked_chat(chat_id))
+    question = ListMessages(chat_id=checked_chat(chat_id), scope=caller.chat_scope)
     return await lists.answer(request, caller, question, MessageViews, message_out, window)
 
 
@@ -99,8 +100,11 @@ async def set_feedback(
         "chat_id": checked_id(chat_id, unknown),
         "message_id": checked_id(message_id, unknown),
     }
+    wanted = GetMessage(**names, scope=caller.chat_scope)
+    if wanted.scope is not None:
+        await caller.ask(wanted, MessageView)
     await caller.order(SetFeedback(**names, feedback=body.feedback))
-    return message_out(await caller.ask(GetMessage(**names), MessageView))
+    return message_out(await caller.ask(wanted, MessageView))
 
 
 def checked_chat(chat_id: str) -> str:

@@ -1,6 +1,8 @@
 """Who calls, and what a route may do for them."""
 
+import os
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
@@ -9,35 +11,40 @@ import orjson
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import AfterValidator, PlainSerializer
+from typing_extensions import override
 
-from services.gateway.ports import FrameSource, Passwords, Principals
+from services.gateway.http.idempotency import command_id_of
+from services.gateway.http.permissions import check
+from services.gateway.http.throttle import LoginThrottle
+from services.gateway.http.visitors import VisitorQuotas
+from services.gateway.ports import FrameSource, Passwords, Principal, SignedTokens
 from services.gateway.queries import IdentityQueries
+from services.gateway.reactions import TokenUses
 from shared.adapters.blobs import Blobs
+from shared.adapters.event_log import EventLog
 from shared.adapters.vault import Vault
 from shared.contracts.base import Command, Done, Message, Metadata, Question
-from shared.contracts.gateway import Principal
-from shared.contracts.operations import AwaitPosition, Position
+from shared.contracts.chat import ChatScope
+from shared.contracts.operations import AwaitPosition, Position, ServiceHealth
 from shared.kernel.clock import utc_now
-from shared.kernel.errors import (
-    InvalidCommand,
-    NotAuthenticated,
-    NotPermitted,
-    Refused,
-    Unavailable,
-)
-from shared.kernel.ids import TOKEN, derived_id, new_id
-from shared.kernel.tokens import is_well_formed, token_hash
+from shared.kernel.errors import NotAuthenticated, NotPermitted, Refused, Unavailable
+from shared.kernel.ids import TOKEN, derived_id
+from shared.kernel.tokens import PREFIX, token_from
 from shared.runtime.bus import Bus
 
 R = TypeVar("R", bound=Message)
 
 OWNERS = {
     "tenant": "gateway",
-    "user": "gateway",
+    "directory": "gateway",
+    "session": "gateway",
     "api_token": "gateway",
+    "widget_key": "gateway",
     "source": "ingest",
     "bot_profile": "chat",
     "chat": "chat",
+    "webhook_endpoint": "webhooks",
+    "delivery": "webhooks",
 }
 """Which service owns an aggregate."""
 
@@ -47,7 +54,10 @@ NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 """W3C Trace Context, level 1."""
 
-bearer = HTTPBearer(auto_error=False, description="An API token, `nrag_live_…`")
+bearer = HTTPBearer(
+    auto_error=False,
+    description="An API token, `nrag_live_…`, or the `access_token` of a login",
+)
 
 
 def _no_nul(text: str) -> str:
@@ -87,12 +97,19 @@ class Gateway:
 
     bus: Bus
     identity: IdentityQueries
-    principals: Principals
     passwords: Passwords
+    signed: SignedTokens
+    throttle: LoginThrottle
+    quotas: VisitorQuotas
+    token_uses: TokenUses
     frames: FrameSource
     vault: Vault
     blobs: Blobs
     signup_open: bool
+    session_days: int
+    health: Callable[[], Awaitable[ServiceHealth]]
+    """How this very gateway does."""
+    event_log: EventLog
 
 
 class StillRunning(Exception):
@@ -104,17 +121,21 @@ class StillRunning(Exception):
 
 
 @dataclass(frozen=True)
-class Caller:
-    """An authenticated principal, inside one request. It can name no tenant but its own."""
+class Asking:
+    """One request, before it is known who asks."""
 
-    principal: Principal
     gateway: Gateway
     metadata: Metadata
     """Its `message_id` is the id of the request's one command."""
+    seed: bytes
+    """Random, and the same when the request comes again with its `Idempotency-Key`."""
+    address: str
+    """Of the client; the network, for an IPv6 one."""
 
-    @property
-    def tenant_id(self) -> str:
-        return self.principal.tenant_id
+    def within(self, tenant_id: str, actor: str) -> "Asking":
+        """The same request, once it is known which tenant it is about."""
+        metadata = self.metadata.model_copy(update={"tenant_id": tenant_id, "actor": actor})
+        return Asking(self.gateway, metadata, self.seed, self.address)
 
     def id_for(self, kind: str) -> str:
         """The id of what this request creates: a repeat with its `Idempotency-Key` names the
@@ -122,15 +143,52 @@ class Caller:
         """
         return derived_id(kind, self.metadata.tenant_id, self.metadata.message_id)
 
+    def secret_for(self, kind: str, prefix: str = PREFIX) -> str:
+        """A secret that this request makes; a repeat makes the same, and nothing stores it."""
+        return token_from(self.seed, kind, prefix)
+
+    async def order(self, command: Command) -> Done:
+        """Have it done. Raises the refusal, or `Unavailable`: whoever is nobody yet has no
+        operations to look at.
+        """
+        done = await self.gateway.bus.order(command, self.metadata, OWNERS[command.aggregate])
+        if done is None:
+            raise Unavailable("it takes longer than usual; try again in a moment")
+        return done
+
+    async def ask(self, question: Question[R], answer: type[R]) -> R:
+        return await self.gateway.bus.ask(question, answer, self.metadata)
+
+
+@dataclass(frozen=True)
+class Caller(Asking):
+    """An authenticated principal, inside one request. It can name no tenant but its own."""
+
+    principal: Principal
+
+    @property
+    def tenant_id(self) -> str:
+        return self.principal.tenant_id
+
+    @property
+    def chat_scope(self) -> ChatScope | None:
+        """The chats this caller may see or go on with; None: all of the tenant.
+
+        Every route that shows chats, or what is in them, asks with it.
+        """
+        return self.principal.chat_scope
+
+    def may_see_bot(self, bot_profile_id: str) -> bool:
+        """Whether the caller is bound to no other bot."""
+        return self.principal.bot_profile_id in (None, bot_profile_id)
+
+    @override
     async def order(self, command: Command) -> Done:
         """Have it done. Raises the refusal, `StillRunning`, or `Unavailable`."""
         done = await self.gateway.bus.order(command, self.metadata, OWNERS[command.aggregate])
         if done is None:
             raise StillRunning(self.metadata.message_id)
         return done
-
-    async def ask(self, question: Question[R], answer: type[R]) -> R:
-        return await self.gateway.bus.ask(question, answer, self.metadata)
 
     async def until_shown(
         self, service: str, read_model: str, done: Done, *, seconds: float = 2.0
@@ -142,20 +200,12 @@ class Caller:
             raise Unavailable(f"{service} has not caught up yet; the change itself is stored")
 
 
-def metadata_for(request: Request, tenant_id: str, actor: str) -> Metadata:
+def metadata_for(request: Request, tenant_id: str, actor: str, seed: bytes) -> Metadata:
     """What goes with everything this request causes."""
-    key = request.headers.get("idempotency-key")
-    if key is None:
-        command_id = new_id()
-    elif 0 < len(key) <= 255 and key.isprintable():  # noqa: PLR2004  the draft's usual bound
-        route = f"{request.method} {request.url.path}"
-        command_id = derived_id("idempotency", tenant_id, actor, route, key)
-    else:
-        raise InvalidCommand("an Idempotency-Key has 1 to 255 printable characters")
     trace = request.headers.get("traceparent", "")
     return Metadata(
         tenant_id=tenant_id,
-        message_id=command_id,
+        message_id=command_id_of(seed),
         correlation_id=request.state.request_id,
         actor=actor,
         now=utc_now(),
@@ -168,36 +218,36 @@ def gateway_of(request: Request) -> Gateway:
     return found
 
 
+async def anybody(request: Request) -> Asking:
+    """For routes that are for everybody."""
+    seed = _seed_of(request)
+    metadata = metadata_for(request, "_", "anybody", seed)
+    return Asking(gateway_of(request), metadata, seed, request.state.address)
+
+
 async def caller(
     request: Request,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+    _credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> Caller:
-    """Raise `NotAuthenticated` unless an active token came."""
-    gateway = gateway_of(request)
-    if credentials is None or not credentials.credentials:
-        raise NotAuthenticated("Not authenticated")
-    principal = await authenticate(gateway, credentials.credentials)
-    metadata = metadata_for(request, principal.tenant_id, f"token/{principal.token_id}")
-    return Caller(principal, gateway, metadata)
-
-
-async def authenticate(gateway: Gateway, token: str) -> Principal:
-    """Raise `NotAuthenticated`, in the words of the contract."""
-    if "." in token:
-        raise NotAuthenticated("Invalid or expired JWT")
-    if not is_well_formed(token):
-        raise NotAuthenticated("Invalid or revoked API token")
-    principal = await gateway.principals.find(token_hash(token))
+    """Raise `NotAuthenticated` unless an active credential came, `NotPermitted` unless it is good
+    for this route.
+    """
+    refused: Exception | None = getattr(request.state, "refused", None)
+    if refused is not None:
+        raise refused
+    principal: Principal | None = getattr(request.state, "principal", None)
     if principal is None:
-        raise NotAuthenticated("Invalid or revoked API token")
-    if principal.expires_at is not None and principal.expires_at <= utc_now():
-        raise NotAuthenticated("API token has expired")
-    if not principal.user_active:
-        raise NotAuthenticated("Token owner account is disabled")
-    return principal
+        raise NotAuthenticated("Not authenticated")
+    check(principal, request.method, request.scope["route"].path)
+    gateway = gateway_of(request)
+    if principal.kind == "token":
+        gateway.token_uses.note(principal.tenant_id, principal.id)
+    seed = _seed_of(request)
+    metadata = metadata_for(request, principal.tenant_id, principal.actor, seed)
+    return Caller(gateway, metadata, seed, request.state.address, principal)
 
 
-GatewayDep = Annotated[Gateway, Depends(gateway_of)]
+AnybodyDep = Annotated[Asking, Depends(anybody)]
 CallerDep = Annotated[Caller, Depends(caller)]
 
 
@@ -230,3 +280,8 @@ def given(body: Any) -> dict[str, Any]:
     """The fields a client really sent, for a PATCH."""
     fields: dict[str, Any] = body.model_dump(exclude_unset=True, mode="json")
     return fields
+
+
+def _seed_of(request: Request) -> bytes:
+    seed: bytes | None = getattr(request.state, "seed", None)
+    return os.urandom(32) if seed is None else seed

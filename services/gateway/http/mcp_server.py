@@ -16,11 +16,10 @@ from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 from services.gateway.http import lists
-from services.gateway.http.chat import ChatOut, CitationOut, answered
-from services.gateway.http.context import Caller, CallerDep, Text, checked_id
-from shared.contracts.chat import AskQuestion, BotProfileView, BotProfileViews, ListBotProfiles
+from services.gateway.http.chat import ChatOut, CitationOut, answered, question
+from services.gateway.http.context import Caller, CallerDep, Text
+from shared.contracts.chat import BotProfileView, BotProfileViews, ListBotProfiles
 from shared.kernel.errors import MiniRagError, NotAuthenticated, NotFound, Refused
-from shared.kernel.ids import derived_id
 from shared.web.problem import ProblemError, responses
 
 router = APIRouter(prefix="/v1", tags=["mcp"])
@@ -75,10 +74,9 @@ async def mcp(caller: CallerDep) -> Response:
 
 def _server(caller: Caller) -> Any:
     """A server of the protocol for one request. In a thread: the first import takes its time."""
-    # Half a second and 30 MB for whoever uses the protocol.
-    from mcp import types  # noqa: PLC0415
-    from mcp.server.lowlevel import Server  # noqa: PLC0415
-    from mcp.server.streamable_http_manager import StreamableHTTPSessionManager  # noqa: PLC0415
+    from mcp import types  # noqa: PLC0415  half a second and 30 MB, for whoever uses it
+    from mcp.server.lowlevel import Server  # noqa: PLC0415  half a second and 30 MB, for whoever uses it
+    from mcp.server.streamable_http_manager import StreamableHTTPSessionManager  # noqa: PLC0415  half a second and 30 MB, for whoever uses it
 
     async def list_tools(_context: Any, _params: Any) -> types.ListToolsResult:
         tools = [
@@ -126,7 +124,7 @@ async def _bots(caller: Caller) -> list[BotProfileView]:
     found: list[BotProfileView] = []
     async with aclosing(lists.pages(caller, ListBotProfiles(), BotProfileViews)) as pages:
         async for page in pages:
-            found += [bot for bot in page.items if bot.is_active]
+            found += [bot for bot in page.items if bot.is_active and caller.may_see_bot(bot.id)]
     return found
 
 
@@ -136,18 +134,9 @@ async def _ask(caller: Caller, tool: str, arguments: Arguments) -> ChatOut:
     bot = next((bot for bot in await _bots(caller) if bot.id[-ID_LENGTH:] == end), None)
     if bot is None:
         raise NotFound("Bot profile not found or inactive")
-    turn_id = caller.metadata.message_id
-    chat_id = arguments.chat_id
-    command = AskQuestion(
-        chat_id=derived_id("chat", caller.tenant_id, turn_id)
-        if chat_id is None
-        else checked_id(chat_id, NotFound("Chat session not found")),
-        turn_id=turn_id,
-        bot_profile_id=bot.id,
-        new_chat=chat_id is None,
-        question=arguments.question,
+    return await answered(
+        caller, await question(caller, bot.id, arguments.question, arguments.chat_id)
     )
-    return await answered(caller, command)
 
 
 def _words(error: Exception) -> str:

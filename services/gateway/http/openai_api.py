@@ -14,19 +14,18 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.http import lists, relay
-from services.gateway.http.chat import CitationOut, outcome
-from services.gateway.http.context import Caller, CallerDep, Text, checked_id
+from services.gateway.http.chat import CitationOut, outcome, question
+from services.gateway.http.context import Caller, CallerDep, Text
 from shared.contracts.chat import (
     AskQuestion,
     BotProfileView,
     BotProfileViews,
-    FindBotProfile,
     Frame,
     ListBotProfiles,
     Said,
 )
+from shared.contracts.chat_retrieval import FindBotProfile
 from shared.kernel.errors import InvalidCommand, NotAuthenticated, NotFound
-from shared.kernel.ids import derived_id
 from shared.web import sse
 from shared.web.problem import described, responses
 
@@ -92,18 +91,19 @@ class ModelsOut(BaseModel):
 
 @router.get("/models", responses=responses(NotAuthenticated))
 async def models(caller: CallerDep) -> ModelsOut:
-    """The active bots."""
+    """The active bots that the caller may ask."""
     found = []
     async with aclosing(lists.pages(caller, ListBotProfiles(), BotProfileViews)) as pages:
         async for page in pages:
-            found += [_model(bot) for bot in page.items if bot.is_active]
+            mine = [bot for bot in page.items if bot.is_active and caller.may_see_bot(bot.id)]
+            found += [_model(bot) for bot in mine]
     return ModelsOut(data=found)
 
 
 @router.get("/models/{model}", responses=responses(NotAuthenticated, NotFound))
 async def model(model: str, caller: CallerDep) -> ModelOut:
     """One bot, by id or name."""
-    return _model(await caller.ask(FindBotProfile(bot=model), BotProfileView))
+    return _model(await _bot(caller, model))
 
 
 @router.post(
@@ -124,18 +124,9 @@ async def complete(body: CompletionIn, caller: CallerDep) -> Response:
         raise InvalidCommand("the last message has to be a user's question", field="messages")
     if len(said[-1].text) > LONGEST:
         raise InvalidCommand(f"a question has at most {LONGEST} characters", field="messages")
-    bot = await caller.ask(FindBotProfile(bot=body.model), BotProfileView)
-    turn_id = caller.metadata.message_id
-    command = AskQuestion(
-        chat_id=derived_id("chat", caller.tenant_id, turn_id)
-        if body.chat_id is None
-        else checked_id(body.chat_id, NotFound("Chat session not found")),
-        turn_id=turn_id,
-        bot_profile_id=bot.id,
-        new_chat=body.chat_id is None,
-        question=said[-1].text,
-        before=() if body.chat_id else _before(said[:-1]),
-    )
+    bot = await _bot(caller, body.model)
+    command = await question(caller, bot.id, said[-1].text, body.chat_id, _before(said[:-1]))
+    turn_id = command.turn_id
     await caller.order(command)
     about = {
         "id": f"chatcmpl-{turn_id}",
@@ -159,6 +150,14 @@ async def complete(body: CompletionIn, caller: CallerDep) -> Response:
         "citations": [citation.model_dump() for citation in answer.citations],
     }
     return Response(orjson.dumps(whole), media_type="application/json")
+
+
+async def _bot(caller: Caller, name: str) -> BotProfileView:
+    """Raise `NotFound` if the caller may not see an active bot of that id or name."""
+    bot = await caller.ask(FindBotProfile(bot=name), BotProfileView)
+    if not caller.may_see_bot(bot.id):
+        raise NotFound("Bot profile not found or inactive")
+    return bot
 
 
 async def _chunks(

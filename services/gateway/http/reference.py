@@ -8,7 +8,14 @@ from typing import Any
 from fastapi import FastAPI
 from typing_extensions import override
 
-from shared.kernel.errors import InvalidCommand, QuotaExceeded, TooLarge, Unavailable
+from shared.kernel.errors import (
+    Conflict,
+    InvalidCommand,
+    NotPermitted,
+    QuotaExceeded,
+    TooLarge,
+    Unavailable,
+)
 from shared.web.problem import Problem, responses
 
 REF = "#/components/schemas/{model}"
@@ -27,6 +34,13 @@ STILL_RUNNING = {
             }
         }
     },
+}
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "description": "A request with the same key and body within a day gets the first answer again.",
 }
 GENERATED = ("HTTPValidationError", "ValidationError")
 """FastAPI's own idea of a 422; ours are problems like all others."""
@@ -52,15 +66,17 @@ class Described(FastAPI):
 
 def _complete(method: str, operation: dict[str, Any]) -> None:
     declared = operation["responses"]
-    answers: dict[int | str, dict[str, Any]] = {}
+    answers: dict[int | str, dict[str, Any]] = responses(QuotaExceeded)
+    if method == "post":
+        operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
+        answers |= responses(Conflict, InvalidCommand)
     if "422" in declared:
         answers |= responses(InvalidCommand)
     if "requestBody" in operation:
         answers |= responses(TooLarge)
     if operation.get("security"):
-        answers |= responses(Unavailable)
+        answers |= responses(NotPermitted, Unavailable)
         if method != "get":
-            answers |= responses(QuotaExceeded)
             declared.setdefault("202", STILL_RUNNING)
     declared.update({str(status): answer for status, answer in answers.items()})
     operation["responses"] = dict(sorted(declared.items()))

@@ -112,6 +112,6 @@ def _error(i: int, code: str, detail: str, *, retryable: bool) -> Frame:
 
 async def _stored(caller: Caller, turn_id: str) -> TurnView | None:
     try:
-        return await caller.ask(GetTurn(turn_id=turn_id), TurnView)
+        return await caller.ask(GetTurn(turn_id=turn_id, scope=caller.chat_scope), TurnView)
     except Unavailable:
         return None  # the chat service is away; it will go on when it is back

@@ -1,12 +1,14 @@
-"""Health, operations and the front page."""
+"""Health and operations."""
 
 import asyncio
+import logging
 import time
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response, status
-from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
+from sqlalchemy.exc import SQLAlchemyError
 
 from services.gateway.http.context import CallerDep, Gateway, checked_id, gateway_of
 from shared.contracts.base import Metadata, Refusal
@@ -17,9 +19,10 @@ from shared.kernel.ids import new_id
 from shared.web.problem import responses
 
 router = APIRouter(tags=["system"])
+log = logging.getLogger(__name__)
 
 SERVICES = ("gateway", "ingest", "chat", "scheduler", "analytics", "webhooks")
-COMMAND_OWNERS = ("gateway", "ingest", "chat")
+COMMAND_OWNERS = ("gateway", "ingest", "chat", "webhooks")
 WAIT_SECONDS = 1.5
 FRESH_SECONDS = 1.0
 """How long an answer is kept: the route is public, and each one asks every service."""
@@ -49,20 +52,31 @@ class Operation(BaseModel):
     detail: str | None = None
 
 
+T = TypeVar("T")
+
+
+class Fresh(Generic[T]):
+    """An answer that is got anew at most once a second, whoever asks."""
+
+    def __init__(self, get: Callable[[Gateway], Awaitable[T]]) -> None:
+        self._get = get
+        self._lock = asyncio.Lock()
+        self._last: tuple[float, T] | None = None
+
+    async def look(self, gateway: Gateway) -> T:
+        async with self._lock:
+            if self._last is None or time.monotonic() - self._last[0] > FRESH_SECONDS:
+                answer = await self._get(gateway)
+                self._last = time.monotonic(), answer
+            return self._last[1]
+
+
 class HealthProbe:
-    """Asks every service how it is, at most once a second."""
+    """How everything does, and whether this gateway can take requests."""
 
     def __init__(self) -> None:
-        self._lock = asyncio.Lock()
-        self._last: Health | None = None
-        self._at = 0.0
-
-    async def look(self, gateway: Gateway) -> Health:
-        async with self._lock:
-            if self._last is None or time.monotonic() - self._at > FRESH_SECONDS:
-                self._last = await _look(gateway)
-                self._at = time.monotonic()
-            return self._last
+        self.all = Fresh(_look)
+        self.own = Fresh(_own)
 
 
 def probe_of(request: Request) -> HealthProbe:
@@ -86,11 +100,15 @@ async def livez() -> dict[str, str]:
 async def readyz(
     request: Request, probe: Annotated[HealthProbe, Depends(probe_of)], response: Response
 ) -> dict[str, str]:
-    """For orchestrators: everything a request needs answers; 503 otherwise."""
-    found = await probe.look(gateway_of(request))
-    if found.status != "ok":
+    """For orchestrators: this gateway can take requests; 503 otherwise.
+
+    Other services do not count. While one is away its commands wait and its questions are told to
+    be asked later; with every gateway withdrawn for it, nobody would answer anything.
+    """
+    status_text = await probe.own.look(gateway_of(request))
+    if status_text != "ok":
         response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
-    return {"status": found.status}
+    return {"status": status_text}
 
 
 @router.get("/v1/system/health")
@@ -98,7 +116,7 @@ async def system_health(
     request: Request, probe: Annotated[HealthProbe, Depends(probe_of)]
 ) -> Health:
     """How every backing part and every service does. Tells no address and no error text."""
-    return await probe.look(gateway_of(request))
+    return await probe.all.look(gateway_of(request))
 
 
 @router.get("/v1/operations/{operation_id}", responses=responses(NotAuthenticated, NotFound))
@@ -126,10 +144,13 @@ async def operation(operation_id: str, caller: CallerDep) -> Operation:
     raise NotFound("Operation not found")
 
 
-@router.get("/dashboard", response_class=HTMLResponse, include_in_schema=False)
-async def dashboard() -> str:
-    """Where to go from here."""
-    return FRONT_PAGE
+async def _own(gateway: Gateway) -> str:
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            return (await gateway.health()).status
+    except (TimeoutError, OSError, SQLAlchemyError) as error:
+        log.warning("not ready", extra={"error": repr(error)})
+        return "degraded"
 
 
 async def _look(gateway: Gateway) -> Health:
@@ -181,21 +202,3 @@ async def _ask(gateway: Gateway, service: str) -> tuple[ServiceHealth | None, fl
     except MiniRagError:
         answer = None
     return answer, round((time.perf_counter() - started) * 1000, 2)
-
-
-FRONT_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>MiniRAG</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>
-:root { color-scheme: light dark }
-body { font: 1rem/1.6 system-ui, sans-serif; max-width: 44rem; margin: 3rem auto; padding: 0 1rem }
-code, pre { background: color-mix(in srgb, currentColor 8%, transparent); border-radius: 6px }
-code { padding: .1em .3em } pre { padding: 1rem; overflow: auto } pre code { background: none }
-</style></head><body><main>
-<h1>MiniRAG is running</h1>
-<p>Ask the demo bot from a terminal:</p>
-<pre><code>minirag ask "What happens if a service crashes while it ingests a document?"</code></pre>
-<p>The HTTP interface is described at <a href="/docs">/docs</a>; how every part does stands at
-<a href="/v1/system/health">/v1/system/health</a>.</p>
-</main></body></html>
-"""

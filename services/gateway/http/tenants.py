@@ -1,14 +1,15 @@
 """/v1/tenants."""
 
-import hashlib
-import hmac
 from typing import Annotated
 
-from fastapi import APIRouter, Request, status
+from fastapi import APIRouter, status
 from pydantic import BaseModel, EmailStr, Field
 
-from services.gateway.http.context import CallerDep, GatewayDep, Text, metadata_for
-from shared.contracts.gateway import RegisterTenant, TenantView
+from services.gateway.domain.emails import email_hash
+from services.gateway.http.auth import password_kept
+from services.gateway.http.context import AnybodyDep, CallerDep, OwnerDep, Text
+from services.gateway.queries import TenantView
+from shared.contracts.gateway import BrowserTokens, RegisterTenant, UpdateTenant
 from shared.kernel.errors import (
     Conflict,
     NotAuthenticated,
@@ -16,8 +17,7 @@ from shared.kernel.errors import (
     QuotaExceeded,
     Unavailable,
 )
-from shared.kernel.ids import derived_id
-from shared.kernel.tokens import SHOWN, new_token, token_hash
+from shared.kernel.tokens import SHOWN, token_hash
 from shared.web.problem import responses
 
 router = APIRouter(prefix="/v1/tenants", tags=["tenants"])
@@ -29,6 +29,13 @@ class TenantIn(BaseModel):
     owner_email: EmailStr
     owner_password: Annotated[str, Field(min_length=8, max_length=128)]
     owner_display_name: Annotated[Text, Field(max_length=255)] = ""
+
+
+class TenantPatch(BaseModel):
+    name: Annotated[Text, Field(max_length=255)] = ""
+    browser_tokens: BrowserTokens = "bot_bound"
+    """Which secret API tokens pages of other sites may use: `none`, `bot_bound` or `all`. Their
+    visitors can read such a token; public widget keys are made for that."""
 
 
 class TenantOut(BaseModel):
@@ -43,47 +50,54 @@ class TenantOut(BaseModel):
     status_code=status.HTTP_201_CREATED,
     responses=responses(Conflict, NotPermitted, QuotaExceeded, Unavailable),
 )
-async def register(body: TenantIn, request: Request, gateway: GatewayDep) -> TenantOut:
+async def register(body: TenantIn, asking: AnybodyDep) -> TenantOut:
     """Create a tenant with its owner and a first API token."""
+    gateway = asking.gateway
     if not gateway.signup_open:
         raise NotPermitted("This installation does not take new tenants")
-    metadata = metadata_for(request, "_", "visitor")
-    tenant_id = derived_id("tenant", metadata.message_id)
-    owner_id = derived_id("user", metadata.message_id)
-    metadata = metadata.model_copy(update={"tenant_id": tenant_id})
-    token = new_token()
-    password_ref = f"password/{owner_id}"
-    await gateway.vault.put(
-        tenant_id, password_ref, await gateway.passwords.hash(body.owner_password)
-    )
+    await gateway.throttle.signup(asking.address)
+    if await gateway.identity.slug_taken(body.tenant_slug):
+        raise Conflict(f"Slug '{body.tenant_slug}' is already taken", field="tenant_slug")
+    tenant_id = asking.id_for("tenant")
+    owner_id = asking.id_for("user")
+    asking = asking.within(tenant_id, f"user/{owner_id}")
+    token = asking.secret_for("api_token")
     key = await gateway.vault.data_key(tenant_id, "tenant", create=True)
-    command = RegisterTenant(
-        tenant_id=tenant_id,
-        name=body.tenant_name,
-        slug=body.tenant_slug,
-        owner_id=owner_id,
-        owner_email=body.owner_email,
-        owner_email_hash=email_hash(key or b"", body.owner_email),
-        owner_display_name=body.owner_display_name,
-        password_ref=password_ref,
-        token_id=derived_id("token", metadata.message_id),
-        token_hash=token_hash(token),
-        token_prefix=token[:SHOWN],
-    )
-    done = await gateway.bus.order(command, metadata, "gateway")
-    if done is None:
-        # The token would be lost with a 202; the caller repeats with another slug or later.
-        raise Unavailable("registration takes longer than usual; try again")
+    async with password_kept(asking, owner_id, body.owner_password) as password_ref:
+        await asking.order(
+            RegisterTenant(
+                tenant_id=tenant_id,
+                name=body.tenant_name,
+                slug=body.tenant_slug,
+                owner_id=owner_id,
+                owner_email=body.owner_email,
+                owner_email_hash=email_hash(key or b"", body.owner_email),
+                owner_display_name=body.owner_display_name,
+                password_ref=password_ref,
+                token_id=asking.id_for("api_token"),
+                token_hash=token_hash(token),
+                token_prefix=token[:SHOWN],
+            )
+        )
     tenant = await gateway.identity.tenant(tenant_id)
-    return TenantOut(tenant=tenant, api_token=token, token_prefix=command.token_prefix)
+    return TenantOut(tenant=tenant, api_token=token, token_prefix=token[:SHOWN])
 
 
 @router.get("/me", responses=responses(NotAuthenticated))
 async def me(caller: CallerDep) -> TenantView:
-    """The tenant the token belongs to."""
+    """The tenant the credential belongs to."""
     return await caller.gateway.identity.tenant(caller.tenant_id)
 
 
-def email_hash(key: bytes, email: str) -> str:
-    """A name for an address that only the tenant's key can make: events do not give it away."""
-    return hmac.new(key, email.casefold().encode(), hashlib.sha256).hexdigest()
+@router.patch("/me", responses=responses(NotAuthenticated, NotPermitted))
+async def patch(body: TenantPatch, caller: OwnerDep) -> TenantView:
+    """Change the name, or which tokens web pages may use."""
+    sent = body.model_fields_set
+    await caller.order(
+        UpdateTenant(
+            tenant_id=caller.tenant_id,
+            name=body.name if "name" in sent else None,
+            browser_tokens=body.browser_tokens if "browser_tokens" in sent else None,
+        )
+    )
+    return await caller.gateway.identity.tenant(caller.tenant_id)

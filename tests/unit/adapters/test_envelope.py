@@ -31,8 +31,10 @@ from shared.kernel.registry import REGISTRY, UnknownEvent
 from tests.unit.samples import TENANT, metadata
 
 USER = UserCreated(
+    tenant_id=TENANT,
     user_id="u1",
     email="ada@acme.example",
+    email_hash="hash-of-ada",
     display_name="Ada Größe",
     role="owner",
     password_ref="password/u1",
@@ -167,9 +169,9 @@ class TestHeaders:
         assert event_headers(USER, "e1", meta, "gateway") == {
             "Nats-Msg-Id": "e1",
             "ce-id": "e1",
-            "ce-type": "user.created.v1",
+            "ce-type": "directory.user_created.v1",
             "ce-source": "/minirag/gateway",
-            "ce-subject": "user/u1",
+            "ce-subject": f"directory/{TENANT}",
             "ce-datacontenttype": "application/json",
             "ce-specversion": "1.0",
             "ce-time": "2026-01-01T12:30:00+00:00",
@@ -211,7 +213,7 @@ class TestHeaders:
 
 class TestSubjects:
     def test_name_tenant_aggregate_and_what_happened(self) -> None:
-        assert event_subject("t1", USER) == "evt.t1.user.u1.created"
+        assert event_subject("t1", USER) == f"evt.t1.directory.{TENANT}.user_created"
         assert aggregate_subject("t1", "user", "u1") == "evt.t1.user.u1"
         assert command_subject("t1", DeleteSource(source_id="s1")) == "cmd.t1.source.s1.delete"
 

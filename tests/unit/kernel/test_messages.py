@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from shared.contracts.base import Command, Event, Keyed, Question
 from shared.contracts.chat import AskQuestion, QuestionAsked
-from shared.contracts.gateway import EmailClaimed, RegisterTenant, SlugClaimed, UserCreated
+from shared.contracts.gateway import RegisterTenant, SlugClaimed, UserCreated
 from shared.kernel.ids import subject_token
 from shared.kernel.registry import released
 from tests.unit.samples import T0, metadata
@@ -41,7 +41,7 @@ def test_the_personal_fields_are_those_that_hold_peoples_words() -> None:
     assert set(dict(AskQuestion.personal_fields())) == {"question"}
     assert set(dict(UserCreated.personal_fields())) == {"email", "display_name"}
     assert set(dict(RegisterTenant.personal_fields())) == {"owner_email", "owner_display_name"}
-    assert not dict(EmailClaimed.personal_fields())
+    assert not dict(SlugClaimed.personal_fields())
 
 
 def test_a_caused_message_keeps_the_request_and_names_its_cause() -> None:

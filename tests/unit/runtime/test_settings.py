@@ -18,7 +18,7 @@ REQUIRED = {
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    for name, value in REQUIRED.items():
+    for name, value in {**REQUIRED, "MINIRAG_JWT_SECRET": "hunter2" * 5}.items():
         monkeypatch.setenv(name, value)
     return monkeypatch
 
@@ -64,6 +64,9 @@ class TestEveryService:
     ("service", "name", "value"),
     [
         ("gateway", "MINIRAG_PORT", "70000"),
+        ("gateway", "MINIRAG_JWT_SECRET", "short"),
+        ("gateway", "MINIRAG_JWT_SECRET", "long enough to be guessed by nobody,short"),
+        ("gateway", "MINIRAG_TRUSTED_PROXIES", "10.0.0.0/8,everybody"),
         ("ingest", "MINIRAG_CHUNK_CHARS", "10"),
         ("chat", "MINIRAG_TURNS_AT_ONCE", "0"),
         ("ingest", "MINIRAG_STREAM_REPLICAS", "9"),

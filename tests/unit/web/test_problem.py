@@ -1,5 +1,6 @@
 """Every error reaches the client as a problem document, and no refusal is forgotten."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -212,3 +213,38 @@ def test_a_route_tells_the_refusals_it_can_give() -> None:
     found = responses(errors.NotFound, errors.Conflict)
     assert set(found) == {404, 409}
     assert MEDIA_TYPE in found[404]["content"]
+
+
+async def test_a_request_that_is_cut_off_as_its_process_ends_is_told_to_come_again() -> None:
+    app = FastAPI()
+    problem.install(app)
+    reached = asyncio.Event()
+
+    @app.get("/v1/thing")
+    async def thing() -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/v1/thing",
+        "query_string": b"",
+        "headers": [],
+    }
+    request = asyncio.create_task(app(scope, receive, send))
+    await reached.wait()
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    assert sent[0]["status"] == 503
+    assert (b"retry-after", b"2") in sent[0]["headers"]
+    assert b"urn:minirag:problem:unavailable" in sent[1]["body"]

@@ -1,0 +1,1 @@
+"""What may happen to tenants, their people, sessions, API tokens and widget keys."""

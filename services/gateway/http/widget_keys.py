@@ -1,0 +1,119 @@
+"""/v1/widget/keys: public keys for web pages."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, status
+from pydantic import BaseModel, Field
+
+from services.gateway.http.api_tokens import check_bot
+from services.gateway.http.context import AdminDep, CallerDep, Text, Timestamp, checked_id
+from services.gateway.queries import WidgetKeyView
+from shared.contracts.gateway import (
+    CreateWidgetKey,
+    RevokeWidgetKey,
+    UpdateWidgetKey,
+    WidgetKeySettings,
+    WidgetQuotas,
+)
+from shared.kernel.errors import (
+    Conflict,
+    InvalidCommand,
+    NotAuthenticated,
+    NotFound,
+    NotPermitted,
+)
+from shared.kernel.tokens import PUBLIC_PREFIX
+from shared.web.problem import responses
+
+router = APIRouter(prefix="/v1/widget/keys", tags=["widget"])
+
+Origins = Annotated[list[Annotated[Text, Field(max_length=255)]], Field(max_length=100)]
+REFUSALS = responses(NotAuthenticated, NotPermitted, NotFound, Conflict, InvalidCommand)
+UNKNOWN = "Widget key not found"
+
+
+class WidgetKeyIn(BaseModel):
+    name: Annotated[Text, Field(max_length=255)]
+    bot_profile_id: str
+    allowed_origins: Origins = Field(default_factory=list)
+    """`https://shop.example`, or `https://*.example.com` for all its subdomains; none: no page."""
+    quotas: WidgetQuotas = WidgetQuotas()
+
+
+class WidgetKeyPatch(BaseModel):
+    name: Annotated[Text, Field(max_length=255)] = ""
+    allowed_origins: Origins = Field(default_factory=list)
+    quotas: WidgetQuotas = WidgetQuotas()
+
+
+class WidgetKeyOut(BaseModel):
+    id: str
+    tenant_id: str
+    bot_profile_id: str
+    public_key: str
+    """No secret: it may stand in a page."""
+    name: str
+    allowed_origins: list[str]
+    quotas: WidgetQuotas
+    is_active: bool
+    created_at: Timestamp
+
+
+@router.post("", status_code=status.HTTP_201_CREATED, responses=REFUSALS)
+async def create(body: WidgetKeyIn, caller: AdminDep) -> WidgetKeyOut:
+    """Make a public key for one bot."""
+    await check_bot(caller, body.bot_profile_id)
+    key_id = caller.id_for("widget_key")
+    await caller.order(
+        CreateWidgetKey(
+            key_id=key_id,
+            public_key=caller.secret_for("widget_key", PUBLIC_PREFIX),
+            bot_profile_id=body.bot_profile_id,
+            settings=WidgetKeySettings(
+                key_name=body.name,
+                allowed_origins=tuple(body.allowed_origins),
+                quotas=body.quotas,
+            ),
+        )
+    )
+    return _out(await caller.gateway.identity.widget_key(caller.tenant_id, key_id))
+
+
+@router.get("", responses=responses(NotAuthenticated))
+async def list_keys(caller: CallerDep) -> list[WidgetKeyOut]:
+    """All keys, newest first, revoked ones included."""
+    found = await caller.gateway.identity.widget_keys(caller.tenant_id)
+    return [_out(key) for key in found]
+
+
+@router.get("/{key_id}", responses=responses(NotAuthenticated, NotFound))
+async def get(key_id: str, caller: CallerDep) -> WidgetKeyOut:
+    """One key."""
+    checked = checked_id(key_id, NotFound(UNKNOWN))
+    return _out(await caller.gateway.identity.widget_key(caller.tenant_id, checked))
+
+
+@router.patch("/{key_id}", responses=REFUSALS)
+async def patch(key_id: str, body: WidgetKeyPatch, caller: AdminDep) -> WidgetKeyOut:
+    """Change the fields that are sent. Sessions that a change forbids end within a second."""
+    checked = checked_id(key_id, NotFound(UNKNOWN))
+    sent = body.model_fields_set
+    await caller.order(
+        UpdateWidgetKey(
+            key_id=checked,
+            key_name=body.name if "name" in sent else None,
+            allowed_origins=tuple(body.allowed_origins) if "allowed_origins" in sent else None,
+            quotas=body.quotas if "quotas" in sent else None,
+        )
+    )
+    return _out(await caller.gateway.identity.widget_key(caller.tenant_id, checked))
+
+
+@router.delete("/{key_id}", status_code=status.HTTP_204_NO_CONTENT, responses=REFUSALS)
+async def revoke(key_id: str, caller: AdminDep) -> None:
+    """Revoke a key and all its sessions. Repeating it changes nothing."""
+    await caller.order(RevokeWidgetKey(key_id=checked_id(key_id, NotFound(UNKNOWN))))
+
+
+def _out(key: WidgetKeyView) -> WidgetKeyOut:
+    return WidgetKeyOut.model_validate(key.model_dump())

@@ -1,0 +1,130 @@
+/** The API, for whoever is signed in with this browser. */
+
+import { signal, useEffect, useSignal } from './kit.js';
+import { t } from './words.js';
+import { refusal } from '../../widget/sse.js';
+
+const RENEW_MS = 60_000;
+const BROWSER = '/v1/auth/browser';
+
+/** Who is signed in: undefined until it is known, null for nobody. */
+export const session = signal(undefined);
+let access;
+let renewing;
+
+function hold(body) {
+  if (body) {
+    access = { token: body.access_token, until: Date.now() + body.expires_in * 1000 };
+    session.value = { user: body.user, tenant: body.tenant };
+  } else {
+    access = undefined;
+    session.value = null;
+  }
+}
+
+async function post(path, body) {
+  const response = await fetch(path, {
+    method: 'POST',
+    headers: body && { 'content-type': 'application/json' },
+    body: body && JSON.stringify(body),
+  });
+  if (!response.ok) throw await refusal(response);
+  return response.status === 204 ? null : response.json();
+}
+
+/** Find out who is signed in, from the cookie. */
+export function renew() {
+  // One at a time, in all tabs: each use of the cookie spends it.
+  const once = () => post(`${BROWSER}/refresh`).then(hold, error => {
+    if (error.status === 401 || error.status === 403) hold(null);
+    else throw error;
+  });
+  const locked = () => (navigator.locks ? navigator.locks.request('minirag-session', once) : once());
+  renewing ??= locked().finally(() => (renewing = undefined));
+  return renewing;
+}
+
+export const signIn = async body => hold(await post(`${BROWSER}/login`, body));
+
+export async function register(body) {
+  await post('/v1/tenants', body);
+  await signIn({ email: body.owner_email, password: body.owner_password, tenant_slug: body.tenant_slug });
+}
+
+export async function signOut() {
+  await post(`${BROWSER}/logout`).catch(() => {});
+  hold(null);
+}
+
+export async function authorization() {
+  if (!access || access.until - Date.now() < RENEW_MS) await renew();
+  return `Bearer ${access?.token ?? ''}`;
+}
+
+/** Call the API; returns the response. Raises a refusal with its problem document. */
+export async function call(method, path, body, again = true) {
+  const form = body instanceof FormData;
+  const response = await fetch(path, {
+    method,
+    headers: {
+      authorization: await authorization(),
+      ...(body && !form && { 'content-type': 'application/json' }),
+    },
+    body: form ? body : body && JSON.stringify(body),
+  });
+  if (response.status === 401 && again) {
+    await renew();
+    if (session.value) return call(method, path, body, false);
+  }
+  if (!response.ok) throw await refusal(response);
+  if (response.status === 202 && response.headers.has('location')) {
+    throw Object.assign(new Error('still running'), {
+      shown: t('It is stored, and will be done as soon as the service is back.'),
+    });
+  }
+  return response;
+}
+
+export const api = {
+  get: path => call('GET', path).then(response => response.json()),
+  post: (path, body) => call('POST', path, body).then(response => response.json()),
+  patch: (path, body) => call('PATCH', path, body).then(response => response.json()),
+  delete: path => call('DELETE', path),
+};
+
+/** What a reader is told about an error. */
+export const explained = error =>
+  error.shown ?? (navigator.onLine ? t('That did not work. Try again.') : t('No connection.'));
+
+/**
+ * Fetch when the page opens, and again every `every` ms as long as `every` is set.
+ * Gives {data, error, reload}.
+ */
+export function useApi(path, { every = 0 } = {}) {
+  const state = useSignal({});
+  const load = async live => {
+    try {
+      const data = await api.get(path);
+      if (live()) state.value = { data };
+    } catch (error) {
+      // What was there stays to be seen, beside what went wrong.
+      if (live()) state.value = { data: state.value.data, error };
+    }
+  };
+  useEffect(() => {
+    if (!path) return undefined;
+    let on = true;
+    load(() => on);
+    return () => (on = false);
+  }, [path]);
+  useEffect(() => {
+    if (!path || !every) return undefined;
+    let on = true;
+    const timer = setInterval(() => document.visibilityState === 'visible' && load(() => on), every);
+    return () => {
+      on = false;
+      clearInterval(timer);
+    };
+  }, [path, every]);
+  return { ...state.value, reload: () => load(() => true) };
+}

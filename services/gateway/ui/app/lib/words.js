@@ -1,0 +1,54 @@
+/** Languages: the English text is its own key. */
+
+import { effect, signal } from './kit.js';
+import { GERMAN } from './german.js';
+
+const kept = name => {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    return null; // forbidden by the browser's settings
+  }
+};
+export const keep = (name, value) => {
+  try {
+    localStorage.setItem(name, value);
+  } catch {
+    // It then lasts as long as the page.
+  }
+};
+
+export const language = signal(kept('minirag:language') ?? (navigator.language.startsWith('de') ? 'de' : 'en'));
+export const theme = signal(kept('minirag:theme') ?? 'auto');
+effect(() => {
+  document.documentElement.lang = language.value;
+  keep('minirag:language', language.value);
+});
+effect(() => {
+  document.documentElement.dataset.theme = theme.value;
+  keep('minirag:theme', theme.value);
+});
+
+/** The text in the language that is chosen, with `{name}` filled in. */
+export function t(text, values = {}) {
+  const said = language.value === 'de' ? (GERMAN[text] ?? text) : text;
+  return said.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+}
+
+/** One or several: `counted(3, '1 passage', '{n} passages')`. */
+export const counted = (n, one, several) => t(n === 1 ? one : several, { n: number(n) });
+
+export const number = value => new Intl.NumberFormat(language.value).format(value);
+export const moment = value =>
+  new Intl.DateTimeFormat(language.value, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(value));
+export const clock = value =>
+  new Intl.DateTimeFormat(language.value, { timeStyle: 'medium' }).format(new Date(value));
+
+const UNITS = [['day', 86_400], ['hour', 3600], ['minute', 60], ['second', 1]];
+
+/** How long ago, in words. */
+export function ago(value) {
+  const seconds = Math.round((Date.parse(value) - Date.now()) / 1000);
+  const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? UNITS.at(-1);
+  return new Intl.RelativeTimeFormat(language.value, { numeric: 'auto' }).format(Math.round(seconds / size), unit);
+}

@@ -1,0 +1,115 @@
+/** The frame of the dashboard: navigation, language, theme, and the page that is open. */
+
+import { Icon, html, render, useEffect, useRef, useSignal } from './lib/kit.js';
+import { renew, session, signOut } from './lib/api.js';
+import { go, href, path } from './lib/router.js';
+import { language, t, theme } from './lib/words.js';
+import { Empty, Told, Waiting } from './parts/basics.js';
+import { SignIn } from './pages/signin.js';
+
+/** Pages, by address; loaded when first opened. The last part of an address may be an id. */
+const PAGES = [
+  { to: '/', icon: 'home', name: 'Overview', load: () => import('./pages/overview.js') },
+  { to: '/bots', icon: 'bot', name: 'Bots', load: () => import('./pages/bots.js') },
+  { to: '/sources', icon: 'library', name: 'Sources', load: () => import('./pages/sources.js') },
+  { to: '/chats', icon: 'chats', name: 'Chats', load: () => import('./pages/chats.js') },
+  { to: '/tokens', icon: 'key', name: 'Keys and tokens', load: () => import('./pages/tokens.js') },
+  { to: '/team', icon: 'users', name: 'Team', load: () => import('./pages/team.js') },
+  { to: '/settings', icon: 'settings', name: 'Settings', load: () => import('./pages/settings.js') },
+];
+const HIDDEN = [{ to: '/start', name: 'Set up a bot', load: () => import('./pages/start.js') }];
+
+function found() {
+  const exact = [...PAGES, ...HIDDEN].find(page => page.to === path.value);
+  if (exact) return { page: exact };
+  const [, first, id, ...more] = path.value.split('/');
+  const page = PAGES.find(one => one.to === `/${first}`);
+  return page && id && more.length === 0 ? { page, id } : {};
+}
+
+/** The page itself; what it is made of is fetched first. */
+function Open({ page, id }) {
+  const state = useSignal({});
+  const load = () =>
+    page.load().then(module => (state.value = { View: module.default }), error => (state.value = { error }));
+  useEffect(() => {
+    load();
+  }, []);
+  const { View, error } = state.value;
+  return View ? html`<${View} id=${id}/>` : html`<${Waiting} error=${error} reload=${load}/>`;
+}
+
+function Goto({ close }) {
+  const ref = useRef();
+  const asked = useSignal('');
+  const at = useSignal(0);
+  useEffect(() => {
+    ref.current.showModal();
+  }, []);
+  const hits = [...PAGES, ...HIDDEN].filter(page => t(page.name).toLowerCase().includes(asked.value.toLowerCase()));
+  const pick = page => {
+    ref.current.close();
+    go(page.to);
+  };
+  const key = event => {
+    if (event.key === 'ArrowDown') at.value = Math.min(hits.length - 1, at.value + 1);
+    else if (event.key === 'ArrowUp') at.value = Math.max(0, at.value - 1);
+    else if (event.key === 'Enter' && hits[at.value]) pick(hits[at.value]);
+    else return;
+    event.preventDefault();
+  };
+  const type = event => {
+    asked.value = event.target.value;
+    at.value = 0;
+  };
+  return html`<dialog class="goto" ref=${ref} onClose=${close} aria-label=${t('Go to')}>
+    <input autofocus role="combobox" aria-expanded="true" aria-controls="places" aria-activedescendant=${`place${at.value}`} aria-label=${t('Go to a page')} placeholder=${t('Go to…')} onInput=${type} onKeyDown=${key}/>
+    <ul id="places" role="listbox" aria-label=${t('Pages')}>${hits.map((page, i) => html`<li id=${`place${i}`} role="option" aria-selected=${i === at.value} onClick=${() => pick(page)}>${t(page.name)}</li>`)}</ul></dialog>`;
+}
+
+function Tools({ here, look }) {
+  const dark = theme.value === 'dark' || (theme.value === 'auto' && matchMedia('(prefers-color-scheme: dark)').matches);
+  const other = language.value === 'de' ? 'en' : 'de';
+  return html`<div class="top" role="region" aria-label=${t('Tools')}><span class="crumb soft">${session.value.tenant.name}</span><span class="soft crumb">/</span><b>${here ? t(here.name) : t('Not found')}</b><span class="gap"/>
+    <button class="btn find" onClick=${look}><${Icon} name="search"/><span class="soft">${t('Go to…')} Ctrl K</span></button>
+    <button class="btn" lang=${other} title=${other === 'de' ? 'Deutsch' : 'English'} onClick=${() => (language.value = other)}>${other.toUpperCase()}</button>
+    <button class="btn icon" aria-label=${dark ? t('Light theme') : t('Dark theme')} onClick=${() => (theme.value = dark ? 'light' : 'dark')}><${Icon} name=${dark ? 'sun' : 'moon'}/></button>
+    <button class="btn icon" aria-label=${t('Sign out')} title=${t('Sign out')} onClick=${signOut}><${Icon} name="leave"/></button></div>`;
+}
+
+function Shell() {
+  const looking = useSignal(false);
+  useEffect(() => {
+    const key = event => {
+      if (!(event.metaKey || event.ctrlKey) || event.key !== 'k') return;
+      event.preventDefault();
+      looking.value = true;
+    };
+    addEventListener('keydown', key);
+    return () => removeEventListener('keydown', key);
+  }, []);
+  const { page, id } = found();
+  useEffect(() => {
+    document.title = `${page ? t(page.name) : t('Not found')} · MiniRAG`;
+  }, [page, language.value]);
+  return html`<div class="shell"><a class="skip" href="#main">${t('Skip to the content')}</a>
+    <header class="rail"><a class="brand" href=${href('/')}>Mini<mark>RAG</mark></a>
+      <nav aria-label=${t('Main')}>${PAGES.map(one => html`<a class="nav" href=${href(one.to)} aria-current=${page === one ? 'page' : undefined}><${Icon} name=${one.icon}/>${t(one.name)}</a>`)}</nav>
+      <a class="nav docs" href="/docs" target="_blank" rel="noopener"><${Icon} name="external"/>${t('API reference')}</a></header>
+    <div><${Tools} here=${page} look=${() => (looking.value = true)}/>
+    <main id="main" tabindex="-1">${page ? html`<${Open} key=${page.to + (id ?? '')} page=${page} id=${id}/>` : html`<${Empty} title=${t('There is no such page')}><a class="btn" href=${href('/')}>${t('Overview')}</a></>`}</main></div>
+    <${Told}/>${looking.value && html`<${Goto} close=${() => (looking.value = false)}/>`}</div>`;
+}
+
+function App() {
+  const lost = useSignal(null);
+  const look = () => {
+    lost.value = null;
+    renew().catch(error => (lost.value = error));
+  };
+  useEffect(look, []);
+  if (session.value === undefined) return html`<main class="gate"><${Waiting} error=${lost.value} reload=${look}/></main>`;
+  return session.value ? html`<${Shell}/>` : html`<${SignIn}/>`;
+}
+
+render(html`<${App}/>`, document.getElementById('app'));

@@ -1,0 +1,80 @@
+/** What was asked, and what was answered. */
+
+import { Icon, html, useEffect, useRef, useSignal } from '../lib/kit.js';
+import { api, call, explained, useApi } from '../lib/api.js';
+import { href, params, set } from '../lib/router.js';
+import { ago, moment, number, t } from '../lib/words.js';
+import { Empty, Head, Waiting, tell } from '../parts/basics.js';
+import { Table } from '../parts/table.js';
+import { markdown } from '../../widget/markdown.js';
+
+const SHOWN = 100;
+
+/** Download what the API answers; a link could not carry the access token. */
+async function save(path, name) {
+  try {
+    const blob = await (await call('GET', path)).blob();
+    const link = Object.assign(document.createElement('a'), { href: URL.createObjectURL(blob), download: name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  } catch (error) {
+    tell(explained(error));
+  }
+}
+
+const Export = ({ path, name }) => ['json', 'csv'].map(kind => html`<button class="btn" onClick=${() => save(`${path}${path.includes('?') ? '&' : '?'}format=${kind}`, `${name}.${kind}`)}><${Icon} name="download"/>${kind.toUpperCase()}</button>`);
+
+function List() {
+  const bot = params.value.get('bot') ?? '';
+  const filter = params.value.get('q') ?? '';
+  const bots = useApi('/v1/bot-profiles');
+  const query = bot ? `&bot_profile_id=${encodeURIComponent(bot)}` : '';
+  const chats = useApi(`/v1/chat?limit=${SHOWN}${query}`, { every: 5000 });
+  if (!bots.data || !chats.data) return html`<${Waiting} error=${bots.error ?? chats.error} reload=${chats.reload}/>`;
+  const names = new Map(bots.data.map(one => [one.id, one.name]));
+  const columns = [
+    { key: 'title', label: t('Question'), cell: chat => html`<a href=${href(`/chats/${chat.id}`)}>${chat.title || t('(empty)')}</a>` },
+    { key: 'bot', label: t('Bot'), text: chat => names.get(chat.bot_profile_id), sort: chat => names.get(chat.bot_profile_id), cell: chat => names.get(chat.bot_profile_id) },
+    { key: 'message_count', label: t('Messages'), num: true, cell: chat => number(chat.message_count) },
+    { key: 'tokens', label: t('Tokens'), num: true, sort: chat => chat.total_prompt_tokens + chat.total_completion_tokens, cell: chat => number(chat.total_prompt_tokens + chat.total_completion_tokens) },
+    { key: 'created_at', label: t('Begun'), sort: chat => Date.parse(chat.created_at), cell: chat => html`<span class="soft">${ago(chat.created_at)}</span>` },
+  ];
+  return html`<${Head} title=${t('Chats')} lead=${chats.data.length === SHOWN ? t('The latest {n}.', { n: SHOWN }) : ''}><${Export} path=${`/v1/chat/export?limit=1000${query}`} name="chats"/></>
+    <div class="bar"><input class="f" type="search" value=${filter} placeholder=${t('Filter…')} aria-label=${t('Filter chats')} onInput=${event => set({ q: event.target.value })}/>
+      <select class="f" aria-label=${t('Bot')} onChange=${event => set({ bot: event.target.value })}><option value="">${t('All bots')}</option>${bots.data.map(one => html`<option value=${one.id} selected=${one.id === bot}>${one.name}</option>`)}</select></div>
+    ${chats.data.length === 0 ? html`<${Empty} title=${t('Nobody has asked anything yet')}><p>${t('Put a bot on your website, or try it yourself.')}</p><a class="btn go" href=${href('/bots')}>${t('Bots')}</a></>` : html`<${Table} rows=${chats.data} columns=${columns} caption=${t('Chats')} filter=${filter}/>`}`;
+}
+
+function Message({ message, chat }) {
+  const ref = useRef();
+  const vote = useSignal(message.feedback);
+  const mine = message.role === 'user';
+  useEffect(() => {
+    if (mine) ref.current.textContent = message.content;
+    else markdown(ref.current)(message.content);
+  }, [message.content]);
+  const give = async value => {
+    const given = vote.value === value ? null : value;
+    try {
+      await api.patch(`/v1/chat/${chat}/messages/${message.id}/feedback`, { feedback: given });
+      vote.value = given;
+    } catch (error) {
+      tell(explained(error));
+    }
+  };
+  return html`<article class=${`message ${message.role}`}><header><b>${mine ? t('Visitor') : t('Bot')}</b><time class="soft" datetime=${message.created_at}>${moment(message.created_at)}</time>
+    ${!mine && html`<span class="votes">${[['up', 'positive', t('Helpful')], ['down', 'negative', t('Not helpful')]].map(([icon, value, label]) => html`<button class=${`btn icon ${vote.value === value ? 'on' : ''}`} aria-label=${label} aria-pressed=${vote.value === value} onClick=${() => give(value)}><${Icon} name=${icon}/></button>`)}</span>`}</header>
+    <div class="prose" ref=${ref}/></article>`;
+}
+
+function One({ id }) {
+  const chat = useApi(`/v1/chat/${id}`);
+  const messages = useApi(`/v1/chat/${id}/messages`, { every: 5000 });
+  if (!chat.data || !messages.data) return html`<${Waiting} error=${chat.error ?? messages.error} reload=${chat.reload}/>`;
+  return html`<${Head} title=${chat.data.title || t('(empty)')} lead=${html`${moment(chat.data.created_at)} · <a href=${href(`/bots/${chat.data.bot_profile_id}`)}>${t('Bot')}</a>`}><${Export} path=${`/v1/chat/${id}/export`} name=${`chat-${id}`}/></>
+    <div class="transcript">${messages.data.map(message => html`<${Message} key=${message.id} chat=${id} message=${message}/>`)}</div>`;
+}
+
+export default function Chats({ id }) {
+  return id ? html`<${One} id=${id}/>` : html`<${List}/>`;
+}

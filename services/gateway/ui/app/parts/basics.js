@@ -1,0 +1,98 @@
+/** Small parts that every page uses. */
+
+import { Icon, copied, html, signal, useEffect, useRef, useSignal } from '../lib/kit.js';
+import { explained } from '../lib/api.js';
+import { t } from '../lib/words.js';
+
+const said = signal('');
+
+/** A line that appears for a moment, and is read out. */
+export function tell(text) {
+  said.value = text;
+  setTimeout(() => said.value === text && (said.value = ''), 4000);
+}
+export const Told = () => html`<div class="told" role="status">${said.value && html`<p>${said.value}</p>`}</div>`;
+
+export const Head = ({ title, lead, children }) => html`<div class="head"><div><h1>${title}</h1>
+  ${lead && html`<p>${lead}</p>`}</div><div class="acts">${children}</div></div>`;
+
+export const Status = ({ is }) => html`<span class=${`st ${is}`}>${t(is)}</span>`;
+
+export const Empty = ({ title, children }) => html`<div class="empty"><h2>${title}</h2>${children}</div>`;
+
+/** What stands where data will be: nothing yet, or what went wrong. */
+export function Waiting({ error, reload }) {
+  if (!error) return html`<p class="soft wait" aria-busy="true">${t('Loading…')}</p>`;
+  return html`<div class="problem" role="alert"><p>${explained(error)}</p>
+    ${reload && html`<button class="btn" onClick=${reload}>${t('Try again')}</button>`}</div>`;
+}
+
+export const Trouble = ({ error }) => error && html`<p class="bad" role="alert">${explained(error)}</p>`;
+
+/** A labelled field. */
+export function Field({ label, hint, children }) {
+  return html`<label class="field"><span>${label}</span>${hint && html`<small>${hint}</small>`}${children}</label>`;
+}
+
+/** A form that cannot be sent twice and tells why it was refused. `send` gets its fields. */
+export function Form({ send, action, children, wide }) {
+  const state = useSignal({});
+  const submit = async event => {
+    event.preventDefault();
+    if (state.value.busy) return;
+    const form = event.currentTarget;
+    state.value = { busy: true };
+    try {
+      await send(Object.fromEntries(new FormData(form)), form);
+      state.value = {};
+    } catch (error) {
+      state.value = { error };
+    }
+  };
+  return html`<form class=${wide ? 'form wide' : 'form'} onSubmit=${submit}>${children}
+    <${Trouble} error=${state.value.error}/>
+    <div><button class="btn go" disabled=${state.value.busy}>${state.value.busy ? t('One moment…') : action}</button></div></form>`;
+}
+
+/** A dialog that is open as long as it is drawn. */
+export function Dialog({ title, close, drawer, children }) {
+  const ref = useRef();
+  useEffect(() => {
+    ref.current.showModal();
+  }, []);
+  const outside = event => event.target === ref.current && ref.current.close();
+  return html`<dialog class=${drawer ? 'drawer' : 'box'} ref=${ref} onClose=${close} onClick=${outside} aria-label=${title}>
+    <div class="inner"><header><h2>${title}</h2><button class="btn icon" type="button" aria-label=${t('Close')} onClick=${() => ref.current.close()}><${Icon} name="close"/></button></header>
+    ${children}</div></dialog>`;
+}
+
+/** A button that asks once more before it acts. */
+export function Sure({ label, question, act, icon = 'trash' }) {
+  const state = useSignal({});
+  const run = async () => {
+    state.value = { busy: true };
+    try {
+      await act();
+      state.value = {};
+    } catch (error) {
+      state.value = { error };
+    }
+  };
+  const { asking, busy, error } = state.value;
+  if (error) return html`<${Trouble} error=${error}/>`;
+  if (!asking) return html`<button class="btn" type="button" disabled=${busy} onClick=${() => (state.value = { asking: true })}><${Icon} name=${icon}/>${label}</button>`;
+  return html`<span class="sure" role="group" aria-label=${question}><span>${question}</span>
+    <button class="btn danger" type="button" onClick=${run}>${label}</button>
+    <button class="btn" type="button" onClick=${() => (state.value = {})}>${t('Cancel')}</button></span>`;
+}
+
+/** Text to take along. */
+export function Code({ text, label }) {
+  const done = useSignal(false);
+  const take = async () => {
+    done.value = await copied(text);
+    tell(done.value ? t('Copied.') : t('Copying is not allowed here; select the text.'));
+  };
+  return html`<div class="code"><pre tabindex="0" role="group" aria-label=${label}><code>${text}</code></pre>
+    <button class="btn" type="button" onClick=${take}><${Icon} name=${done.value ? 'check' : 'copy'}/>${t('Copy')}</button></div>`;
+}

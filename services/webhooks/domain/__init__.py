@@ -1,0 +1,1 @@
+"""What may happen to webhooks. Pure: no clock, no ids, no I/O."""

@@ -1,0 +1,1 @@
+"""Facts that webhooks shows, as rows."""

@@ -1,0 +1,1 @@
+"""Questions that webhooks answers from its rows."""

@@ -1,0 +1,70 @@
+"""Questions about endpoints."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import RowMapping, func, select
+
+from services.webhooks.tables import endpoints
+from shared.adapters.pages import cut, page_of
+from shared.adapters.read_model import ReadModelStore
+from shared.contracts.base import Metadata
+from shared.contracts.webhooks import GetWebhook, ListWebhooks, WebhookView, WebhookViews
+from shared.kernel.errors import NotFound
+
+ROW_BYTES = 4_000
+"""Of an endpoint as JSON, about: its URL has 2048 characters at most, its description 500."""
+
+
+class EndpointQueries:
+    """Reads the model `webhooks_endpoints`."""
+
+    def __init__(self, store: ReadModelStore) -> None:
+        self._store = store
+
+    async def get_webhook(self, question: GetWebhook, meta: Metadata) -> WebhookView:
+        """Raises `NotFound`."""
+        query = select(endpoints).where(
+            endpoints.c.tenant_id == meta.tenant_id, endpoints.c.id == question.webhook_id
+        )
+        async with self._store.reading(meta.tenant_id) as db:
+            row = (await db.execute(query)).mappings().one_or_none()
+        if row is None:
+            raise NotFound("Webhook not found")
+        return _view(row)
+
+    async def list_webhooks(self, question: ListWebhooks, meta: Metadata) -> WebhookViews:
+        query = select(endpoints).where(endpoints.c.tenant_id == meta.tenant_id)
+        page = page_of(
+            query,
+            (endpoints.c.position, endpoints.c.id),
+            after=question.after,
+            limit=question.limit,
+            newest_first=True,
+            size=func.octet_length(endpoints.c.url) + ROW_BYTES,
+        )
+        async with self._store.reading(meta.tenant_id) as db:
+            rows = (await db.execute(page)).mappings().all()
+            total = None
+            if question.counted:
+                total = await db.scalar(select(func.count()).select_from(query.subquery()))
+        items, following = cut(rows, [_view(row) for row in rows])
+        return WebhookViews(items=items, following=following, total=total)
+
+    async def subscribed(self, tenant_id: str, event_type: str, position: int) -> Sequence[str]:
+        """The active endpoints that get an event of this type and position in the log."""
+        query = (
+            select(endpoints.c.id)
+            .where(
+                endpoints.c.tenant_id == tenant_id,
+                endpoints.c.is_active,
+                endpoints.c.events.contains([event_type]),
+                endpoints.c.position < position,
+            )
+            .order_by(endpoints.c.position)
+        )
+        async with self._store.reading(tenant_id) as db:
+            return (await db.scalars(query)).all()
+
+
+def _view(row: RowMapping) -> WebhookView:
+    return WebhookView.model_validate(dict(row))

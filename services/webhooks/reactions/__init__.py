@@ -1,0 +1,1 @@
+"""What webhooks does to the world, and to its own aggregates as a consequence of facts."""

@@ -1,0 +1,131 @@
+"""A real browser, and pages of others that hold the widget."""
+
+import shutil
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser, ConsoleMessage, Page, expect
+from typing_extensions import override
+
+from services.gateway.http import ui
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+AXE = ui.FOLDER / ".tests" / "axe-core" / "axe.min.js"
+WAIT_MS = 60_000
+HOSTILE = (
+    "*{font-family:Georgia,serif!important;color:#5a2d0c!important;text-transform:uppercase"
+    "!important;transform:none}button{background:hotpink!important;border:5px dashed red"
+    "!important;width:100%!important}dialog,div{display:block!important;opacity:.2!important}"
+    "svg{display:none!important}:root{--primary:red;--bg:red;--text:red}"
+)
+"""What a site's stylesheet might say."""
+
+
+expect.set_options(timeout=WAIT_MS)
+
+
+@asynccontextmanager
+async def opened(browser: Browser, *allowed: str, **context: Any) -> AsyncIterator[Page]:
+    """A page in a fresh profile. Whatever it complains about fails the test, unless a complaint
+    holds one of the `allowed` words.
+    """
+    said: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            said.append(message.text)
+
+    profile = await browser.new_context(
+        **{"locale": "en-GB", "reduced_motion": "reduce", **context}
+    )
+    try:
+        page = await profile.new_page()
+        page.set_default_timeout(WAIT_MS)
+        page.on("console", note)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        yield page
+        complaints = [one for one in said if not any(word in one for word in allowed)]
+        assert not complaints, complaints
+    finally:
+        await profile.close()
+
+
+async def barriers(page: Page) -> list[str]:
+    """What axe finds that keeps people out (WCAG 2.0 to 2.2, A and AA, and best practices)."""
+    await page.evaluate(AXE.read_text())
+    found = await page.evaluate(
+        """axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa',
+            'best-practice']})"""
+    )
+    return [
+        f"{one['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
+        for one in found["violations"]
+        for node in one["nodes"]
+    ]
+
+
+class Site:
+    """Somebody's website, with a stylesheet and a Content-Security-Policy of its own."""
+
+    def __init__(self, server: ThreadingHTTPServer, gateway: str) -> None:
+        self.origin = f"http://127.0.0.1:{server.server_address[1]}"
+        self.gateway = gateway
+        self.body = ""
+
+    @property
+    def policy(self) -> str:
+        """As strict as it can be with the widget."""
+        return (
+            f"default-src 'self'; script-src {self.gateway}; style-src 'self'; img-src data:; "
+            f"connect-src {self.gateway}; require-trusted-types-for 'script'"
+        )
+
+    def script(self, **data: str) -> None:
+        """Put the widget into the page, by the settings of its script tag."""
+        attributes = "".join(f' data-{name.replace("_", "-")}="{v}"' for name, v in data.items())
+        self.body = (
+            f'<script src="{self.gateway}/dashboard/widget/minirag-widget.js"{attributes} async>'
+            "</script>"
+        )
+
+
+@contextmanager
+def site(gateway: str) -> Iterator[Site]:
+    """A site on another origin than the gateway's."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            page, style = self.path == "/", self.path == "/site.css"
+            self.send_response(200 if page or style else 404)
+            self.send_header("Content-Type", "text/css" if style else "text/html; charset=utf-8")
+            if page:
+                self.send_header("Content-Security-Policy", made.policy)
+            self.end_headers()
+            text = (
+                '<!doctype html><html lang="en"><head><title>A shop</title>'
+                '<link rel="stylesheet" href="/site.css"><link rel="icon" href="data:,"></head>'
+                f"<body><main><h1>A shop</h1><p>Welcome.</p></main>{made.body}</body></html>"
+            )
+            self.wfile.write(HOSTILE.encode() if style else text.encode() if page else b"")
+
+        @override
+        def log_message(self, *_args: object) -> None:
+            """Silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    made = Site(server, gateway)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield made
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def has_libraries() -> bool:
+    """Whether npm has fetched what the pages are made of."""
+    return (ui.FOLDER / ui.VENDOR).is_dir() and Path(AXE).is_file()

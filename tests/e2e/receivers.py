@@ -1,0 +1,86 @@
+"""Receivers of webhooks on loopback, as tenants would run them, and some that misbehave."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from typing_extensions import override
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One POST as it came."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def id(self) -> str:
+        return self.headers["webhook-id"]
+
+    @property
+    def type(self) -> str:
+        return self.headers["x-minirag-event"]
+
+    @property
+    def json(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.body)
+        return found
+
+
+@dataclass
+class Receiver:
+    """Where it listens, what came, and what it answers: a status for each hit."""
+
+    url: str = ""
+    hits: list[Hit] = field(default_factory=list)
+    answer: Callable[[Hit], int] = lambda _hit: 204
+
+    def of_type(self, event_type: str) -> list[Hit]:
+        return [hit for hit in list(self.hits) if hit.type == event_type]
+
+
+@contextmanager
+def receiving(answer: Callable[[Hit], int] = lambda _hit: 204) -> Iterator[Receiver]:
+    """A receiver that keeps all that came."""
+    receiver = Receiver(answer=answer)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            hit = Hit({name.lower(): value for name, value in self.headers.items()}, body)
+            status = receiver.answer(hit)
+            receiver.hits.append(hit)
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        @override
+        def log_message(self, *_args: object) -> None:
+            """Silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # the way it is silenced
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    receiver.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
+    try:
+        yield receiver
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def hanging(seconds: float) -> Callable[[Hit], int]:
+    """Answers late."""
+
+    def answer(_hit: Hit) -> int:
+        time.sleep(seconds)
+        return 204
+
+    return answer

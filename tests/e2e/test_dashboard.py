@@ -1,0 +1,241 @@
+"""The dashboard, in a real browser."""
+
+import re
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from playwright.async_api import Browser, FilePayload, Page, expect
+
+from tests.e2e.browsing import barriers, opened, site
+from tests.harness import PASSWORD, Installation, Tenant, website
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(300)]
+
+SHOP = b"""<!doctype html><html lang="en"><title>Returns</title><main><h1>Returns</h1>
+<p>You can return any item within 30 days of delivery, unused and in its original packaging.</p>
+<p>Return labels are free inside the European Union. Refunds go to the original payment method
+within five working days.</p><h2>Shipping</h2><p>We ship to Germany, Austria and Switzerland.
+Delivery takes two to four days. Express delivery costs nine euros.</p></main></html>"""
+PAGES = ("", "/start", "/bots", "/sources", "/chats", "/tokens", "/team", "/settings")
+SPITEFUL = "<img src=x onerror=\"document.title='broken'\">"
+
+
+@asynccontextmanager
+async def signed_in(
+    browser: Browser, tenant: Tenant, *allowed: str, **context: Any
+) -> AsyncIterator[Page]:
+    """The overview of a tenant's owner."""
+    async with opened(browser, *allowed, **context) as page:
+        await page.goto(f"{tenant.url}/dashboard")
+        await sign_in(page, tenant, PASSWORD)
+        await page.get_by_role("navigation").wait_for()
+        yield page
+
+
+async def sign_in(page: Page, tenant: Tenant, password: str) -> None:
+    await page.get_by_label("E-mail").fill(tenant.email)
+    await page.get_by_label("Password").fill(password)
+    await page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+class TestANewOwner:
+    async def test_gets_from_nothing_to_a_bot_on_her_page(
+        self, browser: Browser, installation: Installation
+    ) -> None:
+        url, name = installation.url, f"shop-{uuid.uuid4().hex[:10]}"
+        with website({"/": ("text/html", SHOP)}) as pages, site(url) as shop:
+            async with opened(browser) as page:
+                await page.goto(f"{url}/dashboard")
+                await page.get_by_role("button", name="Create a workspace").click()
+                await page.get_by_label("Company or project").fill(name)
+                await page.get_by_label("Your name").fill("Mira")
+                await page.get_by_label("E-mail").fill(f"mira@{name}.example.com")
+                await page.get_by_label("Password").fill(PASSWORD)
+                await page.get_by_role("button", name="Create the workspace").click()
+                await page.get_by_label("Name of the bot").fill("Shop help")
+                await page.get_by_label("Address").fill(f"{pages}/")
+                await page.get_by_role("button", name="Read it").click()
+                await expect(page.locator(".facts")).to_contain_text("Ready to answer")
+                await page.get_by_label("Your question").fill("How long can I return an item?")
+                await page.keyboard.press("Enter")
+                await expect(page.locator(".msg-assistant")).to_contain_text("30 days")
+                await page.get_by_role("button", name="Helpful", exact=True).click()
+                await page.get_by_role("textbox", name="Your website").fill(shop.origin)
+                await page.get_by_role("button", name="Make the code").click()
+                shop.body = await page.locator(".code code").inner_text()
+                await page.goto(shop.origin)
+                await page.locator(".widget-bubble").click()
+                await expect(page.locator(".widget-title")).to_have_text("Shop help")
+                await page.locator(".widget-input").fill("How long can I return an item?")
+                await page.keyboard.press("Enter")
+                await expect(page.locator(".msg-assistant").last).to_contain_text("30 days")
+
+
+class TestASession:
+    async def test_lasts_beyond_the_page_and_ends_with_signing_out(
+        self, browser: Browser, tenant: Tenant
+    ) -> None:
+        async with signed_in(browser, tenant) as page:
+            (cookie,) = await page.context.cookies()
+            assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
+            assert "token" not in await page.evaluate("JSON.stringify(localStorage)")
+            await page.reload()
+            await page.get_by_role("button", name="Sign out").click()
+            await page.get_by_label("Password").wait_for()
+            await page.reload()
+            await page.get_by_label("Password").wait_for()
+            assert await page.context.cookies() == []
+
+    async def test_is_not_given_for_a_wrong_password(
+        self, browser: Browser, tenant: Tenant
+    ) -> None:
+        async with opened(browser, "401") as page:
+            await page.goto(f"{tenant.url}/dashboard/team")
+            await sign_in(page, tenant, "not the right one")
+            await expect(page.get_by_role("alert")).to_have_text("Invalid email or password")
+            await sign_in(page, tenant, PASSWORD)
+            await expect(page.locator("h1")).to_have_text("Team")
+
+    def test_is_of_no_use_to_another_site(self, tenant: Tenant) -> None:
+        body = {"email": tenant.email, "password": PASSWORD, "tenant_slug": tenant.slug}
+        with httpx.Client(base_url=tenant.url, timeout=30, trust_env=False) as http:
+            made = http.post("/v1/auth/browser/login", json=body)
+            assert made.status_code == 200
+            assert "refresh_token" not in made.json()
+            for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+                assert http.post("/v1/auth/browser/refresh", headers=headers).status_code == 403
+                assert http.post("/v1/auth/browser/logout", headers=headers).status_code == 403
+            own = {"Origin": tenant.url, "Sec-Fetch-Site": "same-origin"}
+            assert http.post("/v1/auth/browser/refresh", headers=own).status_code == 200
+            assert http.post("/v1/auth/browser/logout", headers=own).status_code == 200
+            assert http.post("/v1/auth/browser/refresh", headers=own).status_code == 204
+
+    def test_of_nobody_is_no_error(self, tenant: Tenant) -> None:
+        answer = httpx.post(f"{tenant.url}/v1/auth/browser/refresh", timeout=30, trust_env=False)
+        assert answer.status_code == 204
+
+
+class TestEveryPage:
+    @pytest.mark.parametrize(
+        ("scheme", "width", "locale"),
+        [("light", 1360, "en-GB"), ("dark", 1360, "de-DE"), ("light", 390, "de-DE")],
+    )
+    async def test_keeps_nobody_out(
+        self, browser: Browser, tenant: Tenant, scheme: str, width: int, locale: str
+    ) -> None:
+        bot = tenant.bot(name="Guide", model="local/extractive")
+        source = tenant.source(bot, "You can return any item within 30 days.", name="Returns")
+        tenant.ingest(source)
+        tenant.ready(source)
+        tenant.ready(tenant.source(bot, name="Empty"), "pending")
+        chat = tenant.ask(bot, "How long can I return an item?")["chat_id"]
+        size = {"width": width, "height": 900}
+        async with opened(browser, color_scheme=scheme, viewport=size, locale=locale) as page:
+            await page.goto(f"{tenant.url}/dashboard")
+            await page.locator("input[name=email]").wait_for()
+            assert await barriers(page) == []
+            await page.locator("input[name=email]").fill(tenant.email)
+            await page.locator("input[name=password]").fill(PASSWORD)
+            await page.keyboard.press("Enter")
+            details = (f"/bots/{bot}", f"/bots/{bot}?tab=embed", f"/chats/{chat}")
+            drawers = (f"/sources?open={source}", "/sources?add=1")
+            for path in (*PAGES, *details, *drawers):
+                await page.goto(f"{tenant.url}/dashboard{path}")
+                await page.locator("h1").wait_for()
+                await expect(page.locator("[aria-busy=true]")).to_have_count(0)
+                assert await barriers(page) == [], path
+                wide = "document.documentElement.scrollWidth - innerWidth"
+                assert await page.evaluate(wide) <= 0, path
+
+    async def test_is_found_by_its_name(self, browser: Browser, tenant: Tenant) -> None:
+        async with signed_in(browser, tenant) as page:
+            await page.keyboard.press("Control+k")
+            await page.keyboard.type("Tea")
+            await page.keyboard.press("Enter")
+            await expect(page.locator("h1")).to_have_text("Team")
+            await page.go_back()
+            await expect(page.locator("h1")).to_contain_text("Hello")
+
+    async def test_shows_what_others_wrote_without_running_it(
+        self, browser: Browser, tenant: Tenant
+    ) -> None:
+        bot = tenant.bot(name=SPITEFUL, model="local/extractive", description=SPITEFUL)
+        text = f"Returns take 30 days. {SPITEFUL} [here](javascript:alert(1))"
+        source = tenant.source(bot, text, name=SPITEFUL)
+        tenant.ingest(source)
+        tenant.ready(source)
+        chat = tenant.ask(bot, f"How many days do returns take? {SPITEFUL}")["chat_id"]
+        async with signed_in(browser, tenant) as page:
+            for path in (
+                "/bots", f"/bots/{bot}", "/sources", f"/sources?open={source}", f"/chats/{chat}",
+            ):  # fmt: skip
+                await page.goto(f"{tenant.url}/dashboard{path}")
+                await expect(page.get_by_text("onerror").first).to_be_attached()
+                assert await page.title() != "broken"
+                assert await page.locator("img, a[href^=javascript]").count() == 0
+
+
+class TestSources:
+    async def test_of_every_kind_are_added_watched_and_deleted(
+        self, browser: Browser, tenant: Tenant
+    ) -> None:
+        tenant.bot(name="Guide", model="local/extractive")
+        async with signed_in(browser, tenant) as page:
+            await page.goto(f"{tenant.url}/dashboard/sources?add=1")
+            await page.get_by_text("Text", exact=True).first.click()
+            await page.get_by_label("Title").fill("A note")
+            await page.locator("textarea[name=text]").fill("We deliver to Austria in two days.")
+            await page.locator("dialog").get_by_role("button", name="Add source").click()
+            await expect(page.locator(".facts")).to_contain_text("Ready to answer")
+            await page.keyboard.press("Escape")
+            await page.get_by_role("button", name="Add source").click()
+            await page.get_by_text("File", exact=True).click()
+            file = FilePayload(name="hours.txt", mimeType="text/plain", buffer=b"Open until 18:00.")
+            await page.locator("input[type=file]").set_input_files([file])
+            await page.locator("dialog").get_by_role("button", name="Add source").click()
+            await expect(page.locator(".facts")).to_contain_text("Ready to answer")
+            await page.get_by_role("button", name="Delete").click()
+            await page.get_by_role("button", name="Delete").click()
+            await expect(page.locator("dialog")).to_have_count(0)
+            await expect(page.locator("tbody tr")).to_have_count(1)
+            await expect(page.locator("tbody tr")).to_contain_text("A note")
+
+
+class TestTokens:
+    async def test_are_shown_once_and_revoked(self, browser: Browser, tenant: Tenant) -> None:
+        async with signed_in(browser, tenant) as page:
+            await page.goto(f"{tenant.url}/dashboard/tokens")
+            await page.get_by_role("button", name="New token").click()
+            await page.get_by_label("Name").fill("nightly job")
+            await page.get_by_role("button", name="Make it").click()
+            shown = await page.locator(".code code").first.inner_text()
+            assert tenant.with_(shown).get("/v1/auth/me").status_code == 200
+            await page.get_by_role("button", name="I have kept it").click()
+            row = page.locator("tr", has_text="nightly job")
+            await row.get_by_role("button", name="Revoke").click()
+            await row.get_by_role("button", name="Revoke").click()
+            await expect(row).to_contain_text("revoked")
+            assert tenant.with_(shown).get("/v1/auth/me").status_code == 401
+
+
+class TestChats:
+    async def test_are_read_rated_and_taken_along(self, browser: Browser, tenant: Tenant) -> None:
+        bot = tenant.bot(name="Guide", model="local/extractive")
+        source = tenant.source(bot, "You can return any item within 30 days.", name="Returns")
+        tenant.ingest(source)
+        tenant.ready(source)
+        tenant.ask(bot, "How long can I return an item?")
+        async with signed_in(browser, tenant) as page:
+            await page.goto(f"{tenant.url}/dashboard/chats")
+            await page.get_by_role("link", name="How long can I return an item?").click()
+            await expect(page.locator(".message.assistant")).to_contain_text("30 days")
+            async with page.expect_response(re.compile("/feedback$")):
+                await page.get_by_role("button", name="Not helpful").click()
+            async with page.expect_download() as taken:
+                await page.get_by_role("button", name="CSV").click()
+            path = await (await taken.value).path()
+            assert "negative" in path.read_text()

@@ -1,0 +1,191 @@
+"""What is remembered of credentials, and until when."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+import orjson
+import pytest
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from typing_extensions import override
+
+from services.gateway.adapters import principals as module
+from services.gateway.adapters.principals import CachedPrincipals
+from services.gateway.ports import Principal, Principals, WidgetKey
+from shared.contracts.gateway import WidgetQuotas
+
+Callback = Callable[[Msg], Awaitable[None]]
+
+
+class Broker:
+    """The part of a broker's connection that is used here."""
+
+    def __init__(self) -> None:
+        self.is_connected = True
+        self.stats = {"reconnects": 0}
+        self.subscribed: dict[str, Callback] = {}
+
+    async def subscribe(self, subject: str, cb: Callback) -> None:
+        self.subscribed[subject] = cb
+
+    async def tell(self, aggregate: str, aggregate_id: str, name: str, **body: str) -> None:
+        """An event reaches the gateway."""
+        subject = f"live.t.{aggregate}.{aggregate_id}.{name}"
+        callback = self.subscribed[f"live.*.{aggregate}.*.{name}"]
+        await callback(Msg(cast("Client", None), subject=subject, data=orjson.dumps(body)))
+
+
+class Rows(Principals):
+    """The database, which counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.found: dict[str, Any] = {
+            "token": Principal(kind="token", id="k", tenant_id="t", user_id="u"),
+            "session": Principal(kind="session", id="s", tenant_id="t", user_id="u"),
+            "key": WidgetKey(
+                key_id="w",
+                tenant_id="t",
+                bot_profile_id="b",
+                allowed_origins=(),
+                quotas=WidgetQuotas(),
+                is_active=True,
+                tenant_active=True,
+            ),
+        }
+
+    async def _look(self, name: str) -> Any:
+        self.asked += 1
+        found = self.found.get(name)
+        await self.gate.wait()
+        return found
+
+    @override
+    async def of_token(self, token_hash: str) -> Principal | None:
+        return cast("Principal | None", await self._look("token"))
+
+    @override
+    async def of_session(self, tenant_id: str, session_id: str) -> Principal | None:
+        return cast("Principal | None", await self._look("session"))
+
+    @override
+    async def of_widget_key(self, tenant_id: str, key_id: str) -> WidgetKey | None:
+        return cast("WidgetKey | None", await self._look("key"))
+
+
+class World:
+    def __init__(self, seconds: float = 3600) -> None:
+        self.broker, self.rows = Broker(), Rows()
+        self.known = CachedPrincipals(cast("Client", self.broker), self.rows, seconds)
+
+    async def ask(self, kind: str) -> Principal | WidgetKey | None:
+        match kind:
+            case "token":
+                return await self.known.of_token("hash")
+            case "session":
+                return await self.known.of_session("t", "s")
+            case _:
+                return await self.known.of_widget_key("t", "w")
+
+    async def lookups(self, kind: str, times: int = 3) -> int:
+        """How often the database was asked for this many requests."""
+        before = self.rows.asked
+        for _ in range(times):
+            await self.ask(kind)
+        return self.rows.asked - before
+
+
+@pytest.fixture
+async def world() -> World:
+    made = World()
+    await made.known.start()
+    return made
+
+
+@pytest.mark.parametrize("kind", ["token", "session", "key"])
+async def test_a_known_credential_costs_no_round_trip(world: World, kind: str) -> None:
+    assert await world.lookups(kind) == 1
+    assert await world.lookups(kind, times=1000) == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "event"),
+    [
+        ("token", ("api_token", "k", "revoked")),
+        ("token", ("tenant", "t", "deactivated")),
+        ("token", ("tenant", "t", "updated")),
+        ("session", ("session", "s", "ended")),
+        ("session", ("tenant", "t", "reactivated")),
+        ("key", ("widget_key", "w", "revoked")),
+        ("key", ("widget_key", "w", "updated")),
+        ("key", ("tenant", "t", "deactivated")),
+    ],
+)
+async def test_what_changed_is_looked_up_anew_and_not_kept_until_the_rows_show_it(
+    world: World, kind: str, event: tuple[str, str, str]
+) -> None:
+    await world.lookups(kind)
+    await world.broker.tell(*event)
+    assert await world.lookups(kind) == 3
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["user_updated", "user_deactivated", "user_reactivated", "user_password_changed"],
+)
+async def test_what_changed_about_a_user_counts_for_all_its_credentials(
+    world: World, name: str
+) -> None:
+    for kind in ("token", "session"):
+        await world.lookups(kind)
+    await world.broker.tell("directory", "t", name, user_id="somebody else")
+    assert await world.lookups("token") == await world.lookups("session") == 0
+    await world.broker.tell("directory", "t", name, user_id="u")
+    assert await world.lookups("token") == await world.lookups("session") == 3
+
+
+async def test_a_change_during_a_look_up_is_not_forgotten_by_it(world: World) -> None:
+    world.rows.gate.clear()
+    async with asyncio.TaskGroup() as tasks:
+        late = tasks.create_task(world.ask("token"))
+        await asyncio.sleep(0)
+        await world.broker.tell("api_token", "k", "revoked")
+        world.rows.found.pop("token")
+        world.rows.gate.set()
+    assert late.result() is not None
+    assert await world.ask("token") is None
+
+
+async def test_after_a_moment_it_is_kept_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SETTLING", -1.0)
+    await world.lookups("token")
+    await world.broker.tell("api_token", "k", "revoked")
+    assert await world.lookups("token") <= 1
+
+
+async def test_without_a_broker_nothing_is_answered_from_memory(world: World) -> None:
+    await world.lookups("token")
+    world.broker.is_connected = False
+    assert await world.lookups("token") == 3
+
+
+async def test_what_was_known_before_the_broker_was_away_is_forgotten(world: World) -> None:
+    await world.lookups("token")
+    world.broker.stats["reconnects"] += 1
+    assert await world.lookups("token") == 1
+
+
+async def test_nothing_is_kept_longer_than_it_may_be() -> None:
+    world = World(seconds=0)
+    assert await world.lookups("token") == 3
+
+
+async def test_nobody_is_not_remembered(world: World) -> None:
+    world.rows.found.pop("token")
+    assert await world.ask("token") is None
+    assert await world.lookups("token") == 3
