@@ -236,9 +236,28 @@ def _tellable(errors: Sequence[Any]) -> Any:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  registered for this class only
+    if error.status_code == HTTPStatus.BAD_REQUEST and error.__cause__ is not None:
+        return await _invalid(request, _unreadable(error.__cause__))
     named = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
     code = getattr(error, "code", named)
     return problem(request, error.status_code, code, error.detail, headers=error.headers)
+
+
+def _unreadable(cause: BaseException) -> RequestValidationError:
+    """What FastAPI answers with a bare 400: a body that is no JSON by its bytes or its depth."""
+    at = cause.start if isinstance(cause, UnicodeDecodeError) else 0
+    told = cause.reason if isinstance(cause, UnicodeDecodeError) else "not to be read"
+    return RequestValidationError(
+        [
+            {
+                "type": "json_invalid",
+                "loc": ("body", at),
+                "msg": "JSON decode error",
+                "input": {},
+                "ctx": {"error": told},
+            }
+        ]
+    )
 
 
 async def _away(request: Request, error: Exception) -> Response:

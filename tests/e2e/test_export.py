@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -114,7 +115,7 @@ class TestManyChats:
         assert exported(limit=2) == [chats[3], chats[2]]
         assert exported(limit=0) == []
         assert exported(limit=10**30) == chats[::-1]
-        assert exported(bot_profile_id="unknown") == []
+        assert exported(bot_profile_id=str(uuid.uuid4())) == []
 
     def test_nothing_is_an_empty_list_and_a_header(self, tenant: Tenant) -> None:
         assert export(tenant).json()["chats"] == []

@@ -53,17 +53,64 @@ class TestErrors:
         first = answer.json()["detail"][0]
         assert (first["type"], first["loc"]) == ("json_invalid", ["body", 9])
 
+    @pytest.mark.parametrize(
+        ("content", "offset"),
+        [(b'{"name": "\xff"}', 10), (b"[" * 100_000 + b"]" * 100_000, 0)],
+        ids=["no UTF-8", "too deep"],
+    )
+    def test_what_is_json_by_no_means_is_told_likewise(
+        self, tenant: Tenant, content: bytes, offset: int
+    ) -> None:
+        headers = {"Content-Type": "application/json"}
+        answer = tenant.http.post("/v1/bot-profiles", content=content, headers=headers)
+        assert answer.status_code == 422
+        first = answer.json()["detail"][0]
+        assert (first["type"], first["loc"]) == ("json_invalid", ["body", offset])
+
     def test_json_needs_its_content_type(self, tenant: Tenant) -> None:
         answer = tenant.http.post("/v1/bot-profiles", content=b'{"name": "n"}')
         assert answer.status_code == 422
         assert answer.json()["detail"][0]["type"] == "model_attributes_type"
+
+    @pytest.mark.parametrize(
+        ("method", "path", "body", "loc"),
+        [
+            ("GET", "/v1/sources/nope", None, ["path", "source_id"]),
+            ("DELETE", "/v1/bot-profiles/nope", None, ["path", "bot_profile_id"]),
+            ("GET", "/v1/sources?bot_profile_id=nope", None, ["query", "bot_profile_id"]),
+            ("GET", "/v1/chat?bot_profile_id=nope", None, ["query", "bot_profile_id"]),
+            ("POST", "/v1/chat", {"bot_profile_id": "nope"}, ["body", "bot_profile_id"]),
+            ("POST", "/v1/sources", {"parent_id": "nope"}, ["body", "parent_id"]),
+        ],
+    )
+    def test_what_is_no_id_is_refused_with_its_place(
+        self, tenant: Tenant, method: str, path: str, body: Any, loc: list[str]
+    ) -> None:
+        answer = tenant.http.request(method, path, json=body)
+        assert answer.status_code == 422
+        assert ["uuid_parsing", loc] in [
+            [one["type"], one["loc"]] for one in answer.json()["detail"]
+        ]
+
+    @pytest.mark.parametrize(
+        ("path", "field", "limit"),
+        [("/v1/bot-profiles", "name", 255), ("/v1/chat", "message", 32_000)],
+    )
+    def test_a_text_that_is_too_long_is_told_so_as_a_text(
+        self, tenant: Tenant, path: str, field: str, limit: int
+    ) -> None:
+        answer = tenant.http.post(path, json={field: "x" * (limit + 1)})
+        found = {one["loc"][-1]: one for one in answer.json()["detail"]}[field]
+        assert (found["type"], found["ctx"]) == ("string_too_long", {"max_length": limit})
 
     def test_unknown_paths_and_methods(self, tenant: Tenant) -> None:
         answer = tenant.http.get("/v1/nothing")
         assert (answer.status_code, answer.json()["detail"]) == (404, "Not Found")
         answer = tenant.http.put("/v1/bot-profiles", json={})
         assert (answer.status_code, answer.json()["detail"]) == (405, "Method Not Allowed")
-        assert "POST" in answer.headers["allow"] or "GET" in answer.headers["allow"]
+        assert answer.headers["allow"] == "GET, POST"
+        answer = tenant.http.put(f"/v1/sources/{tenant.id}", json={})
+        assert answer.headers["allow"] == "DELETE, GET, PATCH"
 
     def test_unknown_fields_and_parameters_are_passed_over(self, tenant: Tenant) -> None:
         answer = tenant.http.post("/v1/bot-profiles?x=1", json={"name": "n", "more": [1]})

@@ -1,5 +1,6 @@
 """The Model Context Protocol's own client, unchanged, against the endpoint that speaks it."""
 
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -73,7 +74,7 @@ async def test_failures_are_told_as_results_of_the_tool(tenant: Tenant, bot: str
                 ("ask_nobody_000000000000", {"question": "?"}, "not found"),
                 (name, {}, "question: Field required"),
                 (name, {"question": ""}, "question: "),
-                (name, {"question": "?", "chat_id": "none"}, "Chat session not found"),
+                (name, {"question": "?", "chat_id": str(uuid.uuid4())}, "Chat session not found"),
                 (f"ask_x_{broken[-12:]}", {"question": QUESTION}, "said nothing"),
             ]
             for tool, arguments, words in cases:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -131,7 +132,7 @@ def test_nobody_stops_the_turn_of_somebody_else(
     stream = streamed(tenant, bot)
     turn = begin(stream)
     assert other_tenant.http.delete(f"/v1/chat/turns/{turn}").status_code == 404
-    assert tenant.http.delete("/v1/chat/turns/none").status_code == 404
+    assert tenant.http.delete(f"/v1/chat/turns/{uuid.uuid4()}").status_code == 404
     body = {"name": "bound", "bot_profile_id": bot}
     bound = tenant.http.post("/v1/api-tokens", json=body).json()["raw_token"]
     headers = {"Authorization": f"Bearer {bound}"}

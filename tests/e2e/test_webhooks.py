@@ -115,7 +115,7 @@ class TestEndpoints:
     def test_are_gone_when_deleted(self, tenant: Tenant) -> None:
         made = webhook(tenant, "https://example.com")
         assert tenant.http.delete(f"/v1/webhooks/{made['id']}").status_code == 204
-        for path in ("", "/deliveries", "/deliveries/x"):
+        for path in ("", "/deliveries", "/deliveries/00000000-0000-4000-8000-000000000007"):
             assert tenant.http.get(f"/v1/webhooks/{made['id']}{path}").status_code == 404
         assert tenant.http.delete(f"/v1/webhooks/{made['id']}").status_code == 404
         assert tenant.http.get("/v1/webhooks").json() == []
@@ -132,7 +132,7 @@ class TestEndpoints:
             http.post(f"{path}/rotate-secret"),
             http.post(f"{path}/replay", json=span),
             http.get(f"{path}/deliveries"),
-            http.post(f"{path}/deliveries/x/redeliver"),
+            http.post(f"{path}/deliveries/00000000-0000-4000-8000-000000000007/redeliver"),
         ):
             assert answer.status_code == 404, answer.text
         assert tenant.http.get(path).status_code == 200

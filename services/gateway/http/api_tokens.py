@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, status
 from pydantic import AfterValidator, BaseModel, Field
 
-from services.gateway.http.context import AdminDep, Caller, CallerDep, Text, checked_id
+from services.gateway.http.context import AdminDep, Caller, CallerDep, Id, Text
 from services.gateway.http.permissions import effective
 from services.gateway.http.views import ApiTokenOut
 from services.gateway.queries import ApiTokenView
@@ -22,7 +22,10 @@ UNKNOWN_BOT = "Bot profile not found or belongs to a different tenant"
 
 
 def _utc(at: datetime) -> datetime:
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    try:
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("is beyond the calendar") from error
 
 
 class ApiTokenIn(BaseModel):
@@ -31,7 +34,7 @@ class ApiTokenIn(BaseModel):
     """After that it opens nothing. A time without a zone is UTC."""
     scopes: Annotated[list[Scope], Field(min_length=1)] | None = None
     """Left out: all that the role of its maker allows, as it is at each use."""
-    bot_profile_id: str | None = None
+    bot_profile_id: Id | None = None
     """Then it can chat with this bot, see its public profile and the chats begun with it."""
 
 
@@ -80,16 +83,16 @@ async def list_tokens(caller: CallerDep) -> list[ApiTokenOut]:
     status_code=status.HTTP_204_NO_CONTENT,
     responses=responses(NotAuthenticated, NotPermitted, NotFound),
 )
-async def revoke(token_id: str, caller: AdminDep) -> None:
+async def revoke(token_id: Id, caller: AdminDep) -> None:
     """Revoke a token. Repeating it changes nothing."""
-    await caller.order(RevokeApiToken(token_id=checked_id(token_id, NotFound("Token not found"))))
+    await caller.order(RevokeApiToken(token_id=token_id))
 
 
 async def check_bot(caller: Caller, bot_profile_id: str) -> None:
     """Raise `InvalidCommand` unless the tenant has such a bot."""
     unknown = InvalidCommand(UNKNOWN_BOT, field="bot_profile_id")
     try:
-        question = GetBotProfile(bot_profile_id=checked_id(bot_profile_id, unknown))
+        question = GetBotProfile(bot_profile_id=bot_profile_id)
         await caller.ask(question, BotProfileView)
     except NotFound as error:
         raise unknown from error

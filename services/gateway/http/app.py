@@ -37,6 +37,7 @@ from services.gateway.http.context import Gateway, StillRunning
 from services.gateway.http.door import Door
 from services.gateway.http.idempotency import REPLAYED, Idempotency
 from services.gateway.http.limits import Limit
+from services.gateway.http.methods import not_allowed
 from services.gateway.http.reference import Described
 from services.gateway.ports import Replays
 from shared.web import problem
@@ -129,6 +130,7 @@ def create_app(
         app.include_router(module.router)
     problem.install(app)
     app.add_exception_handler(StillRunning, _accepted)
+    app.add_exception_handler(405, not_allowed)
     # The last one added is the first that a request meets.
     app.add_middleware(Idempotency, replays=replays)
     app.add_middleware(BodyLimit, limit=BODY_LIMIT, larger=LARGER_BODIES)

@@ -11,9 +11,9 @@ from services.gateway.http.context import (
     AdminDep,
     Caller,
     CallerDep,
+    Id,
     Text,
     Timestamp,
-    checked_id,
     given,
 )
 from shared.contracts.chat import (
@@ -101,7 +101,7 @@ class BotProfileOut(BaseModel):
 class RetrieveIn(BaseModel):
     query: Annotated[Text, Field(min_length=1, max_length=32_000)]
     limit: Annotated[int, Field(ge=1, le=50)] = 5
-    source_ids: Annotated[list[str], Field(min_length=1, max_length=100)] | None = None
+    source_ids: Annotated[list[Id], Field(min_length=1, max_length=100)] | None = None
     """Only these sources."""
     language: Annotated[str, Field(pattern="^[a-z]{2}$")] | None = None
     """Only texts in this language (ISO 639-1)."""
@@ -180,14 +180,13 @@ async def list_bots(request: Request, caller: CallerDep, window: WindowDep) -> R
 
 
 @router.get("/{bot_profile_id}", responses=responses(NotAuthenticated, NotFound))
-async def get(bot_profile_id: str, caller: CallerDep) -> BotProfileOut | PublicBotOut:
+async def get(bot_profile_id: Id, caller: CallerDep) -> BotProfileOut | PublicBotOut:
     """One bot, also when it is inactive. Credentials bound to it see its public profile."""
-    checked = _checked(bot_profile_id)
     if caller.principal.bot_profile_id is None:
-        return await _get(caller, checked)
-    if not caller.may_see_bot(checked):
+        return await _get(caller, bot_profile_id)
+    if not caller.may_see_bot(bot_profile_id):
         raise NotFound("Bot profile not found")
-    bot = await caller.ask(GetBotProfile(bot_profile_id=checked), BotProfileView)
+    bot = await caller.ask(GetBotProfile(bot_profile_id=bot_profile_id), BotProfileView)
     return PublicBotOut.model_validate(bot.model_dump())
 
 
@@ -195,14 +194,13 @@ async def get(bot_profile_id: str, caller: CallerDep) -> BotProfileOut | PublicB
     "/{bot_profile_id}",
     responses=responses(NotAuthenticated, NotPermitted, NotFound, InvalidCommand),
 )
-async def patch(bot_profile_id: str, body: BotProfilePatch, caller: AdminDep) -> BotProfileOut:
+async def patch(bot_profile_id: Id, body: BotProfilePatch, caller: AdminDep) -> BotProfileOut:
     """Change the fields that are sent."""
-    bot_id = _checked(bot_profile_id)
     changes = given(body)
     if "credentials" in changes:
         changes["credentials_ref"] = await _keep(caller, changes.pop("credentials"))
-    await caller.order(UpdateBotProfile(bot_profile_id=bot_id, changes=changes))
-    return await _get(caller, bot_id)
+    await caller.order(UpdateBotProfile(bot_profile_id=bot_profile_id, changes=changes))
+    return await _get(caller, bot_profile_id)
 
 
 @router.delete(
@@ -210,16 +208,16 @@ async def patch(bot_profile_id: str, body: BotProfilePatch, caller: AdminDep) ->
     status_code=status.HTTP_204_NO_CONTENT,
     responses=responses(NotAuthenticated, NotPermitted, NotFound),
 )
-async def deactivate(bot_profile_id: str, caller: AdminDep) -> None:
+async def deactivate(bot_profile_id: Id, caller: AdminDep) -> None:
     """Switch a bot off. It can still be read, and switched on again by PATCH."""
-    await caller.order(DeactivateBotProfile(bot_profile_id=_checked(bot_profile_id)))
+    await caller.order(DeactivateBotProfile(bot_profile_id=bot_profile_id))
 
 
 @router.post("/{bot_profile_id}/retrieve", responses=responses(NotAuthenticated, NotFound))
-async def retrieve(bot_profile_id: str, body: RetrieveIn, caller: CallerDep) -> RetrievalOut:
+async def retrieve(bot_profile_id: Id, body: RetrieveIn, caller: CallerDep) -> RetrievalOut:
     """What the bot would answer from, and why. No model is asked."""
     question = Retrieve(
-        bot_profile_id=_checked(bot_profile_id),
+        bot_profile_id=bot_profile_id,
         query=body.query,
         limit=body.limit,
         source_ids=None if body.source_ids is None else tuple(body.source_ids),
@@ -255,10 +253,6 @@ async def _keep(caller: Caller, credentials: dict[str, Any] | None) -> str | Non
 def _sendable(value: str) -> bool:
     """Whether it can stand in a header of a request to the provider."""
     return value.isascii() and value.isprintable()
-
-
-def _checked(bot_profile_id: str) -> str:
-    return checked_id(bot_profile_id, NotFound("Bot profile not found"))
 
 
 def _out(bot: BotProfileView) -> BotProfileOut:

@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from services.gateway.http import relay
-from services.gateway.http.context import Caller, CallerDep, Text, Timestamp, checked_id
+from services.gateway.http.context import Caller, CallerDep, Id, Text, Timestamp
 from shared.contracts.chat import (
     AskQuestion,
     GetTurn,
@@ -30,9 +30,9 @@ HEARTBEAT_EVERY = 5
 
 
 class ChatIn(BaseModel):
-    bot_profile_id: str
+    bot_profile_id: Id
     message: Annotated[Text, Field(min_length=1, max_length=32_000)]
-    chat_id: str | None = None
+    chat_id: Id | None = None
     stream: bool = False
 
 
@@ -127,11 +127,10 @@ async def chat(body: ChatIn, caller: CallerDep) -> Any:
     },
 )
 async def resume(
-    turn_id: str, caller: CallerDep, last_event_id: Annotated[str | None, Header()] = None
+    turn_id: Id, caller: CallerDep, last_event_id: Annotated[str | None, Header()] = None
 ) -> Response:
     """Go on with a stream behind `Last-Event-ID`, or see it from the beginning."""
-    checked = checked_id(turn_id, NotFound("Turn not found"))
-    turn = await caller.ask(GetTurn(turn_id=checked, scope=caller.chat_scope), TurnView)
+    turn = await caller.ask(GetTurn(turn_id=turn_id, scope=caller.chat_scope), TurnView)
     after = int(last_event_id) if last_event_id and last_event_id.isdigit() else 0
     if after and await caller.gateway.frames.ends(caller.tenant_id, turn_id, after):
         # A browser's EventSource comes back after every end, and stays away after a 204 only.
@@ -145,20 +144,17 @@ async def resume(
     status_code=status.HTTP_204_NO_CONTENT,
     responses=responses(NotAuthenticated, NotFound),
 )
-async def stop(turn_id: str, caller: CallerDep) -> None:
+async def stop(turn_id: Id, caller: CallerDep) -> None:
     """End an answer where it is. What was said is kept; an answer that has ended stays as it is."""
-    unknown = NotFound("Turn not found")
-    asked = GetTurn(turn_id=checked_id(turn_id, unknown), scope=caller.chat_scope)
-    turn = await caller.ask(asked, TurnView)
+    turn = await caller.ask(GetTurn(turn_id=turn_id, scope=caller.chat_scope), TurnView)
     if turn.status == "open":
         await caller.order(StopTurn(chat_id=turn.chat_id, turn_id=turn.turn_id))
 
 
 @router.get("/citations/{citation_id}", responses=responses(NotAuthenticated, NotFound))
-async def citation(citation_id: str, caller: CallerDep) -> CitationTextOut:
+async def citation(citation_id: Id, caller: CallerDep) -> CitationTextOut:
     """The passage a citation points to, in exactly the revision it was quoted from."""
-    checked = checked_id(citation_id, NotFound("Citation not found"))
-    question = GetCitation(citation_id=checked, scope=caller.chat_scope)
+    question = GetCitation(citation_id=citation_id, scope=caller.chat_scope)
     found = await caller.ask(question, CitationText)
     return CitationTextOut.model_validate(found.model_dump())
 
@@ -168,20 +164,17 @@ async def question(
 ) -> AskQuestion:
     """The command that asks a bot, in a new chat or in one that exists; counted for who asks.
 
-    Raises `NotFound` for what cannot be or is not the caller's, and `QuotaExceeded`.
+    Raises `NotFound` for a bot that is not the caller's, and `QuotaExceeded`.
     """
-    unknown = NotFound("Bot profile not found or inactive")
     turn_id = caller.metadata.message_id
     scope = caller.chat_scope
     if not caller.may_see_bot(bot_id):
-        raise unknown
+        raise NotFound("Bot profile not found or inactive")
     await caller.gateway.quotas.question(caller.principal, caller.address)
     return AskQuestion(
-        chat_id=derived_id("chat", caller.tenant_id, turn_id)
-        if chat_id is None
-        else checked_id(chat_id, NotFound("Chat session not found")),
+        chat_id=derived_id("chat", caller.tenant_id, turn_id) if chat_id is None else chat_id,
         turn_id=turn_id,
-        bot_profile_id=checked_id(bot_id, unknown),
+        bot_profile_id=bot_id,
         new_chat=chat_id is None,
         question=text,
         before=() if chat_id is not None else tuple(before),

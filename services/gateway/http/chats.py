@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from services.gateway.http import lists
 from services.gateway.http.chat import MessageOut
-from services.gateway.http.context import CallerDep, Text, Timestamp, checked_id
+from services.gateway.http.context import CallerDep, Id, Timestamp
 from shared.contracts.chat import Feedback, MessageView, SetFeedback
 from shared.contracts.chat_history import (
     ChatView,
@@ -57,7 +57,7 @@ async def list_chats(
     request: Request,
     caller: CallerDep,
     window: WindowDep,
-    bot_profile_id: Text | None = None,
+    bot_profile_id: Id | None = None,
     offset: Annotated[int, Query(ge=0, description="A cursor is better: it misses nothing.")] = 0,
 ) -> Response:
     """Chats, newest first; 50 unless a `limit` is given, 100 at most."""
@@ -68,9 +68,9 @@ async def list_chats(
 
 
 @router.get("/{chat_id}", responses=responses(NotAuthenticated, NotFound))
-async def get(chat_id: str, caller: CallerDep) -> ChatSummary:
+async def get(chat_id: Id, caller: CallerDep) -> ChatSummary:
     """One chat, without its messages."""
-    question = GetChat(chat_id=checked_chat(chat_id), scope=caller.chat_scope)
+    question = GetChat(chat_id=chat_id, scope=caller.chat_scope)
     return summary(await caller.ask(question, ChatView))
 
 
@@ -79,11 +79,9 @@ async def get(chat_id: str, caller: CallerDep) -> ChatSummary:
     response_model=list[MessageOut],
     responses={**responses(NotAuthenticated, NotFound, InvalidCommand), 200: {"headers": HEADERS}},
 )
-async def messages(
-    chat_id: str, request: Request, caller: CallerDep, window: WindowDep
-) -> Response:
+async def messages(chat_id: Id, request: Request, caller: CallerDep, window: WindowDep) -> Response:
     """Everything that was said in a chat, oldest first."""
-    question = ListMessages(chat_id=checked_chat(chat_id), scope=caller.chat_scope)
+    question = ListMessages(chat_id=chat_id, scope=caller.chat_scope)
     return await lists.answer(request, caller, question, MessageViews, message_out, window)
 
 
@@ -92,24 +90,15 @@ async def messages(
     responses=responses(NotAuthenticated, NotFound, InvalidCommand),
 )
 async def set_feedback(
-    chat_id: str, message_id: str, body: FeedbackIn, caller: CallerDep
+    chat_id: Id, message_id: Id, body: FeedbackIn, caller: CallerDep
 ) -> MessageOut:
     """Say what you think of an answer, change your mind, or take it back."""
-    unknown = NotFound("Message not found")
-    names = {
-        "chat_id": checked_id(chat_id, unknown),
-        "message_id": checked_id(message_id, unknown),
-    }
+    names = {"chat_id": chat_id, "message_id": message_id}
     wanted = GetMessage(**names, scope=caller.chat_scope)
     if wanted.scope is not None:
         await caller.ask(wanted, MessageView)
     await caller.order(SetFeedback(**names, feedback=body.feedback))
     return message_out(await caller.ask(wanted, MessageView))
-
-
-def checked_chat(chat_id: str) -> str:
-    """Raise `NotFound` for an id that cannot exist."""
-    return checked_id(chat_id, NotFound("Chat session not found"))
 
 
 def summary(chat: ChatView) -> ChatSummary:

@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BaseModel
 
 from services.gateway.http import asyncapi, feed
-from services.gateway.http.context import Caller, CallerDep, Timestamp
+from services.gateway.http.context import Caller, CallerDep, Id, Timestamp
 from shared.contracts.base import Event, Recorded
 from shared.contracts.public import PUBLIC_TYPES, public_event
 from shared.kernel.errors import InvalidCommand, NotAuthenticated
@@ -66,7 +66,7 @@ async def events(
         str | None, Query(max_length=64, description="Only about such: `source`, `chat`, …")
     ] = None,
     aggregate_id: Annotated[
-        str | None, Query(max_length=64, description="Only about the one with this id.")
+        Id | None, Query(description="Only about the one with this id.")
     ] = None,
     since: Annotated[
         AwareDatetime | None, Query(alias="from", description="Only from then on.")

@@ -13,8 +13,8 @@ from pydantic import BaseModel, BeforeValidator
 
 from services.gateway.http import lists
 from services.gateway.http.chat import MessageOut
-from services.gateway.http.chats import ChatSummary, checked_chat, message_out, summary
-from services.gateway.http.context import Caller, CallerDep, Text, Timestamp, timestamp
+from services.gateway.http.chats import ChatSummary, message_out, summary
+from services.gateway.http.context import Caller, CallerDep, Id, Text, Timestamp, timestamp
 from shared.contracts.chat_history import (
     ChatView,
     ChatViews,
@@ -80,7 +80,7 @@ CSV = {"content": {"text/csv": {"schema": {"type": "string"}}}}
 )
 async def export_chats(
     caller: CallerDep,
-    bot_profile_id: Text | None = None,
+    bot_profile_id: Id | None = None,
     from_date: Annotated[Day | None, Query(description="First day, in UTC.")] = None,
     to_date: Annotated[Day | None, Query(description="Last day, included, in UTC.")] = None,
     limit: Annotated[int, Query(ge=0, description=f"Chats; {CHATS_AT_MOST} at most.")] = CHATS,
@@ -106,12 +106,12 @@ async def export_chats(
     responses={**responses(NotAuthenticated, NotFound), 200: CSV},
 )
 async def export_chat(
-    chat_id: str,
+    chat_id: Id,
     caller: CallerDep,
     format: Format = "json",  # noqa: A002  the contract's name
 ) -> StreamingResponse:
     """One chat with everything that was said in it."""
-    chat = await caller.ask(GetChat(chat_id=checked_chat(chat_id)), ChatView)
+    chat = await caller.ask(GetChat(chat_id=chat_id), ChatView)
     if format == "csv":
         return _csv(f"chat_{chat.id}.csv", _message_rows(caller, chat))
     return StreamingResponse(_chat_json(caller, chat), media_type=lists.MEDIA_TYPE)

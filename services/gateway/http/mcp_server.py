@@ -17,10 +17,10 @@ from typing_extensions import override
 
 from services.gateway.http import lists
 from services.gateway.http.chat import ChatOut, CitationOut, answered, question
-from services.gateway.http.context import Caller, CallerDep, Text
+from services.gateway.http.context import Caller, CallerDep, Id, Text
 from shared.contracts.chat import BotProfileView, BotProfileViews, ListBotProfiles
-from shared.kernel.errors import MiniRagError, NotAuthenticated, NotFound, Refused
-from shared.web.problem import ProblemError, responses
+from shared.kernel.errors import MiniRagError, NotFound, Refused
+from shared.web.problem import ProblemError
 
 router = APIRouter(prefix="/v1", tags=["mcp"])
 
@@ -38,7 +38,7 @@ class Arguments(BaseModel):
 
     question: Text = Field(min_length=1, max_length=32_000)
     """What to ask, in any language."""
-    chat_id: str | None = None
+    chat_id: Id | None = None
     """From an earlier answer, to go on with that conversation."""
 
 
@@ -66,7 +66,8 @@ class McpResponse(Response):
             await server.handle_request(scope, receive, send)
 
 
-@router.post("/mcp", response_class=Response, responses=responses(NotAuthenticated))
+# The protocol describes itself to its clients, in another way than OpenAPI.
+@router.post("/mcp", response_class=Response, include_in_schema=False)
 async def mcp(caller: CallerDep) -> Response:
     """A message of the Model Context Protocol. Give clients this address and an API token."""
     return McpResponse(caller)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.http import lists, relay
 from services.gateway.http.chat import CitationOut, outcome, question
-from services.gateway.http.context import Caller, CallerDep, Text
+from services.gateway.http.context import Caller, CallerDep, Id, Text
 from shared.contracts.chat import (
     AskQuestion,
     BotProfileView,
@@ -72,7 +72,7 @@ class CompletionIn(BaseModel):
     stream_options: StreamOptions | None = None
     n: Annotated[int, Field(ge=1, le=1)] | None = None
     tools: Annotated[list[Any], Field(max_length=0)] | None = None
-    chat_id: str | None = None
+    chat_id: Id | None = None
     """Of MiniRAG: go on with a chat that is stored here; earlier messages are then not needed."""
 
 

@@ -8,13 +8,11 @@ from fastapi import APIRouter, status
 from pydantic import BaseModel
 
 from services.gateway.http import lists
-from services.gateway.http.context import AdminDep, Caller
+from services.gateway.http.context import AdminDep, Caller, Id
 from services.gateway.http.source_fields import (
     BatchIn,
     ChildIn,
     SourceOut,
-    checked_bot,
-    checked_source,
     get_source,
     kept_config,
     kept_content,
@@ -67,11 +65,10 @@ class ChildrenAccepted(BaseModel):
 async def create_batch(body: BatchIn, caller: AdminDep) -> BatchOut:
     """Add a parent and its children: all of them, or none."""
     parent_id = caller.id_for("source")
-    bot_id = checked_bot(body.bot_profile_id)
     await caller.order(
         CreateSourceBatch(
             source_id=parent_id,
-            bot_profile_id=bot_id,
+            bot_profile_id=body.bot_profile_id,
             source_type=body.source_type,
             settings=SourceSettings(name=body.name, description=body.description),
             children=tuple(await _children(caller, parent_id, body.children)),
@@ -92,11 +89,10 @@ async def create_batch(body: BatchIn, caller: AdminDep) -> BatchOut:
     status_code=status.HTTP_202_ACCEPTED,
     responses=responses(NotAuthenticated, NotPermitted, NotFound),
 )
-async def ingest_children(source_id: str, caller: AdminDep) -> ChildrenAccepted:
+async def ingest_children(source_id: Id, caller: AdminDep) -> ChildrenAccepted:
     """Fetch, prepare and index every active child that is not being processed."""
-    checked = checked_source(source_id)
-    count = await caller.ask(CountChildren(source_id=checked), ChildrenCount)
-    await caller.order(RequestChildrenIngestion(source_id=checked))
+    count = await caller.ask(CountChildren(source_id=source_id), ChildrenCount)
+    await caller.order(RequestChildrenIngestion(source_id=source_id))
     return ChildrenAccepted(
         message=f"Ingestion queued for {count.idle} child sources", enqueued=count.idle
     )

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from services.gateway.http.context import Caller, JsonObject, Text, Timestamp, checked_id
+from services.gateway.http.context import Caller, Id, JsonObject, Text, Timestamp
 from shared.contracts.ingest import (
     BATCH_CHILDREN,
     Authority,
@@ -16,7 +16,7 @@ from shared.contracts.ingest import (
     SourceType,
     SourceView,
 )
-from shared.kernel.errors import InvalidCommand, NotFound
+from shared.kernel.errors import InvalidCommand
 from shared.kernel.ids import new_id
 
 TOKEN = "api_token"  # noqa: S105  a field's name
@@ -38,8 +38,8 @@ class ChildIn(BaseModel):
 
 
 class SourceIn(ChildIn):
-    bot_profile_id: str
-    parent_id: str | None = None
+    bot_profile_id: Id
+    parent_id: Id | None = None
     refresh_schedule: RefreshSchedule | None = None
     authority: Authority | None = None
 
@@ -55,7 +55,7 @@ class SourcePatch(BaseModel):
 
 
 class BatchIn(BaseModel):
-    bot_profile_id: str
+    bot_profile_id: Id
     name: Name
     description: Description = ""
     source_type: SourceType = "url"
@@ -126,14 +126,3 @@ async def kept_config(
 
 async def get_source(caller: Caller, source_id: str) -> SourceView:
     return await caller.ask(GetSource(source_id=source_id), SourceView)
-
-
-def checked_source(source_id: str) -> str:
-    """Raise `NotFound` for an id that cannot exist."""
-    return checked_id(source_id, NotFound("Source not found"))
-
-
-def checked_bot(bot_profile_id: str) -> str:
-    """Raise `InvalidCommand` for an id that cannot exist."""
-    detail = "Bot profile not found or belongs to a different tenant"
-    return checked_id(bot_profile_id, InvalidCommand(detail, field="bot_profile_id"))

@@ -6,13 +6,11 @@ from fastapi import APIRouter, Query, Request, Response, status
 from pydantic import BaseModel
 
 from services.gateway.http import lists
-from services.gateway.http.context import AdminDep, CallerDep, Text, Timestamp, given
+from services.gateway.http.context import AdminDep, CallerDep, Id, Timestamp, given
 from services.gateway.http.source_fields import (
     SourceIn,
     SourceOut,
     SourcePatch,
-    checked_bot,
-    checked_source,
     get_source,
     kept_config,
     kept_content,
@@ -65,16 +63,14 @@ class Accepted(BaseModel):
 async def create(body: SourceIn, caller: AdminDep) -> SourceOut:
     """Add a source. It answers after `POST /v1/sources/{id}/ingest`."""
     source_id = caller.id_for("source")
-    bot_id = checked_bot(body.bot_profile_id)
-    parent_id = None if body.parent_id is None else checked_source(body.parent_id)
     settings = await settings_of(
         caller, body, refresh_schedule=body.refresh_schedule, authority=body.authority
     )
     await caller.order(
         CreateSource(
             source_id=source_id,
-            bot_profile_id=bot_id,
-            parent_id=parent_id,
+            bot_profile_id=body.bot_profile_id,
+            parent_id=body.parent_id,
             source_type=body.source_type,
             settings=settings,
         )
@@ -91,8 +87,8 @@ async def list_sources(
     request: Request,
     caller: CallerDep,
     window: WindowDep,
-    bot_profile_id: Text | None = None,
-    parent_id: Text | None = None,
+    bot_profile_id: Id | None = None,
+    parent_id: Id | None = None,
     include_children: Annotated[
         bool, Query(description="All sources flat, instead of the top level.")
     ] = False,
@@ -105,9 +101,9 @@ async def list_sources(
 
 
 @router.get("/{source_id}", responses=responses(NotAuthenticated, NotFound))
-async def get(source_id: str, caller: CallerDep) -> SourceOut:
+async def get(source_id: Id, caller: CallerDep) -> SourceOut:
     """One source, also when it is inactive. A parent shows what its children come to."""
-    return present(await get_source(caller, checked_source(source_id)))
+    return present(await get_source(caller, source_id))
 
 
 @router.get(
@@ -116,10 +112,10 @@ async def get(source_id: str, caller: CallerDep) -> SourceOut:
     responses={**responses(NotAuthenticated, NotFound, InvalidCommand), 200: {"headers": HEADERS}},
 )
 async def children(
-    source_id: str, request: Request, caller: CallerDep, window: WindowDep
+    source_id: Id, request: Request, caller: CallerDep, window: WindowDep
 ) -> Response:
     """The active children of a source, oldest first."""
-    parent = await get_source(caller, checked_source(source_id))
+    parent = await get_source(caller, source_id)
     question = ListSources(parent_id=parent.id, oldest_first=True)
     return await lists.answer(request, caller, question, SourceViews, present, window)
 
@@ -130,32 +126,31 @@ async def children(
     responses={**responses(NotAuthenticated, NotFound, InvalidCommand), 200: {"headers": HEADERS}},
 )
 async def timeline(
-    source_id: str, request: Request, caller: CallerDep, window: WindowDep
+    source_id: Id, request: Request, caller: CallerDep, window: WindowDep
 ) -> Response:
     """What happened to the source, oldest first: the facts its status follows from."""
-    question = GetTimeline(source_id=checked_source(source_id))
+    question = GetTimeline(source_id=source_id)
     return await lists.answer(request, caller, question, Timeline, _entry, window)
 
 
 @router.patch(
     "/{source_id}", responses=responses(NotAuthenticated, NotPermitted, NotFound, InvalidCommand)
 )
-async def patch(source_id: str, body: SourcePatch, caller: AdminDep) -> SourceOut:
+async def patch(source_id: Id, body: SourcePatch, caller: AdminDep) -> SourceOut:
     """Change the fields that are sent. Nothing is ingested again by this.
 
     A `config` replaces the one before as a whole: a token is lost unless it is sent again.
     """
-    checked = checked_source(source_id)
     changes = given(body)
     if "content" in changes:
         changes["content_ref"] = await kept_content(caller, changes.pop("content"))
         changes["media_type"] = None
     if "config" in changes:
         changes |= await kept_config(caller, changes["config"])
-    done = await caller.order(UpdateSource(source_id=checked, changes=changes))
+    done = await caller.order(UpdateSource(source_id=source_id, changes=changes))
     if "is_active" in changes:
         await caller.until_shown("chat", "index", done, seconds=SHOWN_SECONDS)
-    return present(await get_source(caller, checked))
+    return present(await get_source(caller, source_id))
 
 
 @router.delete(
@@ -163,9 +158,9 @@ async def patch(source_id: str, body: SourcePatch, caller: AdminDep) -> SourceOu
     status_code=status.HTTP_204_NO_CONTENT,
     responses=responses(NotAuthenticated, NotPermitted, NotFound),
 )
-async def delete(source_id: str, caller: AdminDep) -> None:
+async def delete(source_id: Id, caller: AdminDep) -> None:
     """Delete a source and its children. When this is answered, none of them answers any more."""
-    done = await caller.order(DeleteSource(source_id=checked_source(source_id)))
+    done = await caller.order(DeleteSource(source_id=source_id))
     await caller.until_shown("chat", "index", done, seconds=SHOWN_SECONDS)
 
 
@@ -174,11 +169,10 @@ async def delete(source_id: str, caller: AdminDep) -> None:
     status_code=status.HTTP_202_ACCEPTED,
     responses=responses(NotAuthenticated, NotPermitted, NotFound, Conflict),
 )
-async def ingest(source_id: str, caller: AdminDep) -> Accepted:
+async def ingest(source_id: Id, caller: AdminDep) -> Accepted:
     """Fetch, prepare and index the source. Its status and timeline tell how far it is."""
-    checked = checked_source(source_id)
-    await caller.order(RequestIngestion(source_id=checked))
-    return Accepted(message=f"Ingestion queued for source {checked}")
+    await caller.order(RequestIngestion(source_id=source_id))
+    return Accepted(message=f"Ingestion queued for source {source_id}")
 
 
 def _entry(entry: TimelineEntry) -> TimelineEntryOut:

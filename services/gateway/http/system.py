@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response, status
 from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.gateway.http.context import CallerDep, Gateway, checked_id, gateway_of
+from services.gateway.http.context import CallerDep, Gateway, Id, gateway_of
 from shared.contracts.base import Metadata, Refusal
 from shared.contracts.operations import GetHealth, GetOutcome, MaybeOutcome, ServiceHealth
 from shared.kernel.clock import utc_now
@@ -120,9 +120,9 @@ async def system_health(
 
 
 @router.get("/v1/operations/{operation_id}", responses=responses(NotAuthenticated, NotFound))
-async def operation(operation_id: str, caller: CallerDep) -> Operation:
+async def operation(operation_id: Id, caller: CallerDep) -> Operation:
     """What became of a command that was answered with 202."""
-    question = GetOutcome(command_id=checked_id(operation_id, NotFound("Operation not found")))
+    question = GetOutcome(command_id=operation_id)
     unanswered = False
     for owner in COMMAND_OWNERS:
         try:

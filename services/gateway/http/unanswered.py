@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
 from services.gateway.http import lists
-from services.gateway.http.context import CallerDep, Text, Timestamp
+from services.gateway.http.context import CallerDep, Id, Timestamp
 from shared.contracts.chat_history import ListUnanswered, UnansweredView, UnansweredViews
 from shared.kernel.errors import InvalidCommand, NotAuthenticated
 from shared.web.pagination import HEADERS, WindowDep
@@ -46,7 +46,7 @@ async def unanswered(
     request: Request,
     caller: CallerDep,
     window: WindowDep,
-    bot_profile_id: Text | None = None,
+    bot_profile_id: Id | None = None,
     days: Annotated[int | None, Query(ge=1, le=DAYS_AT_MOST)] = None,
     by: Annotated[
         Literal["recent", "count"], Query(description="The last asked first, or the most often.")

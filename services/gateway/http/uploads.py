@@ -1,21 +1,19 @@
 """POST /v1/sources/upload."""
 
 from pathlib import PureWindowsPath
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, status
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
-from services.gateway.http.context import AdminDep
+from services.gateway.http.context import AdminDep, Id
 from services.gateway.http.source_fields import (
     Description,
     Name,
     SourceOut,
-    checked_bot,
-    checked_source,
     get_source,
     present,
 )
@@ -35,14 +33,19 @@ FIELDS = 16
 FIELD_BYTES = 16_384
 
 
+def _left_empty(value: Any) -> Any:
+    """A form sends a field that nobody filled in as an empty text."""
+    return value or None
+
+
 class UploadIn(BaseModel):
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     file: UploadFile
-    bot_profile_id: str
+    bot_profile_id: Id
     name: Name | None = None
     description: Description = ""
-    parent_id: str | None = None
+    parent_id: Annotated[Id | None, BeforeValidator(_left_empty)] = None
 
 
 FORM = {
@@ -58,10 +61,10 @@ FORM = {
                         "format": "binary",
                         "description": f"{', '.join(UPLOAD_TYPES)}; {MEGABYTES} MB at most.",
                     },
-                    "bot_profile_id": {"type": "string"},
+                    "bot_profile_id": {"type": "string", "format": "uuid"},
                     "name": {"type": "string", "maxLength": NAME_LENGTH},
                     "description": {"type": "string", "maxLength": 1000},
-                    "parent_id": {"type": "string"},
+                    "parent_id": {"type": "string", "format": "uuid"},
                 },
             }
         }
@@ -89,8 +92,6 @@ async def upload(request: Request, caller: AdminDep) -> SourceOut:
             detail = f"File too large. Maximum size is {MEGABYTES} MB."
             raise InvalidCommand(detail, field="file")
         source_id = caller.id_for("source")
-        bot_id = checked_bot(body.bot_profile_id)
-        parent_id = checked_source(body.parent_id) if body.parent_id else None
         settings = SourceSettings(
             name=body.name or filename,
             description=body.description,
@@ -103,8 +104,8 @@ async def upload(request: Request, caller: AdminDep) -> SourceOut:
     await caller.order(
         CreateSource(
             source_id=source_id,
-            bot_profile_id=bot_id,
-            parent_id=parent_id,
+            bot_profile_id=body.bot_profile_id,
+            parent_id=body.parent_id,
             source_type="upload",
             settings=settings,
             ingest=True,

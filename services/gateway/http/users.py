@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from services.gateway.domain.emails import email_hash
 from services.gateway.http.auth import password_kept
-from services.gateway.http.context import Caller, CallerDep, Text, checked_id
+from services.gateway.http.context import Caller, CallerDep, Id, Text
 from services.gateway.http.views import UserOut, user_out
 from shared.contracts.gateway import CreateUser, DeactivateUser, Role, UpdateUser
 from shared.kernel.errors import Conflict, NotAuthenticated, NotFound, NotPermitted, Unavailable
@@ -16,7 +16,6 @@ from shared.web.problem import responses
 router = APIRouter(prefix="/v1/users", tags=["users"])
 
 REFUSALS = responses(NotAuthenticated, NotPermitted, NotFound, Conflict, Unavailable)
-UNKNOWN = "User not found"
 
 
 class UserIn(BaseModel):
@@ -58,14 +57,13 @@ async def list_users(caller: CallerDep) -> list[UserOut]:
 
 
 @router.patch("/{user_id}", responses=REFUSALS)
-async def patch(user_id: str, body: UserPatch, caller: CallerDep) -> UserOut:
+async def patch(user_id: Id, body: UserPatch, caller: CallerDep) -> UserOut:
     """Change the fields that are sent; e-mail and password always are. Another password ends the
     user's sessions.
     """
-    checked = checked_id(user_id, NotFound(UNKNOWN))
     identity, sent = caller.gateway.identity, body.model_fields_set
-    before = await identity.user(caller.tenant_id, checked)
-    old_ref = await identity.password_ref(caller.tenant_id, checked)
+    before = await identity.user(caller.tenant_id, user_id)
+    old_ref = await identity.password_ref(caller.tenant_id, user_id)
     changes: dict[str, Any] = {
         name: getattr(body, name)
         for name in ("display_name", "role", "is_active")
@@ -75,25 +73,25 @@ async def patch(user_id: str, body: UserPatch, caller: CallerDep) -> UserOut:
         changes["email"] = body.email
         changes["email_hash"] = await _email_hash(caller, body.email)
     command = UpdateUser(
-        tenant_id=caller.tenant_id, user_id=checked, actor_id=caller.principal.user_id, **changes
+        tenant_id=caller.tenant_id, user_id=user_id, actor_id=caller.principal.user_id, **changes
     )
     kept = await caller.gateway.vault.get(caller.tenant_id, old_ref)
     if await caller.gateway.passwords.verify(kept, body.password):
         await caller.order(command)
     else:
-        async with password_kept(caller, checked, body.password) as ref:
+        async with password_kept(caller, user_id, body.password) as ref:
             await caller.order(command.model_copy(update={"password_ref": ref}))
         await caller.gateway.vault.remove(caller.tenant_id, old_ref)
-    return user_out(await identity.user(caller.tenant_id, checked))
+    return user_out(await identity.user(caller.tenant_id, user_id))
 
 
 @router.delete("/{user_id}", status_code=status.HTTP_204_NO_CONTENT, responses=REFUSALS)
-async def deactivate(user_id: str, caller: CallerDep) -> None:
+async def deactivate(user_id: Id, caller: CallerDep) -> None:
     """Take an account away. It can still be seen, and given back by PATCH."""
     await caller.order(
         DeactivateUser(
             tenant_id=caller.tenant_id,
-            user_id=checked_id(user_id, NotFound(UNKNOWN)),
+            user_id=user_id,
             actor_id=caller.principal.user_id,
         )
     )

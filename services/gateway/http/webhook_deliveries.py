@@ -6,8 +6,8 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
 from services.gateway.http import lists
-from services.gateway.http.context import AdminDep, Caller, Timestamp, checked_id
-from services.gateway.http.webhooks import checked, found
+from services.gateway.http.context import AdminDep, Caller, Id, Timestamp
+from services.gateway.http.webhooks import found
 from shared.contracts.webhooks import (
     DeliveryView,
     DeliveryViews,
@@ -70,7 +70,7 @@ class DeliveryDetail(DeliveryOut):
     },
 )
 async def list_deliveries(
-    webhook_id: str,
+    webhook_id: Id,
     request: Request,
     caller: AdminDep,
     window: WindowDep,
@@ -89,30 +89,26 @@ async def list_deliveries(
     return await lists.answer(request, caller, question, DeliveryViews, _out, window, size=size)
 
 
-@router.get("/{delivery_id}", responses=responses(NotAuthenticated, NotPermitted, NotFound))
-async def get(webhook_id: str, delivery_id: str, caller: AdminDep) -> DeliveryDetail:
+@router.get(
+    "/{delivery_id}", responses=responses(NotAuthenticated, NotPermitted, NotFound, InvalidCommand)
+)
+async def get(webhook_id: Id, delivery_id: Id, caller: AdminDep) -> DeliveryDetail:
     """One delivery: what is sent, and what came of every attempt."""
     return await _detail(caller, webhook_id, delivery_id)
 
 
 @router.post(
     "/{delivery_id}/redeliver",
-    responses=responses(NotAuthenticated, NotPermitted, NotFound, Conflict),
+    responses=responses(NotAuthenticated, NotPermitted, NotFound, Conflict, InvalidCommand),
 )
-async def redeliver(webhook_id: str, delivery_id: str, caller: AdminDep) -> DeliveryDetail:
+async def redeliver(webhook_id: Id, delivery_id: Id, caller: AdminDep) -> DeliveryDetail:
     """Send it again, with the same id and bytes, whatever came of it before."""
-    await caller.order(
-        RequestRedelivery(delivery_id=_checked(delivery_id), webhook_id=checked(webhook_id))
-    )
+    await caller.order(RequestRedelivery(delivery_id=delivery_id, webhook_id=webhook_id))
     return await _detail(caller, webhook_id, delivery_id)
 
 
-def _checked(delivery_id: str) -> str:
-    return checked_id(delivery_id, NotFound("Delivery not found"))
-
-
 async def _detail(caller: Caller, webhook_id: str, delivery_id: str) -> DeliveryDetail:
-    question = GetDelivery(webhook_id=checked(webhook_id), delivery_id=_checked(delivery_id))
+    question = GetDelivery(webhook_id=webhook_id, delivery_id=delivery_id)
     view = await caller.ask(question, DeliveryView)
     return DeliveryDetail(
         **_out(view).model_dump(),

@@ -13,9 +13,9 @@ from services.gateway.http.context import (
     AdminDep,
     Caller,
     CallerDep,
+    Id,
     Text,
     Timestamp,
-    checked_id,
     given,
 )
 from shared.contracts.webhooks import (
@@ -144,8 +144,8 @@ async def list_webhooks(request: Request, caller: CallerDep, window: WindowDep) 
     return await lists.answer(request, caller, ListWebhooks(), WebhookViews, _out, window)
 
 
-@router.get("/{webhook_id}", responses=responses(NotAuthenticated, NotFound))
-async def get(webhook_id: str, caller: CallerDep) -> WebhookOut:
+@router.get("/{webhook_id}", responses=responses(NotAuthenticated, NotFound, InvalidCommand))
+async def get(webhook_id: Id, caller: CallerDep) -> WebhookOut:
     """One endpoint, and whether it is disabled."""
     return _out(await found(caller, webhook_id))
 
@@ -154,32 +154,32 @@ async def get(webhook_id: str, caller: CallerDep) -> WebhookOut:
     "/{webhook_id}",
     responses=responses(NotAuthenticated, NotPermitted, NotFound, InvalidCommand),
 )
-async def patch(webhook_id: str, body: WebhookPatch, caller: AdminDep) -> WebhookOut:
+async def patch(webhook_id: Id, body: WebhookPatch, caller: AdminDep) -> WebhookOut:
     """Change the fields that are sent. `is_active: true` switches a disabled one on again."""
     changes = given(body)
     if "events" in changes:
         changes["events"] = _unique(changes["events"])
-    await caller.order(UpdateWebhook(webhook_id=checked(webhook_id), changes=changes))
+    await caller.order(UpdateWebhook(webhook_id=webhook_id, changes=changes))
     return _out(await found(caller, webhook_id))
 
 
 @router.delete(
     "/{webhook_id}",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=responses(NotAuthenticated, NotPermitted, NotFound),
+    responses=responses(NotAuthenticated, NotPermitted, NotFound, InvalidCommand),
 )
-async def delete(webhook_id: str, caller: AdminDep) -> None:
+async def delete(webhook_id: Id, caller: AdminDep) -> None:
     """Forget an endpoint, its secret and its deliveries."""
-    await caller.order(DeleteWebhook(webhook_id=checked(webhook_id)))
+    await caller.order(DeleteWebhook(webhook_id=webhook_id))
 
 
 @router.post(
     "/{webhook_id}/test",
-    responses=responses(NotAuthenticated, NotPermitted, NotFound),
+    responses=responses(NotAuthenticated, NotPermitted, NotFound, InvalidCommand),
 )
-async def test(webhook_id: str, caller: AdminDep) -> TestOut:
+async def test(webhook_id: Id, caller: AdminDep) -> TestOut:
     """Send a ping now, signed as every delivery, and tell what came of it."""
-    question = SendTest(webhook_id=checked(webhook_id), delivery_id=caller.id_for("delivery"))
+    question = SendTest(webhook_id=webhook_id, delivery_id=caller.id_for("delivery"))
     result = await caller.gateway.bus.ask(
         question, TestResult, caller.metadata, timeout=TEST_SECONDS
     )
@@ -191,11 +191,10 @@ async def test(webhook_id: str, caller: AdminDep) -> TestOut:
     responses=responses(NotAuthenticated, NotPermitted, NotFound, Conflict, InvalidCommand),
 )
 async def rotate_secret(
-    webhook_id: str, caller: AdminDep, body: RotationIn | None = None
+    webhook_id: Id, caller: AdminDep, body: RotationIn | None = None
 ) -> WebhookWithSecret:
     """Sign with another secret, and for a while with the one before as well."""
     wish = body or RotationIn()
-    webhook_id = checked(webhook_id)
     await found(caller, webhook_id)
     ref = await _keep(caller, webhook_id, wish.secret)
     command = RotateSecret(
@@ -210,20 +209,16 @@ async def rotate_secret(
     status_code=status.HTTP_202_ACCEPTED,
     responses=responses(NotAuthenticated, NotPermitted, NotFound, Conflict, InvalidCommand),
 )
-async def replay(webhook_id: str, body: ReplayIn, caller: AdminDep) -> ReplayOut:
+async def replay(webhook_id: Id, body: ReplayIn, caller: AdminDep) -> ReplayOut:
     """Deliver again what happened in a range of time, with the ids it had."""
-    command = RequestReplay(webhook_id=checked(webhook_id), since=body.since, until=body.until)
+    command = RequestReplay(webhook_id=webhook_id, since=body.since, until=body.until)
     await caller.order(command)
     return ReplayOut(status="accepted", webhook_id=webhook_id)
 
 
-def checked(webhook_id: str) -> str:
-    return checked_id(webhook_id, NotFound("Webhook not found"))
-
-
 async def found(caller: Caller, webhook_id: str) -> WebhookView:
     """Raises `NotFound`."""
-    return await caller.ask(GetWebhook(webhook_id=checked(webhook_id)), WebhookView)
+    return await caller.ask(GetWebhook(webhook_id=webhook_id), WebhookView)
 
 
 async def _keep(caller: Caller, webhook_id: str, secret: str | None) -> str:

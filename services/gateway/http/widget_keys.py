@@ -6,7 +6,7 @@ from fastapi import APIRouter, status
 from pydantic import BaseModel, Field
 
 from services.gateway.http.api_tokens import check_bot
-from services.gateway.http.context import AdminDep, CallerDep, Text, Timestamp, checked_id
+from services.gateway.http.context import AdminDep, CallerDep, Id, Text, Timestamp
 from services.gateway.queries import WidgetKeyView
 from shared.contracts.gateway import (
     CreateWidgetKey,
@@ -28,22 +28,33 @@ from shared.web.problem import responses
 router = APIRouter(prefix="/v1/widget/keys", tags=["widget"])
 
 Origins = Annotated[list[Annotated[Text, Field(max_length=255)]], Field(max_length=100)]
+Quota = Annotated[int, Field(ge=1, le=1_000_000_000)] | None
+DEFAULTS = WidgetQuotas()
 REFUSALS = responses(NotAuthenticated, NotPermitted, NotFound, Conflict, InvalidCommand)
-UNKNOWN = "Widget key not found"
+
+
+class QuotasIn(BaseModel):
+    """How much a key gives, at most. Null is no limit."""
+
+    questions_per_day: Quota = DEFAULTS.questions_per_day
+    """For all visitors together."""
+    questions_per_visitor_hour: Quota = DEFAULTS.questions_per_visitor_hour
+    questions_per_address_hour: Quota = DEFAULTS.questions_per_address_hour
+    sessions_per_address_hour: Quota = DEFAULTS.sessions_per_address_hour
 
 
 class WidgetKeyIn(BaseModel):
     name: Annotated[Text, Field(max_length=255)]
-    bot_profile_id: str
+    bot_profile_id: Id
     allowed_origins: Origins = Field(default_factory=list)
     """`https://shop.example`, or `https://*.example.com` for all its subdomains; none: no page."""
-    quotas: WidgetQuotas = WidgetQuotas()
+    quotas: QuotasIn = QuotasIn()
 
 
 class WidgetKeyPatch(BaseModel):
     name: Annotated[Text, Field(max_length=255)] = ""
     allowed_origins: Origins = Field(default_factory=list)
-    quotas: WidgetQuotas = WidgetQuotas()
+    quotas: QuotasIn = QuotasIn()
 
 
 class WidgetKeyOut(BaseModel):
@@ -72,7 +83,7 @@ async def create(body: WidgetKeyIn, caller: AdminDep) -> WidgetKeyOut:
             settings=WidgetKeySettings(
                 key_name=body.name,
                 allowed_origins=tuple(body.allowed_origins),
-                quotas=body.quotas,
+                quotas=_quotas(body.quotas),
             ),
         )
     )
@@ -87,32 +98,34 @@ async def list_keys(caller: CallerDep) -> list[WidgetKeyOut]:
 
 
 @router.get("/{key_id}", responses=responses(NotAuthenticated, NotFound))
-async def get(key_id: str, caller: CallerDep) -> WidgetKeyOut:
+async def get(key_id: Id, caller: CallerDep) -> WidgetKeyOut:
     """One key."""
-    checked = checked_id(key_id, NotFound(UNKNOWN))
-    return _out(await caller.gateway.identity.widget_key(caller.tenant_id, checked))
+    return _out(await caller.gateway.identity.widget_key(caller.tenant_id, key_id))
 
 
 @router.patch("/{key_id}", responses=REFUSALS)
-async def patch(key_id: str, body: WidgetKeyPatch, caller: AdminDep) -> WidgetKeyOut:
+async def patch(key_id: Id, body: WidgetKeyPatch, caller: AdminDep) -> WidgetKeyOut:
     """Change the fields that are sent. Sessions that a change forbids end within a second."""
-    checked = checked_id(key_id, NotFound(UNKNOWN))
     sent = body.model_fields_set
     await caller.order(
         UpdateWidgetKey(
-            key_id=checked,
+            key_id=key_id,
             key_name=body.name if "name" in sent else None,
             allowed_origins=tuple(body.allowed_origins) if "allowed_origins" in sent else None,
-            quotas=body.quotas if "quotas" in sent else None,
+            quotas=_quotas(body.quotas) if "quotas" in sent else None,
         )
     )
-    return _out(await caller.gateway.identity.widget_key(caller.tenant_id, checked))
+    return _out(await caller.gateway.identity.widget_key(caller.tenant_id, key_id))
 
 
 @router.delete("/{key_id}", status_code=status.HTTP_204_NO_CONTENT, responses=REFUSALS)
-async def revoke(key_id: str, caller: AdminDep) -> None:
+async def revoke(key_id: Id, caller: AdminDep) -> None:
     """Revoke a key and all its sessions. Repeating it changes nothing."""
-    await caller.order(RevokeWidgetKey(key_id=checked_id(key_id, NotFound(UNKNOWN))))
+    await caller.order(RevokeWidgetKey(key_id=key_id))
+
+
+def _quotas(sent: QuotasIn) -> WidgetQuotas:
+    return WidgetQuotas.model_validate(sent.model_dump())
 
 
 def _out(key: WidgetKeyView) -> WidgetKeyOut:

@@ -1,14 +1,15 @@
 """Who calls, what goes with a request, and what text is taken from a client."""
 
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import pytest
 from fastapi import Request
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from services.gateway.http.context import (
     Caller,
     Gateway,
+    Id,
     JsonObject,
     Text,
     Timestamp,
@@ -88,8 +89,26 @@ class TestWhatAClientSends:
     def test_text_holds_no_nul(self) -> None:
         text = TypeAdapter[str](Text)
         assert text.validate_python("Größe\n") == "Größe\n"
-        with pytest.raises(ValidationError, match="NUL"):
+        with pytest.raises(ValidationError, match="should match"):
             text.validate_python("a\x00b")
+
+    def test_a_length_is_one_of_the_text(self) -> None:
+        text = TypeAdapter[str](Annotated[Text, Field(min_length=1, max_length=3)])
+        for value, kind in (("abcd", "string_too_long"), ("", "string_too_short")):
+            with pytest.raises(ValidationError) as refused:
+                text.validate_python(value)
+            assert refused.value.errors()[0]["type"] == kind
+
+    def test_an_id_is_a_uuid_however_it_is_written(self) -> None:
+        ident = TypeAdapter[str](Id)
+        known = "0f0e0d0c-0b0a-4908-8706-050403020100"
+        for form in (known, known.upper(), known.replace("-", ""), f"urn:uuid:{known}"):
+            assert ident.validate_python(form) == known
+        assert ident.dump_json(known) == f'"{known}"'.encode()
+        for value, kind in (("nope", "uuid_parsing"), ("", "uuid_parsing"), (7, "uuid_type")):
+            with pytest.raises(ValidationError) as refused:
+                ident.validate_python(value)
+            assert refused.value.errors()[0]["type"] == kind
 
     @pytest.mark.parametrize(
         "value",

@@ -1,0 +1,173 @@
+"""No id of one tenant works for another: every route of the route table, every id it takes."""
+
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.architecture.routes import Route, application, changes, ids, reads
+from tests.harness import PASSWORD, Installation, Tenant
+
+PARAMETER = re.compile(r"\{(\w+)\}")
+READING = reads()
+CHANGING = changes()
+BODIES: dict[str, dict[str, Any]] = {
+    "PATCH /v1/users/{user_id}": {"email": "new@example.com", "password": PASSWORD},
+    "POST /v1/bot-profiles/{bot_profile_id}/retrieve": {"query": "otter"},
+    "PATCH /v1/chat/{chat_id}/messages/{message_id}/feedback": {"feedback": "positive"},
+}
+"""What a route needs so that its id is looked at; for all others an empty object will do."""
+PLACES = ("body", "query")
+BOT = {"name": "x", "bot_profile_id": "own"}
+REFERENCES: dict[str, tuple[dict[str, Any], int]] = {
+    "POST /v1/api-tokens bot_profile_id": (BOT, 422),
+    "POST /v1/chat bot_profile_id": ({"message": "x"}, 404),
+    "POST /v1/chat chat_id": ({"message": "x", "bot_profile_id": "own"}, 404),
+    "POST /v1/openai/chat/completions chat_id": (
+        {"model": "own", "messages": [{"role": "user", "content": "x"}]},
+        404,
+    ),
+    "POST /v1/sources bot_profile_id": ({"name": "x", "source_type": "text"}, 422),
+    "POST /v1/sources parent_id": ({**BOT, "source_type": "text"}, 404),
+    "POST /v1/sources/batch bot_profile_id": (
+        {"name": "x", "children": [{"name": "x", "source_type": "text"}]},
+        422,
+    ),
+    "POST /v1/sources/upload bot_profile_id": ({}, 422),
+    "POST /v1/sources/upload parent_id": (BOT, 404),
+    "POST /v1/widget/keys bot_profile_id": (BOT, 422),
+}
+"""Ids in bodies: what stands beside them, and what another tenant's is answered with."""
+FILTERS = {
+    "GET /v1/chat bot_profile_id",
+    "GET /v1/chat/export bot_profile_id",
+    "GET /v1/sources bot_profile_id",
+    "GET /v1/sources parent_id",
+    "GET /v1/stats/unanswered bot_profile_id",
+}
+"""Ids in queries: another tenant's finds nothing."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Two tenants. The first has one of everything, the second a bot."""
+
+    owner: Tenant
+    stranger: Tenant
+    stranger_bot: str
+    ids: dict[str, str]
+    """By the name that a path, a query or a body has for it."""
+
+    def ask(self, http: httpx.Client, route: Route) -> httpx.Response:
+        path = PARAMETER.sub(lambda found: self.ids[found[1]], route.path)
+        body = None if route.method in ("GET", "DELETE") else BODIES.get(route.name, {})
+        return http.request(route.method, path, json=body)
+
+    def seen(self) -> dict[str, str]:
+        """All that the owner reads by these ids; when an export was made is not told."""
+        texts = {route.name: self.ask(self.owner.http, route).text for route in READING}
+        return {name: text.partition('"exported_at"')[0] for name, text in texts.items()}
+
+
+@pytest.fixture(scope="module")
+def world(installation: Installation) -> Iterator[World]:
+    with made(installation) as found:
+        yield found
+
+
+@contextmanager
+def made(installation: Installation) -> Iterator[World]:
+    owner, stranger = (Tenant(installation.url, f"t-{uuid.uuid4().hex[:12]}") for _ in range(2))
+    bot = owner.bot()
+    parent = owner.source(bot, "A ferret weighs seven kilograms.")
+    owner.source(bot, "An otter weighs nine.", parent_id=parent)
+    owner.http.post(f"/v1/sources/{parent}/ingest-children")
+    owner.ready(parent)
+    answer = owner.ask(bot, "How much does an otter weigh?")
+    owner.ask(bot, "Which vitamins are in oranges?")
+    key = {"name": "key", "bot_profile_id": bot}
+    yield World(
+        owner=owner,
+        stranger=stranger,
+        stranger_bot=stranger.bot(),
+        ids={
+            "bot_profile_id": bot,
+            "model": bot,
+            "source_id": parent,
+            "parent_id": parent,
+            "chat_id": answer["chat_id"],
+            "message_id": answer["message"]["id"],
+            "turn_id": answer["turn_id"],
+            "citation_id": answer["citations"][0]["citation_id"],
+            "operation_id": answer["turn_id"],
+            "user_id": owner.user("member").id,
+            "token_id": owner.http.post("/v1/api-tokens", json={"name": "t"}).json()["id"],
+            "key_id": owner.http.post("/v1/widget/keys", json=key).json()["id"],
+        },
+    )
+    owner.close()
+    stranger.close()
+
+
+def test_every_id_that_a_route_takes_is_tried(world: World) -> None:
+    """A route that takes an id of another kind needs one of it in the world above."""
+    taken = ids(application())
+    named = {place: {f"{i.route} {i.name}" for i in taken if i.place == place} for place in PLACES}
+    assert (named["body"], named["query"]) == (set(REFERENCES), FILTERS)
+    paths = {route.path for route in (*READING, *CHANGING)}
+    assert {name for path in paths for name in PARAMETER.findall(path)} <= set(world.ids)
+    assert set(BODIES) <= {route.name for route in CHANGING}
+
+
+@pytest.mark.parametrize("route", READING, ids=lambda route: route.name)
+def test_the_owner_reads_what_a_stranger_does_not_find(world: World, route: Route) -> None:
+    assert world.ask(world.owner.http, route).status_code == 200
+    answer = world.ask(world.stranger.http, route)
+    assert answer.status_code == 404, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_what_a_stranger_tries_to_change_is_not_found_and_stays(world: World) -> None:
+    before = world.seen()
+    for route in CHANGING:
+        answer = world.ask(world.stranger.http, route)
+        assert answer.status_code == 404, f"{route.name}: {answer.text}"
+    assert world.seen() == before
+
+
+@pytest.mark.parametrize("name", sorted(REFERENCES))
+def test_a_strangers_id_in_a_body_is_refused(world: World, name: str) -> None:
+    body, status = REFERENCES[name]
+    method, path, field = name.split()
+    own = {key: world.stranger_bot if value == "own" else value for key, value in body.items()}
+    sent = {**own, field: world.ids[field]}
+    if path.endswith("/upload"):
+        files = {"file": ("a.txt", b"text")}
+        answer = world.stranger.http.request(method, path, data=sent, files=files)
+    else:
+        answer = world.stranger.http.request(method, path, json=sent)
+    assert answer.status_code == status, answer.text
+
+
+@pytest.mark.parametrize("name", sorted(FILTERS))
+def test_a_strangers_id_in_a_query_finds_nothing(world: World, name: str) -> None:
+    method, path, field = name.split()
+    query = {field: world.ids[field]}
+    found = world.stranger.http.request(method, path, params=query).json()
+    assert (found["chats"] if path.endswith("/export") else found) == []
+    found = world.owner.http.request(method, path, params=query).json()
+    assert (found["chats"] if path.endswith("/export") else found) != []
+
+
+def test_all_these_changes_work_for_the_owner(installation: Installation) -> None:
+    """Else a 404 would prove nothing."""
+    rank = {"POST": 0, "PATCH": 1, "DELETE": 2}
+    with made(installation) as world:
+        for route in sorted(CHANGING, key=lambda one: rank[one.method]):
+            answer = world.ask(world.owner.http, route)
+            assert answer.status_code in (200, 202, 204), f"{route.name}: {answer.text}"
