@@ -45,6 +45,7 @@ def answer_of(question: type[Question[Any]]) -> type[Message]:
 
 def _section(owner: str, wired: Sequence[Wiring]) -> Iterator[str]:
     shapes: dict[str, Any] = {}
+    service = owner.partition("_")[0]
     commands, events, questions = (
         [cls for cls in released(kind) if cls.__module__.endswith(f".{owner}")]
         for kind in (Command, Event, Question)
@@ -56,7 +57,7 @@ def _section(owner: str, wired: Sequence[Wiring]) -> Iterator[str]:
                 _named(command),
                 f"`cmd.<tenant>.{command.aggregate}.<id>.{command.verb}`",
                 _fields(command, shapes),
-                "by " + owner if _taken(command, wired) else f"inside {owner} only",
+                f"by {service}" if _taken(command, wired) else f"inside {service} only",
             )
             for command in commands
         ),

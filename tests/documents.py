@@ -37,28 +37,44 @@ def docx(paragraphs: Sequence[str], table: Sequence[Sequence[str]] = ()) -> byte
     return file.getvalue()
 
 
-def pdf(lines: Sequence[str]) -> bytes:
-    """A PDF of one page with these lines."""
-    shown = " ".join(f"({line}) Tj T*" for line in lines)
-    content = f"BT /F1 12 Tf 72 720 Td 16 TL {shown} ET"
-    fonts = "/Resources << /Font << /F1 5 0 R >> >>"
-    objects = (
-        "<< /Type /Catalog /Pages 2 0 R >>",
-        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R {fonts} >>",
-        f"<< /Length {len(content)} >>\nstream\n{content}\nendstream",
-        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
-    )
+def pdf(*pages: Sequence[str]) -> bytes:
+    """A PDF with these lines on its pages."""
+    contents = []
+    for lines in pages:
+        shown = " ".join(f"({line}) Tj T*" for line in lines)
+        contents.append(f"BT /F1 12 Tf 72 720 Td 16 TL {shown} ET".encode())
+    return pdf_of(contents)
+
+
+def pdf_of(contents: Sequence[bytes], *, stream: str = "", trailer: str = "") -> bytes:
+    """A PDF of pages with these drawing orders. `stream`, `trailer`: further entries of those."""
+    fonts = b"/Resources << /Font << /F1 3 0 R >> >>"
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"",
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+    ]
+    kids = []
+    for content in contents:
+        head = f"<< /Length {len(content)} {stream} >>\nstream\n".encode()
+        objects.append(head + content + b"\nendstream")
+        drawn = f"/Contents {len(objects)} 0 R".encode()
+        objects.append(
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] " + drawn + fonts + b" >>"
+        )
+        kids.append(f"{len(objects)} 0 R")
+    objects[1] = f"<< /Type /Pages /Kids [{' '.join(kids)}] /Count {len(kids)} >>".encode()
     file, places = b"%PDF-1.4\n", []
     for n, one in enumerate(objects, 1):
         places.append(len(file))
-        file += f"{n} 0 obj\n{one}\nendobj\n".encode()
+        file += f"{n} 0 obj\n".encode() + one + b"\nendobj\n"
     table = "".join(f"{place:010d} 00000 n \n" for place in places)
     count = len(objects) + 1
     return (
         file
         + f"xref\n0 {count}\n0000000000 65535 f \n{table}".encode()
-        + f"trailer << /Size {count} /Root 1 0 R >>\nstartxref\n{len(file)}\n%%EOF".encode()
+        + f"trailer << /Size {count} /Root 1 0 R {trailer} >>\n".encode()
+        + f"startxref\n{len(file)}\n%%EOF".encode()
     )
 
 

@@ -1,5 +1,12 @@
 """Analytics: counts what happened, and what it cost.
 
-Owns      aggregate `budget` (no feature of it is released yet)
-Answers   health
+Owns      aggregate `budget`; read models `analytics_budgets`, `analytics_rollups`
+Takes     CreateBudget, UpdateBudget, DeleteBudget
+Emits     BudgetCreated, BudgetUpdated, BudgetDeleted, ThresholdReached
+Projects  BotProfileCreated, BotProfileUpdated, SourceCreated, SourceUpdated → names and totals;
+          QuestionAsked, QuestionAnswered, QuestionRefused, TurnFailed → usage, waits, citations and
+          unanswered questions; FeedbackGiven, FeedbackCleared → feedback
+Reacts    QuestionAnswered, QuestionRefused → tell budgets what is used
+Answers   GetOverview, ListUsage, GetCosts, GetPricing, GetFeedback, GetFeedbackTrend, GetLatency,
+          GetWorstSources, ListUnanswered, GetBudget, ListBudgets
 """

@@ -11,5 +11,5 @@ Projects  SourcePrepared, SourceUpdated, SourceDeleted → the index
 Reacts    QuestionAsked → retrieve and answer; TurnStopRequested → stop answering;
           SourcePrepared → tell when it is indexed
 Answers   GetBotProfile, FindBotProfile, ListBotProfiles, GetChat, ListChats, ListMessages,
-          GetMessage, GetTurn, GetCitation, Retrieve, ListUnanswered
+          GetMessage, GetTurn, GetCitation, Retrieve
 """

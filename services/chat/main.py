@@ -24,7 +24,6 @@ from services.chat.queries.chats import ChatQueries
 from services.chat.queries.index import IndexQueries
 from services.chat.queries.retrieval import RetrievalQueries
 from services.chat.queries.turns import TurnQueries
-from services.chat.queries.unanswered import UnansweredQueries
 from services.chat.reactions.answering import AnswerQuestion, StopAnswering
 from services.chat.reactions.indexing import TellIndexed
 from services.chat.settings import Settings
@@ -51,7 +50,6 @@ from shared.contracts.chat_history import (
     GetMessage,
     ListChats,
     ListMessages,
-    ListUnanswered,
 )
 from shared.contracts.chat_retrieval import FindBotProfile, GetCitation, Retrieve
 from shared.contracts.ingest import SourceDeleted, SourcePrepared, SourceUpdated
@@ -109,7 +107,6 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.answers(ListChats, chat_queries.list_chats)
     service.answers(ListMessages, chat_queries.list_messages)
     service.answers(GetMessage, chat_queries.get_message)
-    service.answers(ListUnanswered, UnansweredQueries(chats).list_unanswered)
     service.answers(GetTurn, turn_queries.get_turn)
     service.answers(GetCitation, turn_queries.get_citation)
 

@@ -64,6 +64,7 @@ class Point:
     dense: bytes
     sparse: Sparse
     language: str | None = None
+    page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ class Hit:
     """Its place in the lexical ranking, from 1."""
     dense_rank: int | None = None
     """Its place by similarity among all that was found."""
+    page: int | None = None
 
 
 class VectorIndex(Protocol):

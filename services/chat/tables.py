@@ -11,7 +11,6 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -101,11 +100,6 @@ turns = Table(
     Column("retryable", Boolean, nullable=False),
     Column("error_status", Integer),
     Column("retry_after", Float),
-    Index(
-        "turns_without_answer",
-        "tenant_id",
-        postgresql_where=text("status IN ('answered', 'refused') AND NOT grounded"),
-    ),
 )
 
 citations = Table(

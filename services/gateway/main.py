@@ -61,7 +61,7 @@ __all__ = ["Settings", "build"]
 IDENTITY = ReadModel(
     service="gateway",
     name="identity",
-    version=2,
+    version=3,
     tables=metadata,
     owns={
         "tenant": tenant_decider,

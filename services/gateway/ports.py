@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 from shared.contracts.base import Message
 from shared.contracts.chat import ChatScope, Frame
-from shared.contracts.gateway import BrowserTokens, Role, Scope, WidgetQuotas
+from shared.contracts.gateway import BrowserTokens, Role, Scope, WidgetAppearance, WidgetQuotas
 
 
 class Principal(Message):
@@ -53,6 +53,7 @@ class WidgetKey(Message):
     bot_profile_id: str
     allowed_origins: tuple[str, ...]
     quotas: WidgetQuotas
+    appearance: WidgetAppearance = WidgetAppearance()
     is_active: bool
     tenant_active: bool
 

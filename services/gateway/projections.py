@@ -219,4 +219,5 @@ def _settings(settings: WidgetKeySettings) -> dict[str, Any]:
         "name": settings.key_name,
         "allowed_origins": list(settings.allowed_origins),
         "quotas": settings.quotas.model_dump(),
+        "appearance": settings.appearance.model_dump(mode="json"),
     }

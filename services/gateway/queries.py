@@ -17,7 +17,7 @@ from services.gateway.tables import (
 )
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Message
-from shared.contracts.gateway import BrowserTokens, Role, Scope, WidgetQuotas
+from shared.contracts.gateway import BrowserTokens, Role, Scope, WidgetAppearance, WidgetQuotas
 from shared.kernel.errors import NotFound
 
 
@@ -60,6 +60,7 @@ class WidgetKeyView(Message):
     name: str
     allowed_origins: tuple[str, ...]
     quotas: WidgetQuotas
+    appearance: WidgetAppearance
     is_active: bool
     created_at: datetime
 
@@ -312,6 +313,7 @@ def _widget_key() -> Select[tuple[object, ...]]:
         widget_keys.c.bot_profile_id,
         widget_keys.c.allowed_origins,
         widget_keys.c.quotas,
+        widget_keys.c.appearance,
         widget_keys.c.is_active,
         tenants.c.is_active.label("tenant_active"),
     ).join(tenants, tenants.c.tenant_id == widget_keys.c.tenant_id)

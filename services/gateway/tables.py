@@ -97,6 +97,7 @@ widget_keys = Table(
     Column("name", Text, nullable=False),
     Column("allowed_origins", JSONB, nullable=False),
     Column("quotas", JSONB, nullable=False),
+    Column("appearance", JSONB, nullable=False),
     Column("is_active", Boolean, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
 )

@@ -1,14 +1,23 @@
 """Ingest: turns a tenant's sources into chunks that can be searched.
 
-Owns      aggregate `source`; read model `ingest_sources`
+Owns      aggregates `source`, `crawl`; read model `ingest_sources`
 Takes     CreateSource, CreateSourceBatch, UpdateSource, DeleteSource, RequestIngestion,
-          RequestChildrenIngestion
+          RequestChildrenIngestion, UndoSource, PauseCrawl, ResumeCrawl, CancelCrawl
 Emits     SourceCreated, SourceUpdated, SourceDeleted, IngestionRequested,
           ChildrenIngestionRequested, IngestionStarted, SourceFetched, SourcePrepared,
-          SourceUnchanged, SourceIngested, SourceFailed
+          SourceUnchanged, SourceIngested, SourceFailed, SourceExtracted, SourceChunked,
+          SourceEmbedded, SourceUndone; CrawlBegun, CrawlSiteRead, CrawlPagesFound,
+          CrawlPageVisited, CrawlPaused, CrawlResumed, CrawlCancelled, CrawlPagesRetired,
+          CrawlFinished
 Reacts    IngestionRequested → queue the job; IndexBuilt, IndexFailed → end the run;
           ChildrenIngestionRequested → request each child's; SourceCreated, SourceDeleted → delete
-          children that a deleted parent left behind
-Works     job `ingest`: fetch, extract, chunk, embed; or count what a remote API knows
-Answers   GetSource, ListSources, CountChildren, GetTimeline
+          children that a deleted parent left behind; SourceUndone → undo the deletion of children;
+          ScheduleFired → request an ingestion; CrawlBegun, CrawlResumed → set the timer of the
+          crawl; CrawlFinished, CrawlCancelled → end the run
+Projects  ScheduleSet, ScheduleFired, ScheduleCancelled
+Works     job `ingest`: fetch, extract, chunk, embed; or count what a remote API knows; or begin a
+          crawl
+Wakes     timer `crawl` → visit the next pages of a website
+Answers   GetSource, ListSources, CountChildren, GetTimeline, GetRevisions, GetDocuments, GetChunks,
+          GetDifference, GetCrawl, ListCrawledPages, PreviewWebsite
 """

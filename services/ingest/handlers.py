@@ -6,7 +6,8 @@ from typing import Any
 from services.ingest.domain.source import Absent
 from shared.contracts.base import Command, Done, Metadata
 from shared.contracts.ingest import CreateSource, CreateSourceBatch, DeleteSource
-from shared.kernel.errors import InvalidCommand, NotFound, StaleVersion
+from shared.contracts.ingest_stages import UndoSource
+from shared.kernel.errors import Conflict, InvalidCommand, NotFound, StaleVersion
 
 LastSequence = Callable[[str, str, str], Awaitable[int]]
 Current = Callable[[str, str, str], Awaitable[Any]]
@@ -27,8 +28,12 @@ class CheckReferences:
 
     async def __call__(self, command: Any, meta: Metadata) -> None:
         """Raise `InvalidCommand` or `NotFound`, in the words of the contract."""
-        if not isinstance(command, CreateSource | CreateSourceBatch):
-            return
+        if isinstance(command, UndoSource):
+            await self._check_undo(command, meta)
+        if isinstance(command, CreateSource | CreateSourceBatch):
+            await self._check_new(command, meta)
+
+    async def _check_new(self, command: CreateSource | CreateSourceBatch, meta: Metadata) -> None:
         bot = command.bot_profile_id
         if not await self._last_sequence(meta.tenant_id, "bot_profile", bot):
             raise InvalidCommand(
@@ -45,6 +50,15 @@ class CheckReferences:
             )
         if parent.parent_id is not None:
             raise InvalidCommand("Nesting beyond one level is not allowed", field="parent_id")
+
+    async def _check_undo(self, command: UndoSource, meta: Metadata) -> None:
+        """A child does not come back without its parent."""
+        source = await self._current("source", meta.tenant_id, command.source_id)
+        if isinstance(source, Absent) or source.parent_id is None:
+            return
+        parent = await self._current("source", meta.tenant_id, source.parent_id)
+        if isinstance(parent, Absent) or parent.deleted:
+            raise Conflict("The parent of this source is deleted: undo that first")
 
 
 class DeleteChildrenFirst:
@@ -69,7 +83,7 @@ class DeleteChildrenFirst:
             await self._delete(children[first : first + AT_ONCE], meta)
 
     async def _delete(self, children: Sequence[str], meta: Metadata) -> None:
-        commands = [DeleteSource(source_id=child) for child in children]
+        commands = [DeleteSource(source_id=child, with_parent=True) for child in children]
         try:
             await self._execute_together(commands, meta, f"delete {children[0]} and others")
         except StaleVersion:

@@ -24,6 +24,45 @@ class NotModified:
 
 
 @dataclass(frozen=True, slots=True)
+class Redirected:
+    """The server says that it is elsewhere."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Robots:
+    """What robots.txt says to us."""
+
+    delay_seconds: float | None
+    sitemaps: tuple[str, ...]
+    allowed: tuple[bool, ...]
+    """Of the addresses that were asked about, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sitemap:
+    """One file: addresses of pages, and of further sitemaps."""
+
+    pages: tuple[str, ...]
+    nested: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PageScan:
+    """What a page says of itself, beside its text."""
+
+    title: str | None
+    links: tuple[str, ...]
+    """As they stand in the page, without those that are not to be followed."""
+    base: str
+    canonical: str | None
+    indexable: bool
+    content_hash: str | None
+    """SHA-256 of what can be seen; none: nothing can be."""
+
+
+@dataclass(frozen=True, slots=True)
 class Extracted:
     """Normalised text with Markdown structure."""
 
@@ -31,6 +70,8 @@ class Extracted:
     title: str | None
     language: str | None
     """ISO 639-1, or None if it cannot be told."""
+    pages: tuple[tuple[int, int], ...] = ()
+    """Where in the text which page begins: offset and number, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +81,10 @@ class Span:
     start: int
     end: int
     heading: str | None = None
+    page: int | None = None
+    """The page it begins on, for documents that have pages."""
+    language: str | None = None
+    """ISO 639-1; that of the document where a chunk is too short to tell."""
 
 
 class FetchFailed(Exception):
@@ -67,6 +112,37 @@ class Fetcher(Protocol):
         ...
 
 
+class PageFetcher(Fetcher, Protocol):
+    async def visit(
+        self, url: str, *, etag: str | None = None, last_modified: str | None = None
+    ) -> Fetched | NotModified | Redirected:
+        """As `fetch`, without following redirects. Raise `FetchFailed`."""
+        ...
+
+
+class HostPace(Protocol):
+    async def reserve(self, site: str, delay: float, patience: float) -> float:
+        """Seconds until this caller may ask the site; no other, in whatever process, before.
+
+        If that is more than `patience`, nothing is reserved: ask again by then.
+        """
+        ...
+
+
+class Pages(Protocol):
+    """Reads what a site sends, without trust. Raise `Unreadable` for what cannot be read."""
+
+    async def robots(self, data: bytes, urls: Sequence[str]) -> Robots: ...
+
+    async def sitemap(self, data: bytes, limit: int) -> Sitemap:
+        """At most `limit` addresses."""
+        ...
+
+    async def scan(self, data: bytes, media_type: str, url: str) -> PageScan:
+        """Raise `Unreadable` too for what is no document."""
+        ...
+
+
 class Documents(Protocol):
     async def read(self, data: bytes, media_type: str, *, strict: bool = False) -> Extracted:
         """Text of a document, by its media type. `strict`: text must be UTF-8, nothing is guessed.
@@ -75,8 +151,14 @@ class Documents(Protocol):
         """
         ...
 
-    async def split(self, text: str, *, max_chars: int, overlap: int) -> list[Span]:
-        """Chunks of at most `max_chars` characters, on semantic boundaries, in order."""
+    async def split(
+        self, document: Extracted, *, max_chars: int, overlap: int, before: Sequence[str] = ()
+    ) -> list[Span]:
+        """Chunks of at most `max_chars` characters, on semantic boundaries, in order.
+
+        `before` are the chunks of the revision before; those that still stand there are kept.
+        Raise `Unreadable`, or `Unavailable` if the worker died.
+        """
         ...
 
 

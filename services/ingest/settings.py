@@ -18,6 +18,12 @@ class Settings(ServiceSettings):
     chunk_overlap: int = Field(default=0, ge=0, le=1000)
     """Characters that neighbouring chunks share, where whole sentences fit."""
     workers: int = Field(default=2, ge=1, le=64)
-    """Processes for extraction and embedding."""
+    """Processes for extraction, and as many for embedding."""
+    document_memory_mb: int = Field(default=1536, ge=700)
+    """Memory that reading one document may address; a document that needs more ends in an error."""
+    ocr_languages: str = Field(default="eng", pattern=r"^[A-Za-z_]{3,20}(\+[A-Za-z_]{3,20})*$")
+    """Languages of pictures with text, as Tesseract names them: `eng+deu`."""
+    tessdata: str | None = None
+    """Folder with Tesseract's language data, if it is in none of the usual places."""
     worker_idle_seconds: float = Field(default=60.0, gt=0)
     """Workers without work are ended after so long; they hold the models' memory."""

@@ -1,6 +1,17 @@
 """Rows that show sources and their lives; disposable, rebuilt from the log."""
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Index, Integer, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
@@ -24,16 +35,56 @@ sources = Table(
     Column("error_message", Text),
     Column("is_active", Boolean, nullable=False),
     Column("deleted", Boolean, nullable=False),
+    Column("deleted_with_parent", Boolean, nullable=False),
     Column("refresh_schedule", Text),
+    Column("refresh_cron", Text),
+    Column("refresh_time_zone", Text),
     Column("authority", Text),
     Column("language", Text),
+    Column("language_set", Boolean, nullable=False),
+    Column("revision", Integer, nullable=False),
     Column("last_refreshed_at", DateTime(timezone=True)),
+    Column("next_refresh_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
     Index("sources_listed", "tenant_id", "position"),
     Index("sources_children", "tenant_id", "parent_id", "position"),
 )
 """`position` is that of the event that created the source: what lists are sorted by."""
+
+crawls = Table(
+    "crawls",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("source_id", Text, primary_key=True),
+    Column("run_id", Text, nullable=False),
+    Column("phase", Text, nullable=False),
+    Column("reason", Text),
+    Column("counts", JSONB, nullable=False),
+    Column("begun_at", DateTime(timezone=True), nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+)
+"""The last crawl of each website."""
+
+pages = Table(
+    "pages",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("source_id", Text, primary_key=True),
+    Column("url", Text, primary_key=True),
+    Column("run_id", Text, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("depth", Integer, nullable=False),
+    Column("via", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("reason", Text),
+    Column("child_id", Text),
+    Column("content_hash", Text),
+    Column("visited_at", DateTime(timezone=True)),
+    Index("pages_due", "tenant_id", "source_id", "outcome", "depth", "position", "place"),
+)
+"""Every page that a crawl of a website found; `run_id` is the last one that did."""
 
 timeline = Table(
     "timeline",
@@ -44,4 +95,22 @@ timeline = Table(
     Column("at", DateTime(timezone=True), nullable=False),
     Column("event", Text, nullable=False),
     Column("detail", Text, nullable=False),
+    Column("run_id", Text),
+    Column("attempt", Integer),
+    Column("seconds", Float),
+    Column("done", Integer),
+    Column("total", Integer),
 )
+"""`seconds` where a stage was measured."""
+
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("source_id", Text, primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("prepared_at", DateTime(timezone=True), nullable=False),
+    Column("ingested_at", DateTime(timezone=True)),
+    Column("prepared", JSONB, nullable=False),
+)
+"""`prepared` is what the event of this name carries."""

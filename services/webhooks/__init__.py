@@ -9,10 +9,11 @@ Emits     WebhookCreated, WebhookUpdated, WebhookDeleted, SecretRotated, ReplayR
           DeliverySucceeded, DeliveryAttemptFailed, RedeliveryRequested
 Projects  WebhookDeleted → its deliveries go as well
 Reacts    every public event (SourceCreated, SourceUpdated, SourceDeleted, IngestionStarted,
-          SourceIngested, SourceUnchanged, SourceFailed, BotProfileCreated, BotProfileUpdated,
-          QuestionAsked, QuestionAnswered, QuestionRefused, TurnFailed, FeedbackGiven,
-          FeedbackCleared, WebhookDisabled) → a delivery to each endpoint that wants it;
-          ReplayRequested → deliver again; DeliveryScheduled, RedeliveryRequested, WebhookUpdated →
-          wake the endpoint's lane; SecretRotated, WebhookDeleted → forget secrets
+          SourceIngested, SourceUnchanged, SourceFailed, SourceUndone, CrawlPageVisited,
+          BotProfileCreated, BotProfileUpdated, QuestionAsked, QuestionAnswered, QuestionRefused,
+          TurnFailed, FeedbackGiven, FeedbackCleared, ThresholdReached, WebhookDisabled) → a
+          delivery to each endpoint that wants it; ReplayRequested → deliver again;
+          DeliveryScheduled, RedeliveryRequested,
+          WebhookUpdated → wake the endpoint's lane; SecretRotated, WebhookDeleted → forget secrets
 Answers   GetWebhook, ListWebhooks, GetDelivery, ListDeliveries, SendTest
 """

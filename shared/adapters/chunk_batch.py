@@ -23,6 +23,8 @@ class PreparedChunk:
     end: int
     heading: str | None
     vector: bytes
+    page: int | None = None
+    language: str | None = None
 
     @property
     def indexed_text(self) -> str:
@@ -41,19 +43,23 @@ def text_hash(text: str) -> str:
 
 def write_batch(chunks: Sequence[PreparedChunk]) -> bytes:
     """The same chunks give the same bytes, and so the same blob."""
-    return orjson.dumps(
-        [
-            {
-                "ordinal": chunk.ordinal,
-                "text": chunk.text,
-                "start": chunk.start,
-                "end": chunk.end,
-                "heading": chunk.heading,
-                "vector": base64.b64encode(chunk.vector).decode(),
-            }
-            for chunk in chunks
-        ]
-    )
+    return orjson.dumps([_item(chunk) for chunk in chunks])
+
+
+def _item(chunk: PreparedChunk) -> dict[str, object]:
+    item: dict[str, object] = {
+        "ordinal": chunk.ordinal,
+        "text": chunk.text,
+        "start": chunk.start,
+        "end": chunk.end,
+        "heading": chunk.heading,
+        "vector": base64.b64encode(chunk.vector).decode(),
+    }
+    if chunk.page is not None:
+        item["page"] = chunk.page
+    if chunk.language is not None:
+        item["language"] = chunk.language
+    return item
 
 
 def read_batch(data: bytes) -> list[PreparedChunk]:
@@ -65,6 +71,8 @@ def read_batch(data: bytes) -> list[PreparedChunk]:
             end=item["end"],
             heading=item["heading"],
             vector=base64.b64decode(item["vector"]),
+            page=item.get("page"),
+            language=item.get("language"),
         )
         for item in orjson.loads(data)
     ]

@@ -7,6 +7,10 @@ SAMPLE = 4000
 SHORTEST = 20
 """Characters below which a guess would be worth less than none."""
 CERTAIN = 0.4
+PART = 80
+"""Characters of a part of a document below which it is taken to be in the document's language."""
+SURE = 0.8
+"""How sure the guess about a part must be to go against that."""
 
 
 def detect(text: str) -> str | None:
@@ -16,6 +20,15 @@ def detect(text: str) -> str | None:
         return None
     best = _detector().detect(sample, model="lite", k=1)[0]
     return str(best["lang"])[:2] if best["score"] >= CERTAIN else None
+
+
+def detect_part(text: str, document: str | None) -> str | None:
+    """The language of a part of a document that is in `document` as a whole."""
+    sample = " ".join(text[:SAMPLE].split())
+    if len(sample) < PART:
+        return document
+    best = _detector().detect(sample, model="lite", k=1)[0]
+    return str(best["lang"])[:2] if best["score"] >= SURE else document
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""From bytes to normalised text to chunks. Pure functions; they run in worker processes."""
+"""From bytes to normalised text with headings. Pure functions; they run in worker processes."""
 
 import re
 import unicodedata
@@ -41,15 +41,11 @@ class Document:
 
     text: str
     title: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """`text[start:end]`, below the heading path `heading`."""
-
-    start: int
-    end: int
-    heading: str | None
+    pages: tuple[tuple[int, int], ...] = ()
+    """Where in the text which page begins: offset and number, in order; pages not found are left
+    out. Slides of a presentation are its pages."""
+    pictures: int = 0
+    """Pages that are pictures, if the document has no other text."""
 
 
 def read_document(data: bytes, media_type: str) -> Document:
@@ -178,23 +174,6 @@ def heading_of(line: str) -> tuple[int, str] | None:
     if bare != name and (not bare or bare[-1] in " \t"):
         name = bare.rstrip()
     return (len(found.group(1)), name) if name else None
-
-
-def split(text: str, max_chars: int, overlap: int) -> list[Chunk]:
-    """Chunks of at most `max_chars` characters in order; sections are never mixed.
-
-    Within a section the cut is at the coarsest boundary that fits: paragraph, sentence, word
-    (`semantic-text-splitter`). A heading stays with the text below it.
-    """
-    from semantic_text_splitter import TextSplitter  # noqa: PLC0415  loaded in workers
-
-    splitter = TextSplitter(max_chars, overlap=overlap)
-    chunks = []
-    for start, end, heading in sections(text):
-        for offset, piece in splitter.chunk_indices(text[start:end]):
-            if piece.strip():
-                chunks.append(Chunk(start + offset, start + offset + len(piece), heading))
-    return chunks
 
 
 def sections(text: str) -> Iterator[tuple[int, int, str | None]]:

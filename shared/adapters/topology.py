@@ -22,6 +22,8 @@ JOB_PARTITIONS = 16
 NOT_READY = 503
 """Code of the answers of a server that is starting or has no leader."""
 TOKEN_SECONDS = 300.0
+PACE = "pace"
+PACE_SECONDS = 3600.0
 DUPLICATE_SECONDS = 120.0
 """What the server takes where nothing is said; said, so that nothing differs at the next start."""
 
@@ -153,6 +155,20 @@ STREAMS: Sequence[api.StreamConfig] = (
         duplicate_window=DUPLICATE_SECONDS,
         allow_msg_counter=True,
         allow_direct=True,
+    ),
+    api.StreamConfig(
+        name=f"KV_{PACE}",
+        description="When each site that is crawled may be asked again.",
+        subjects=[f"$KV.{PACE}.>"],
+        retention=api.RetentionPolicy.LIMITS,
+        storage=api.StorageType.FILE,
+        discard=api.DiscardPolicy.NEW,
+        max_msgs_per_subject=1,
+        max_age=PACE_SECONDS,
+        duplicate_window=DUPLICATE_SECONDS,
+        allow_rollup_hdrs=True,
+        deny_delete=True,
+        allow_direct=False,
     ),
 )
 

@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import os
+import resource
 import signal
 import sys
 import time
@@ -20,22 +21,39 @@ R = TypeVar("R")
 
 PR_SET_PDEATHSIG = 1
 LOOK_SECONDS = 1.0
+CRASHES = frozenset(
+    {signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV, signal.SIGSYS}
+)
+"""Signals that a process brings upon itself; native code aborts when it gets no memory."""
 
 
 class TookTooLong(Exception):
     """The call did not end in its time and its worker was killed."""
 
 
+class WorkerDied(Unavailable):
+    """The worker of a call died under it."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__("a worker process died")
+        self.crashed = -code in CRASHES
+        """Whether it died of what it did, and not because somebody killed it."""
+
+
 class WorkerPool:
     """Runs functions in worker processes that are started when needed and ended when idle.
 
-    A worker that dies fails its own call with `Unavailable`; the next call has a new one. A
-    worker outlives neither the pool nor, if that is killed, its parent.
+    A worker that dies fails its own call with `WorkerDied`; the next call has a new one. A
+    worker outlives neither the pool nor, if that is killed, its parent. `memory_bytes` is what one
+    may address at most; beyond it allocating fails.
     """
 
-    def __init__(self, workers: int, *, idle_seconds: float) -> None:
+    def __init__(
+        self, workers: int, *, idle_seconds: float, memory_bytes: int | None = None
+    ) -> None:
         self._workers = workers
         self._idle_seconds = idle_seconds
+        self._memory_bytes = memory_bytes
         self._pool: ProcessPool | None = None
         self._busy = 0
         self._used = 0.0
@@ -46,11 +64,11 @@ class WorkerPool:
     ) -> R:
         """Call `function` in a worker for at most `seconds`.
 
-        Raises what the function raises, `TookTooLong`, or `Unavailable` if its worker died.
+        Raises what the function raises, `TookTooLong`, or `WorkerDied`.
         """
         async with self._lock:
             if self._pool is None:
-                self._pool = await asyncio.to_thread(_begin, self._workers)
+                self._pool = await asyncio.to_thread(_begin, self._workers, self._memory_bytes)
             pool = self._pool
             self._busy += 1
         try:
@@ -58,8 +76,10 @@ class WorkerPool:
             result: R = await asyncio.wrap_future(future)
         except TimeoutError as error:
             raise TookTooLong(f"took longer than {seconds:.0f} seconds") from error
-        except (ProcessExpired, CancelledError) as error:
-            raise Unavailable("a worker process died") from error
+        except ProcessExpired as error:
+            raise WorkerDied(error.exitcode) from error
+        except CancelledError as error:
+            raise Unavailable("the worker processes were ended") from error
         finally:
             self._busy -= 1
             self._used = time.monotonic()
@@ -83,12 +103,12 @@ class WorkerPool:
                 await asyncio.to_thread(_end, pool)
 
 
-def _begin(workers: int) -> ProcessPool:
+def _begin(workers: int, memory_bytes: int | None) -> ProcessPool:
     """Not for the event loop, as it starts processes."""
     pool = ProcessPool(
         max_workers=workers,
         initializer=_prepare_worker,
-        initargs=(os.getpid(),),
+        initargs=(os.getpid(), memory_bytes),
         context=get_context("spawn"),
     )
     pool.schedule(int)  # it is the first call that starts them
@@ -100,10 +120,12 @@ def _end(pool: ProcessPool) -> None:
     pool.join()
 
 
-def _prepare_worker(parent: int) -> None:
-    """In the worker: leave Ctrl-C to the parent, and die with it."""
+def _prepare_worker(parent: int, memory_bytes: int | None) -> None:
+    """In the worker: leave Ctrl-C to the parent, die with it, and stay within the memory."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
+    if memory_bytes is not None and sys.platform == "linux":
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))

@@ -145,6 +145,24 @@ def ask(question: str, bot: BotOption = None, data_dir: DataDirOption = DEFAULT)
         raise typer.Exit(EXIT_FAILED)
 
 
+@app.command()
+def events(
+    following: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what happens from now on.")
+    ] = False,
+    types: Annotated[
+        list[str] | None, typer.Option("--type", help="Only this type; may be given again.")
+    ] = None,
+    data_dir: DataDirOption = DEFAULT,
+) -> None:
+    """Show what happened, or with `--follow` what happens, a line for each event."""
+    from shared.cli.client import Credentials, running_url
+    from shared.cli.events import follow, show
+
+    url, credentials = running_url(data_dir), Credentials.read(data_dir)
+    asyncio.run((follow if following else show)(url, credentials, types or ()))
+
+
 @app.command("import")
 def import_(
     target: Annotated[str, typer.Argument(help="An address, a file or a folder.")],

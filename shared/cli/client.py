@@ -1,6 +1,6 @@
 """How the command line talks to a running MiniRAG: its public HTTP interface, nothing else."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +53,8 @@ class Api:
 
     async def get(self, path: str, **params: Any) -> Any:
         with self._answering():
-            return self._checked(await self._http.get(path, params=params))
+            headers = {"Accept": "application/json"}
+            return self._checked(await self._http.get(path, params=params, headers=headers))
 
     async def post(self, path: str, body: Any = None) -> Any:
         with self._answering():
@@ -69,6 +70,21 @@ class Api:
                     self._checked(source.response)
                 async for event in source.aiter_sse():
                     yield event.event, event.json()
+
+    async def events(
+        self, types: Sequence[str], last: str | None
+    ) -> AsyncGenerator[tuple[str, str, dict[str, Any]], None]:
+        """Cursor, name and data of what happens from now on, or behind the cursor `last`."""
+        headers = {} if last is None else {"Last-Event-ID": last}
+        with self._answering():
+            async with aconnect_sse(
+                self._http, "GET", "/v1/events", params={"type": list(types)}, headers=headers
+            ) as source:
+                if source.response.is_error:
+                    await source.response.aread()
+                    self._checked(source.response)
+                async for event in source.aiter_sse():
+                    yield event.id, event.event, event.json()
 
     @contextmanager
     def _answering(self) -> Iterator[None]:

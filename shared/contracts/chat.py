@@ -119,6 +119,8 @@ class Citation(Message):
     title: str | None = None
     url: str | None = None
     heading: str | None = None
+    page: int | None = None
+    """The page, or slide, on which the passage begins."""
     revision: int
     text_ref: str
     start: int

@@ -1,7 +1,7 @@
 """Questions to the chat service about what was said: chats and their messages."""
 
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -63,36 +63,3 @@ class GetMessage(Question[MessageView]):
     chat_id: str
     message_id: str
     scope: ChatScope | None = None
-
-
-class UnansweredView(Message):
-    """A question that a bot did not answer from its sources, however often it was asked."""
-
-    id: str
-    """Of the message that asked it last."""
-    question: str
-    """As it was asked last."""
-    count: int
-    reason: Literal["nothing_found", "below_floor", "not_grounded"]
-    """Of the last time; `not_grounded`: a model answered without citing anything."""
-    best_score: float | None
-    """The best evidence that was ever found for it."""
-    bot_profile_id: str
-    chat_id: str
-    turn_id: str
-    first_asked_at: datetime
-    last_asked_at: datetime
-
-
-class UnansweredViews(Page):
-    items: tuple[UnansweredView, ...]
-
-
-class ListUnanswered(PagedQuestion[UnansweredViews]):
-    """What bots could not answer, the last asked first or the most often asked."""
-
-    service: ClassVar[str] = "chat"
-    name: ClassVar[str] = "list_unanswered"
-    bot_profile_id: str | None = None
-    asked_from: datetime | None = None
-    by: Literal["recent", "count"] = "recent"

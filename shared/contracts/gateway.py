@@ -331,6 +331,25 @@ class WidgetQuotas(Message):
     sessions_per_address_hour: int | None = Field(default=120, ge=1)
 
 
+Colour = Annotated[str, Field(pattern=r"^(?:#[0-9a-fA-F]{6})?$")]
+
+
+class WidgetAppearance(Message):
+    """How the widget looks and greets. What is empty is as the page or the widget has it."""
+
+    heading: str = Field(default="", max_length=255)
+    greeting: str = Field(default="", max_length=1000)
+    starters: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(max_length=6)] = ()
+    """Questions that a visitor can begin with."""
+    accent: Colour = ""
+    """`#rrggbb`: what is highlighted."""
+    launcher: Colour = ""
+    """`#rrggbb`: the round button."""
+    position: Literal["", "left", "right"] = ""
+    theme: Literal["", "auto", "light", "dark"] = ""
+    language: Literal["", "en", "de"] = ""
+
+
 class WidgetKeySettings(Message):
     """What can be changed about a widget key."""
 
@@ -338,6 +357,7 @@ class WidgetKeySettings(Message):
     allowed_origins: tuple[str, ...]
     """`https://shop.example` or `https://*.example.com`; none: no page may use it."""
     quotas: WidgetQuotas = WidgetQuotas()
+    appearance: WidgetAppearance = WidgetAppearance()
 
 
 class WidgetKeyMessage(Keyed):
@@ -365,6 +385,7 @@ class UpdateWidgetKey(WidgetKeyMessage, Command):
     key_name: str | None = None
     allowed_origins: tuple[str, ...] | None = None
     quotas: WidgetQuotas | None = None
+    appearance: WidgetAppearance | None = None
 
 
 class RevokeWidgetKey(WidgetKeyMessage, Command):

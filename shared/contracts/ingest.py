@@ -5,23 +5,49 @@ from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
-from typing_extensions import override
 
-from shared.contracts.base import Command, Event, Keyed, Message, Page, PagedQuestion, Question
+from shared.contracts.base import Command, Event, Message, Page, PagedQuestion, Question
+from shared.contracts.ingest_stages import (
+    Batch,
+    RecordChunked,
+    RecordEmbedded,
+    SourceChunked,
+    SourceEmbedded,
+    SourceExtracted,
+    SourceMessage,
+    SourceUndone,
+    UndoSource,
+)
 
-SourceType = Literal["text", "upload", "url", "nyxcore"]
+SourceType = Literal["text", "upload", "url", "nyxcore", "website"]
 SourceStatus = Literal["pending", "processing", "ready", "error"]
 RefreshSchedule = Literal["none", "hourly", "daily", "weekly"]
 Authority = Literal["mandatory", "guideline", "informational"]
 
 UPLOAD_TYPES: Mapping[str, str] = {
+    ".bmp": "image/bmp",
     ".csv": "text/csv",
     ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ".eml": "message/rfc822",
+    ".epub": "application/epub+zip",
     ".htm": "text/html",
     ".html": "text/html",
+    ".jpeg": "image/jpeg",
+    ".jpg": "image/jpeg",
+    ".json": "application/json",
     ".md": "text/markdown",
+    ".odt": "application/vnd.oasis.opendocument.text",
     ".pdf": "application/pdf",
+    ".png": "image/png",
+    ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    ".rtf": "application/rtf",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+    ".tsv": "text/tab-separated-values",
     ".txt": "text/plain",
+    ".webp": "image/webp",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".xml": "application/xml",
 }
 """Endings of the files that can be uploaded, and what is in them."""
 NYXCORE = "https://nyxcore.cloud"
@@ -45,15 +71,14 @@ class SourceSettings(Message):
     token_ref: str | None = None
     """Where in the vault the token for a remote knowledge API lies."""
     refresh_schedule: RefreshSchedule | None = None
+    refresh_cron: str | None = None
+    """In place of `refresh_schedule`: five fields, as cron has them."""
+    refresh_time_zone: str | None = None
+    """In which the fields of `refresh_cron` are meant; UTC if none is named."""
     authority: Authority | None = None
     is_active: bool = True
-
-
-class Batch(Message):
-    """A blob of chunks with their vectors; see `shared.adapters.chunk_batch`."""
-
-    ref: str
-    count: int = Field(gt=0)
+    language: str | None = Field(default=None, pattern=r"^[a-z]{2}$")
+    """ISO 639-1, for a source whose language is known better than it can be detected."""
 
 
 class Prepared(Message):
@@ -75,16 +100,12 @@ class Prepared(Message):
     embedded_count: int = Field(ge=0)
     """How many chunks had to be embedded; the others came from the revision before."""
     batches: tuple[Batch, ...]
-
-
-class SourceMessage(Keyed):
-    aggregate: ClassVar[str] = "source"
-    source_id: str
-
-    @property
-    @override
-    def aggregate_id(self) -> str:
-        return self.source_id
+    media_type: str | None = None
+    size: int | None = None
+    """Bytes of the document as it was fetched."""
+    pages: int = Field(default=0, ge=0)
+    restored_from: int | None = None
+    """The revision that this one is again."""
 
 
 class CreateSource(SourceMessage, Command):
@@ -126,6 +147,8 @@ class DeleteSource(SourceMessage, Command):
     """Delete a source, and its children before it."""
 
     verb: ClassVar[str] = "delete"
+    with_parent: bool = False
+    """It goes because its parent goes, and comes back with it."""
 
 
 class RequestIngestion(SourceMessage, Command):
@@ -138,6 +161,27 @@ class RequestChildrenIngestion(SourceMessage, Command):
     """Fetch, prepare and index every active child that is not being processed."""
 
     verb: ClassVar[str] = "request_children_ingestion"
+
+
+class ImportPage(SourceMessage, Command):
+    """A page of a website was fetched: make its source if there is none, and ingest what came."""
+
+    verb: ClassVar[str] = "import_page"
+    bot_profile_id: str
+    parent_id: str
+    settings: SourceSettings
+    raw_ref: str
+    media_type: str
+    requested_url: str
+    etag: str | None = None
+    last_modified: str | None = None
+    size: int
+
+
+class ConfirmPage(SourceMessage, Command):
+    """A page of a website was asked for again, and is what it was."""
+
+    verb: ClassVar[str] = "confirm_page"
 
 
 class StartIngestion(SourceMessage, Command):
@@ -211,6 +255,7 @@ class SourceDeleted(SourceMessage, Event):
     name: ClassVar[str] = "deleted"
     bot_profile_id: str
     parent_id: str | None = None
+    with_parent: bool = False
 
 
 class IngestionRequested(SourceMessage, Event):
@@ -287,10 +332,15 @@ SourceCommand = (
     | CreateSourceBatch
     | UpdateSource
     | DeleteSource
+    | UndoSource
     | RequestIngestion
     | RequestChildrenIngestion
+    | ImportPage
+    | ConfirmPage
     | StartIngestion
     | RecordFetched
+    | RecordChunked
+    | RecordEmbedded
     | RecordPrepared
     | RecordRemote
     | RecordUnchanged
@@ -301,10 +351,14 @@ SourceEvent = (
     SourceCreated
     | SourceUpdated
     | SourceDeleted
+    | SourceUndone
     | IngestionRequested
     | ChildrenIngestionRequested
     | IngestionStarted
     | SourceFetched
+    | SourceExtracted
+    | SourceChunked
+    | SourceEmbedded
     | SourcePrepared
     | SourceUnchanged
     | SourceIngested
@@ -327,9 +381,15 @@ class SourceView(Message):
     error_message: str | None
     is_active: bool
     refresh_schedule: RefreshSchedule | None
+    refresh_cron: str | None = None
+    refresh_time_zone: str | None = None
     authority: Authority | None
     language: str | None
+    """What was set, else what was detected."""
+    revision: int = 0
+    """The revision that answers; 0 if none does."""
     last_refreshed_at: datetime | None
+    next_refresh_at: datetime | None = None
     children_count: int
     created_at: datetime
     updated_at: datetime
@@ -342,6 +402,15 @@ class TimelineEntry(Message):
     at: datetime
     event: str
     detail: str
+    run_id: str | None = None
+    attempt: int | None = None
+    seconds: float | None = None
+    """How long it took, or how long after the fact before it in the same run it came."""
+    done: int | None = None
+    total: int | None = None
+    """Chunks embedded so far, of how many."""
+    reason: str | None = None
+    """Why it failed."""
 
 
 class SourceViews(Page):

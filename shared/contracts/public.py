@@ -5,9 +5,10 @@ event follows from one event of the log and has its id. Payloads only grow optio
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, ClassVar, Literal
 
+from shared.contracts.analytics import Period, ThresholdReached, Unit
 from shared.contracts.base import Event, Message
 from shared.contracts.chat import (
     BotProfileCreated,
@@ -28,6 +29,8 @@ from shared.contracts.ingest import (
     SourceUnchanged,
     SourceUpdated,
 )
+from shared.contracts.ingest_stages import SourceUndone
+from shared.contracts.ingest_website import CrawlPageVisited
 from shared.contracts.webhooks import DisabledReason, WebhookDisabled
 
 ERROR_LIMIT = 500
@@ -70,6 +73,17 @@ class SourceWasDeleted(PublicEvent):
     parent_id: str | None
 
 
+class SourceWasRestored(PublicEvent):
+    """The last change to a source, or its deletion, was undone. If there is an earlier revision to
+    answer again, `source.ingested` follows.
+    """
+
+    type: ClassVar[str] = "source.restored"
+    source_id: str
+    parent_id: str | None
+    undeleted: bool
+
+
 class SourceIngestionStarted(PublicEvent):
     """A source is being fetched, read and indexed."""
 
@@ -92,6 +106,20 @@ class SourceWasUnchanged(PublicEvent):
 
     type: ClassVar[str] = "source.unchanged"
     source_id: str
+
+
+class WebsitePageVisited(PublicEvent):
+    """The import of a website came past a page: what became of it, and how far the import is."""
+
+    type: ClassVar[str] = "source.page_visited"
+    source_id: str
+    url: str
+    outcome: str
+    reason: str | None
+    page_source_id: str | None
+    """The source that answers for the page."""
+    visited: int
+    found: int
 
 
 class SourceHasFailed(PublicEvent):
@@ -163,6 +191,20 @@ class ChatFeedback(PublicEvent):
     feedback: Literal["positive", "negative"] | None
 
 
+class UsageThreshold(PublicEvent):
+    """So much of a budget is used up; told once a period for each threshold."""
+
+    type: ClassVar[str] = "usage.threshold"
+    budget_id: str
+    bot_profile_id: str | None
+    period: Period
+    period_start: date
+    threshold_percent: int
+    used: float
+    limit: float
+    unit: Unit
+
+
 class WebhookWasDisabled(PublicEvent):
     """A webhook gets nothing any more: its receiver is gone, or failed for days."""
 
@@ -200,6 +242,12 @@ def _source_deleted(event: SourceDeleted) -> SourceWasDeleted:
     )
 
 
+def _source_undone(event: SourceUndone) -> SourceWasRestored:
+    return SourceWasRestored(
+        source_id=event.source_id, parent_id=event.parent_id, undeleted=event.undeleted
+    )
+
+
 def _ingestion_started(event: IngestionStarted) -> SourceIngestionStarted:
     return SourceIngestionStarted(source_id=event.source_id)
 
@@ -215,6 +263,18 @@ def _source_ingested(event: SourceIngested) -> SourceWasIngested:
 
 def _source_unchanged(event: SourceUnchanged) -> SourceWasUnchanged:
     return SourceWasUnchanged(source_id=event.source_id)
+
+
+def _page_visited(event: CrawlPageVisited) -> WebsitePageVisited:
+    return WebsitePageVisited(
+        source_id=event.source_id,
+        url=event.url,
+        outcome=event.outcome,
+        reason=None if event.reason is None else event.reason[:ERROR_LIMIT],
+        page_source_id=event.child_id,
+        visited=event.counts.visited,
+        found=event.counts.found,
+    )
 
 
 def _source_failed(event: SourceFailed) -> SourceHasFailed:
@@ -273,6 +333,19 @@ def _feedback(event: FeedbackGiven | FeedbackCleared) -> ChatFeedback:
     )
 
 
+def _threshold(event: ThresholdReached) -> UsageThreshold:
+    return UsageThreshold(
+        budget_id=event.budget_id,
+        bot_profile_id=event.bot_profile_id,
+        period=event.period,
+        period_start=event.period_start,
+        threshold_percent=event.threshold,
+        used=event.used,
+        limit=event.limit,
+        unit=event.unit,
+    )
+
+
 def _disabled(event: WebhookDisabled) -> WebhookWasDisabled:
     return WebhookWasDisabled(
         webhook_id=event.webhook_id, reason=event.reason, failing_since=event.failing_since
@@ -283,9 +356,11 @@ TRANSLATIONS: Mapping[type[Event], tuple[type[PublicEvent], Translate]] = {
     SourceCreated: (SourceWasCreated, _source_created),
     SourceUpdated: (SourceWasUpdated, _source_updated),
     SourceDeleted: (SourceWasDeleted, _source_deleted),
+    SourceUndone: (SourceWasRestored, _source_undone),
     IngestionStarted: (SourceIngestionStarted, _ingestion_started),
     SourceIngested: (SourceWasIngested, _source_ingested),
     SourceUnchanged: (SourceWasUnchanged, _source_unchanged),
+    CrawlPageVisited: (WebsitePageVisited, _page_visited),
     SourceFailed: (SourceHasFailed, _source_failed),
     BotProfileCreated: (BotProfileWasCreated, _bot_created),
     BotProfileUpdated: (BotProfileWasUpdated, _bot_updated),
@@ -295,6 +370,7 @@ TRANSLATIONS: Mapping[type[Event], tuple[type[PublicEvent], Translate]] = {
     TurnFailed: (ChatHasFailed, _failed),
     FeedbackGiven: (ChatFeedback, _feedback),
     FeedbackCleared: (ChatFeedback, _feedback),
+    ThresholdReached: (UsageThreshold, _threshold),
     WebhookDisabled: (WebhookWasDisabled, _disabled),
 }
 """By the event of the log: what the outside sees of it."""

@@ -4,12 +4,17 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from shared.contracts import (
+    analytics,
     chat,
     chat_history,
     chat_retrieval,
     gateway,
     ingest,
+    ingest_history,
+    ingest_stages,
+    ingest_website,
     operations,
+    scheduler,
     webhooks,
 )
 from shared.contracts.base import Command, Event, Keyed, Question
@@ -21,7 +26,20 @@ Upcaster = Callable[[Body], tuple[str, Body]]
 UPCASTERS: Mapping[str, Upcaster] = {}
 """By the type they lift, for example `source.created.v1`."""
 
-CONTRACTS = (chat, chat_history, chat_retrieval, gateway, ingest, operations, webhooks)
+CONTRACTS = (
+    analytics,
+    chat,
+    chat_history,
+    chat_retrieval,
+    gateway,
+    ingest,
+    ingest_history,
+    ingest_stages,
+    ingest_website,
+    operations,
+    scheduler,
+    webhooks,
+)
 
 
 class UnknownEvent(LookupError):

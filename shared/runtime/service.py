@@ -60,6 +60,7 @@ from shared.runtime.commands import Before, Check, CommandHandler
 from shared.runtime.consumer import Consumer, Delivery, Poison
 from shared.runtime.dead_letters import DeadLetters
 from shared.runtime.platform import Platform
+from shared.runtime.timers import Timers, Wake, WakeGivenUp, hearing
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +97,7 @@ class Service:
     def __init__(self, platform: Platform) -> None:
         self.name = platform.service
         self.platform = platform
+        self.timers = Timers(platform.client)
         self.ready = asyncio.Event()
         self._consumers: list[Consumer] = []
         self._projectors: dict[str, Projector] = {}
@@ -194,7 +196,7 @@ class Service:
                 job_consumer(self.name, partition),
                 handle,
                 give_up,
-                key=_job_key,
+                key=str,
                 concurrency=1,
                 max_attempts=JOB_ATTEMPTS,
             )
@@ -243,6 +245,13 @@ class Service:
             key=_aggregate_key,
             concurrency=1 if in_order else concurrency,
             max_attempts=attempts,
+        )
+
+    def wakes(self, kind: str, wake: Wake, given_up: WakeGivenUp | None = None) -> None:
+        """Do `wake` when a timer of this kind goes off, at least once."""
+        record = self._dead_letters.record
+        self._consumers.append(
+            hearing(self.platform.client, self.name, kind, wake, given_up, record)
         )
 
     def answers(
@@ -483,10 +492,6 @@ def _metadata(delivery: Delivery) -> Metadata:
 
 def _aggregate_key(subject: str) -> str:
     return subject.rsplit(".", 1)[0]
-
-
-def _job_key(subject: str) -> str:
-    return subject
 
 
 def _refusal(error: MiniRagError) -> Refusal:

@@ -123,6 +123,10 @@ def _breaks(old: Any, new: Any, old_root: Schema, new_root: Schema, where: str) 
             old, new = _shell(old), _shell(new)
             if old != new:
                 yield f"{where or 'the message'} was {json.dumps(old)}"
+        case {"enum": before}, {"enum": after} if set(before) < set(after):
+            # What was written before is still understood.
+            rest = [{key: one[key] for key in one if key != "enum"} for one in (old, new)]
+            yield from _breaks(rest[0], rest[1], old_root, new_root, where)
         case dict(), dict() if old.keys() == new.keys():
             for key in old:
                 yield from _breaks(old[key], new[key], old_root, new_root, where)

@@ -35,6 +35,7 @@ UNSEEN = {
     "email-validator": "pydantic's `EmailStr` loads it",
     "httptools": "uvicorn loads it if it is there",
     "python-multipart": "Starlette reads forms with it",
+    "tzdata": "zoneinfo reads time zones from it where the system has none",
 }
 """Requirements that no import statement of ours names."""
 

@@ -19,7 +19,12 @@ CONTRACTS = {
 
 PLANTED = [
     ("service-shape", "services/ingest/utils.py", "import json", "- services.ingest.utils\n"),
-    ("service-shape", "services/ingest/projections.py", "import services.ingest.adapters", ""),
+    (
+        "service-shape",
+        "services/ingest/projections/sources.py",
+        "import services.ingest.adapters",
+        "",
+    ),
     ("service-shape", "services/chat/ports.py", "import services.chat.reactions", ""),
     ("services-independent", "services/chat/handlers.py", "import services.ingest.ports", ""),
     ("shared-below", "shared/kernel/decider.py", "import shared.adapters.blobs", ""),

@@ -69,7 +69,14 @@ class TestAService:
             ("Answers", main.answers),
             ("Projects", main.projects),
             ("Reacts", main.reacts),
-            ("Emits", [e for e in released(Event) if e.__module__.endswith(f".{service}")]),
+            (
+                "Emits",
+                [
+                    e
+                    for e in released(Event)
+                    if e.__module__.startswith(f"shared.contracts.{service}")
+                ],
+            ),
         ):
             wired = {found.__name__ for found in classes}
             assert messages_in(said.get(section, "")) == wired, section

@@ -3,6 +3,9 @@
 import asyncio
 import json
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +19,25 @@ from shared.adapters.event_log import Append, EventLog
 from shared.adapters.vault import BUCKET, Keyring, Vault
 from shared.contracts.base import Metadata
 from shared.contracts.chat import QuestionAnswered, Timings, Usage
+from shared.contracts.scheduler import Rule, ScheduleSet
 from shared.kernel.clock import utc_now
 from shared.kernel.ids import new_id
 from shared.kernel.registry import REGISTRY
 
 APPEND = 500
 """Events of one append; the broker takes a thousand."""
-READ_MODELS = ("gateway_identity", "ingest_sources", "chat_bots", "chat_chats", "chat_index")
+READ_MODELS = (
+    "gateway_identity",
+    "ingest_sources",
+    "chat_bots",
+    "chat_chats",
+    "chat_index",
+    "scheduler_schedules",
+    "analytics_budgets",
+    "analytics_rollups",
+    "webhooks_endpoints",
+    "webhooks_deliveries",
+)
 OPERATIONAL = {"outcomes", "checkpoint", "collections"}
 """Tables that hold no facts: pruned, or different on purpose in every rebuild."""
 
@@ -49,6 +64,11 @@ def everything(data_dir: Path) -> bytes:
 def say(data_dir: Path, tenant_id: str, bot: str, chat: str, count: int) -> None:
     """Append so many answers to a chat, by the product's own log and keys."""
     asyncio.run(_say(data_dir, tenant_id, bot, chat, count))
+
+
+def make_due(data_dir: Path, tenant_id: str, source: str, *, seconds: float) -> None:
+    """Append to the log that a source with a weekly schedule is due in so many seconds."""
+    asyncio.run(_make_due(data_dir, tenant_id, source, seconds))
 
 
 async def connect(data_dir: Path) -> asyncpg.Connection:
@@ -102,17 +122,33 @@ async def _broker(data_dir: Path) -> Client:
 
 
 async def _say(data_dir: Path, tenant_id: str, bot: str, chat: str, count: int) -> None:
-    client = await _broker(data_dir)
-    try:
-        bucket = await client.jetstream().key_value(BUCKET)
-        key = json.loads((data_dir / "secrets.json").read_text())["vault_key"]
-        codec = Codec(Vault(bucket, Keyring.parse(key)), REGISTRY)
-        event_log = EventLog(client, codec, "chat")
+    async with _log(data_dir) as event_log:
         last = await event_log.last_sequence_of(tenant_id, "chat", chat)
         for first in range(0, count, APPEND):
             answers = [_answer(bot, chat, n) for n in range(first, min(first + APPEND, count))]
             appends = [Append(answer, None if n else last) for n, answer in enumerate(answers)]
             last = (await event_log.append(appends, _metadata(tenant_id)))[-1]
+
+
+async def _make_due(data_dir: Path, tenant_id: str, source: str, seconds: float) -> None:
+    async with _log(data_dir) as event_log:
+        last = await event_log.last_sequence_of(tenant_id, "schedule", source)
+        event = ScheduleSet(
+            schedule_id=source,
+            rule=Rule(every="weekly"),
+            as_of=last,
+            next_at=utc_now() + timedelta(seconds=seconds),
+        )
+        await event_log.append([Append(event, last)], _metadata(tenant_id))
+
+
+@asynccontextmanager
+async def _log(data_dir: Path) -> AsyncIterator[EventLog]:
+    client = await _broker(data_dir)
+    try:
+        bucket = await client.jetstream().key_value(BUCKET)
+        key = json.loads((data_dir / "secrets.json").read_text())["vault_key"]
+        yield EventLog(client, Codec(Vault(bucket, Keyring.parse(key)), REGISTRY), "test")
     finally:
         await client.close()
 

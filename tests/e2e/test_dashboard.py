@@ -1,5 +1,6 @@
 """The dashboard, in a real browser."""
 
+import asyncio
 import re
 import uuid
 from collections.abc import AsyncIterator
@@ -20,7 +21,10 @@ SHOP = b"""<!doctype html><html lang="en"><title>Returns</title><main><h1>Return
 <p>Return labels are free inside the European Union. Refunds go to the original payment method
 within five working days.</p><h2>Shipping</h2><p>We ship to Germany, Austria and Switzerland.
 Delivery takes two to four days. Express delivery costs nine euros.</p></main></html>"""
-PAGES = ("", "/start", "/bots", "/sources", "/chats", "/tokens", "/team", "/settings")
+PAGES = (
+    "", "/start", "/bots", "/sources", "/chats", "/webhooks", "/events", "/tokens", "/team",
+    "/settings",
+)  # fmt: skip
 SPITEFUL = "<img src=x onerror=\"document.title='broken'\">"
 
 
@@ -67,9 +71,13 @@ class TestANewOwner:
                 await page.get_by_role("textbox", name="Your website").fill(shop.origin)
                 await page.get_by_role("button", name="Make the code").click()
                 shop.body = await page.locator(".code code").inner_text()
+                await page.get_by_label("Greeting").fill("What would you like to know?")
+                await page.get_by_role("button", name="Save").click()
+                await expect(page.get_by_text("Saved.")).to_be_visible()
                 await page.goto(shop.origin)
                 await page.locator(".widget-bubble").click()
                 await expect(page.locator(".widget-title")).to_have_text("Shop help")
+                await expect(page.locator(".msg").first).to_contain_text("What would you like")
                 await page.locator(".widget-input").fill("How long can I return an item?")
                 await page.keyboard.press("Enter")
                 await expect(page.locator(".msg-assistant").last).to_contain_text("30 days")
@@ -141,11 +149,13 @@ class TestEveryPage:
             await page.locator("input[name=email]").fill(tenant.email)
             await page.locator("input[name=password]").fill(PASSWORD)
             await page.keyboard.press("Enter")
+            await page.get_by_role("navigation").wait_for()
             details = (f"/bots/{bot}", f"/bots/{bot}?tab=embed", f"/chats/{chat}")
             drawers = (f"/sources?open={source}", "/sources?add=1")
             for path in (*PAGES, *details, *drawers):
                 await page.goto(f"{tenant.url}/dashboard{path}")
-                await page.locator("h1").wait_for()
+                await page.get_by_role("navigation").wait_for()
+                await page.locator("main h1").wait_for()
                 await expect(page.locator("[aria-busy=true]")).to_have_count(0)
                 assert await barriers(page) == [], path
                 wide = "document.documentElement.scrollWidth - innerWidth"
@@ -220,6 +230,41 @@ class TestTokens:
             await row.get_by_role("button", name="Revoke").click()
             await expect(row).to_contain_text("revoked")
             assert tenant.with_(shown).get("/v1/auth/me").status_code == 401
+
+
+class TestEvents:
+    async def test_are_shown_as_they_happen(self, browser: Browser, tenant: Tenant) -> None:
+        bot = tenant.bot(name="Guide", model="local/extractive")
+        async with signed_in(browser, tenant) as page:
+            await page.get_by_role("navigation").get_by_role("link", name="Events").click()
+            await expect(page.locator("tbody tr").last).to_contain_text("bot_profile.created")
+            await expect(page.locator(".head")).to_contain_text("live")
+            await asyncio.to_thread(tenant.ask, bot, "Is anybody there?")
+            await expect(page.locator("tbody")).to_contain_text("chat.question")
+            await page.get_by_role("button", name="bot_profile.created").click()
+            await expect(page.locator("dialog pre")).to_contain_text(bot)
+
+
+class TestWebhooks:
+    async def test_are_added_tried_and_deleted(self, browser: Browser, tenant: Tenant) -> None:
+        async with signed_in(browser, tenant) as page:
+            with website({}) as receiver:
+                await page.goto(f"{tenant.url}/dashboard/webhooks")
+                await page.get_by_role("button", name="Add a webhook").click()
+                await page.get_by_label("Address").fill(f"{receiver}/hook")
+                await page.get_by_role("button", name="Add", exact=True).click()
+                await expect(page.locator("dialog pre")).to_contain_text("whsec_")
+                await page.keyboard.press("Escape")
+                await page.get_by_role("link", name="/hook").click()
+                await page.get_by_role("button", name="Send a test").click()
+                await page.get_by_role("button", name="test.ping").click()
+                # The receiver is a website, which takes no POST.
+                await expect(page.locator("dialog .facts")).to_contain_text("501")
+                await page.keyboard.press("Escape")
+            await page.get_by_role("button", name="Delete").click()
+            await page.get_by_role("button", name="Delete").click()
+            await page.get_by_role("link", name="Webhooks").last.click()
+            await expect(page.locator(".empty")).to_contain_text("Nobody is told yet")
 
 
 class TestChats:

@@ -11,7 +11,9 @@ import httpx
 import pytest
 
 from tests.architecture.routes import Route, application, changes, ids, reads
-from tests.harness import PASSWORD, Installation, Tenant
+from tests.e2e.receivers import receiving
+from tests.e2e.test_webhooks import delivered, webhook
+from tests.harness import PASSWORD, Installation, Tenant, eventually
 
 PARAMETER = re.compile(r"\{(\w+)\}")
 READING = reads()
@@ -20,12 +22,17 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /v1/users/{user_id}": {"email": "new@example.com", "password": PASSWORD},
     "POST /v1/bot-profiles/{bot_profile_id}/retrieve": {"query": "otter"},
     "PATCH /v1/chat/{chat_id}/messages/{message_id}/feedback": {"feedback": "positive"},
+    "POST /v1/webhooks/{webhook_id}/replay": {
+        "from": "2026-01-01T00:00:00Z",
+        "to": "2026-01-02T00:00:00Z",
+    },
 }
 """What a route needs so that its id is looked at; for all others an empty object will do."""
 PLACES = ("body", "query")
 BOT = {"name": "x", "bot_profile_id": "own"}
 REFERENCES: dict[str, tuple[dict[str, Any], int]] = {
     "POST /v1/api-tokens bot_profile_id": (BOT, 422),
+    "POST /v1/budgets bot_profile_id": ({"limit": 1}, 422),
     "POST /v1/chat bot_profile_id": ({"message": "x"}, 404),
     "POST /v1/chat chat_id": ({"message": "x", "bot_profile_id": "own"}, 404),
     "POST /v1/openai/chat/completions chat_id": (
@@ -46,11 +53,17 @@ REFERENCES: dict[str, tuple[dict[str, Any], int]] = {
 FILTERS = {
     "GET /v1/chat bot_profile_id",
     "GET /v1/chat/export bot_profile_id",
+    "GET /v1/events aggregate_id",
     "GET /v1/sources bot_profile_id",
     "GET /v1/sources parent_id",
+    "GET /v1/stats/feedback bot_profile_id",
+    "GET /v1/stats/feedback/trend bot_profile_id",
+    "GET /v1/stats/latency bot_profile_id",
     "GET /v1/stats/unanswered bot_profile_id",
 }
 """Ids in queries: another tenant's finds nothing."""
+LISTS = {"/v1/chat/export": "chats", "/v1/stats/feedback": "by_bot"}
+"""Where the list stands in answers that are none."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +89,12 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(installation: Installation) -> Iterator[World]:
-    with made(installation) as found:
+    with receiving() as receiver, made(installation, receiver.url) as found:
         yield found
 
 
 @contextmanager
-def made(installation: Installation) -> Iterator[World]:
+def made(installation: Installation, receiver: str) -> Iterator[World]:
     owner, stranger = (Tenant(installation.url, f"t-{uuid.uuid4().hex[:12]}") for _ in range(2))
     bot = owner.bot()
     parent = owner.source(bot, "A ferret weighs seven kilograms.")
@@ -89,7 +102,11 @@ def made(installation: Installation) -> Iterator[World]:
     owner.http.post(f"/v1/sources/{parent}/ingest-children")
     owner.ready(parent)
     answer = owner.ask(bot, "How much does an otter weigh?")
-    owner.ask(bot, "Which vitamins are in oranges?")
+    owner.ask(bot, "How is the weather on Mars?")
+    hook = webhook(owner, receiver, "bot_profile.created")
+    owner.bot()
+    (delivery,) = delivered(owner, hook, 1)
+    eventually(lambda: owner.http.get("/v1/stats/unanswered").json())
     key = {"name": "key", "bot_profile_id": bot}
     yield World(
         owner=owner,
@@ -100,6 +117,10 @@ def made(installation: Installation) -> Iterator[World]:
             "model": bot,
             "source_id": parent,
             "parent_id": parent,
+            "aggregate_id": parent,
+            "webhook_id": hook["id"],
+            "delivery_id": delivery["id"],
+            "budget_id": owner.http.post("/v1/budgets", json={"limit": 1}).json()["id"],
             "chat_id": answer["chat_id"],
             "message_id": answer["message"]["id"],
             "turn_id": answer["turn_id"],
@@ -157,17 +178,20 @@ def test_a_strangers_id_in_a_body_is_refused(world: World, name: str) -> None:
 @pytest.mark.parametrize("name", sorted(FILTERS))
 def test_a_strangers_id_in_a_query_finds_nothing(world: World, name: str) -> None:
     method, path, field = name.split()
-    query = {field: world.ids[field]}
-    found = world.stranger.http.request(method, path, params=query).json()
-    assert (found["chats"] if path.endswith("/export") else found) == []
-    found = world.owner.http.request(method, path, params=query).json()
-    assert (found["chats"] if path.endswith("/export") else found) != []
+
+    def found(http: httpx.Client) -> Any:
+        query, asked = {field: world.ids[field]}, {"Accept": "application/json"}
+        answer = http.request(method, path, params=query, headers=asked).json()
+        return answer[LISTS[path]] if path in LISTS else answer
+
+    assert not found(world.stranger.http)
+    assert found(world.owner.http)
 
 
 def test_all_these_changes_work_for_the_owner(installation: Installation) -> None:
     """Else a 404 would prove nothing."""
     rank = {"POST": 0, "PATCH": 1, "DELETE": 2}
-    with made(installation) as world:
+    with receiving() as receiver, made(installation, receiver.url) as world:
         for route in sorted(CHANGING, key=lambda one: rank[one.method]):
             answer = world.ask(world.owner.http, route)
             assert answer.status_code in (200, 202, 204), f"{route.name}: {answer.text}"

@@ -13,6 +13,8 @@ import pytest
 from typing_extensions import override
 
 from tests.e2e import inside
+from tests.e2e.receivers import receiving
+from tests.e2e.test_webhooks import deliveries, webhook
 from tests.harness import Installation, Tenant, events, eventually
 
 Register = Callable[[str], Tenant]
@@ -196,7 +198,7 @@ def test_every_read_model_and_the_index_come_back_identical_from_the_log(
     running = Installation(data_dir).start()
     tenant = register(running.url)
     bot = tenant.bot(credentials={"api_key": "sk-something"}, model="local/extractive")
-    kept = tenant.source(bot, document(1), name="kept")
+    kept = tenant.source(bot, document(1), name="kept", refresh_schedule="weekly")
     gone = tenant.source(bot, document(2), name="gone")
     for source in (kept, gone):
         tenant.ingest(source)
@@ -215,9 +217,25 @@ def test_every_read_model_and_the_index_come_back_identical_from_the_log(
             for asked in questions
         ]
 
-    before_search = searched()
+    with receiving() as receiver:
+        hook = webhook(tenant, receiver.url, "chat.message")
+        before_search = searched()
+        eventually(lambda: len(deliveries(tenant, hook, status="delivered")) == len(questions))
+    answers = 2 * len(questions) + 1
+    stats = "/v1/stats/feedback"
+    eventually(lambda: tenant.http.get(stats).json()["total_messages"] == answers)
     before = inside.rows(data_dir)
-    for model in ("identity", "sources", "bots", "chats", "index"):
+    for model in (
+        "identity",
+        "sources",
+        "bots",
+        "chats",
+        "index",
+        "schedules",
+        "rollups",
+        "endpoints",
+        "deliveries",
+    ):
         done = running.cli("rebuild", model)
         assert done.returncode == 0, done.stderr
     assert inside.rows(data_dir) == before
@@ -228,6 +246,7 @@ def test_every_read_model_and_the_index_come_back_identical_from_the_log(
     running = Installation(data_dir).start()
     tenant.http.base_url = running.url
     assert inside.rows(data_dir) == before
+    tenant.http.delete(f"/v1/webhooks/{hook['id']}")
     assert searched() == before_search
     assert running.stop() == 0
 

@@ -219,29 +219,3 @@ class TestConversations:
         assert names[-2:] == ["refused", "done"]
         assert set(frames[-2][1]) == {"reason", "best_score"}
         assert frames[-1][1]["grounded"] is False
-
-
-class TestTheInboxOfUnansweredQuestions:
-    def test_shows_what_is_missing_in_the_sources_until_it_is_there(self, tenant: Tenant) -> None:
-        bot = tenant.bot()
-        knows(tenant, bot, "Every bicycle carries a guarantee of seven years.")
-        for question in ("Which vitamins are in oranges?", "which vitamins are in oranges?"):
-            tenant.ask(bot, question)
-        tenant.ask(bot, "How long is the guarantee on a bicycle?")
-        answer = tenant.http.get("/v1/stats/unanswered", params={"days": 1, "bot_profile_id": bot})
-        assert answer.headers["x-total-count"] == "1"
-        (gap,) = answer.json()
-        assert (gap["question"], gap["count"]) == ("which vitamins are in oranges?", 2)
-        assert (gap["reason"], gap["bot_profile_id"]) == ("below_floor", bot)
-        assert 0 <= gap["best_score"] < 0.36
-        assert gap["last_asked_at"].endswith("Z")
-
-    @pytest.mark.parametrize("query", ["days=0", "by=size", "limit=-1", "days=x"])
-    def test_a_query_that_makes_no_sense_is_refused(self, tenant: Tenant, query: str) -> None:
-        assert tenant.http.get(f"/v1/stats/unanswered?{query}").status_code == 422
-
-    def test_nobody_sees_the_gaps_of_somebody_else(
-        self, tenant: Tenant, other_tenant: Tenant
-    ) -> None:
-        other_tenant.ask(other_tenant.bot(), "Anything at all?")
-        assert tenant.http.get("/v1/stats/unanswered").json() == []

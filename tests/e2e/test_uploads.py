@@ -84,7 +84,7 @@ class TestUploading:
             ("a.pdf", b"%PDF-1.4 nothing", "the PDF is damaged"),
             ("a.pdf", pdf(["x"])[:150], "the PDF is damaged"),
             ("a.docx", b"PK\x03\x04 nothing", "the Word document is damaged"),
-            ("a.html", b"", "cannot be read"),
+            ("a.html", b"", "No content to ingest"),
         ],
     )
     def test_a_file_that_cannot_be_read_ends_in_error_and_says_why(
@@ -119,7 +119,9 @@ class TestRefusing:
             status = 404 if fields["bot_profile_id"] == bot else 422
             return str(refused(upload(tenant, name, content, **fields), status)["detail"])
 
-        assert refusal("a.exe", large).startswith("Unsupported file type: .exe. Allowed: .csv, ")
+        assert refusal("a.exe", large).startswith(
+            "Unsupported file type: .exe. Allowed: .bmp, .csv, "
+        )
         assert refusal("a.txt", large) == "File too large. Maximum size is 10 MB."
         assert refusal("a.txt", b"x") == UNKNOWN_BOT
         assert refusal("a.txt", b"\xff", bot_profile_id=bot) == "Source not found"

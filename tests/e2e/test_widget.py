@@ -1,5 +1,6 @@
 """The widget in pages of others, in a real browser."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 
@@ -83,6 +84,7 @@ class TestOnAForeignSite:
             await page.locator(".widget-bubble").click()
             await page.locator(".widget-input").wait_for()
             for part, name, value in (
+                ("minirag-widget", "transform", "none"),
                 (".widget-bubble", "backgroundColor", "rgb(20, 24, 26)"),
                 (".widget-bubble", "width", "56px"),
                 ("dialog", "opacity", "1"),
@@ -218,3 +220,25 @@ class TestAConversation:
             await page.get_by_role("button", name="Try again").click()
             await expect(page.locator(".msg-assistant").last).to_contain_text("30 days")
             await expect(page.locator(".msg-user")).to_have_count(1)
+
+    async def test_can_be_stopped_before_it_has_begun(
+        self, browser: Browser, tenant: Tenant, bot: str, shop: Site
+    ) -> None:
+        shop.script(key=public_key(tenant, bot, shop.origin))
+        asked = asyncio.Event()
+
+        async def never(_route: Route) -> None:
+            asked.set()
+
+        async with opened(browser) as page:
+            await page.route(re.compile(r"/v1/chat$"), never)
+            await page.goto(shop.origin)
+            await page.locator(".widget-bubble").click()
+            await page.locator(".widget-input").fill(QUESTION)
+            await page.keyboard.press("Enter")
+            await asked.wait()
+            await page.get_by_role("button", name="Stop").click()
+            await expect(page.locator(".msg-assistant").last).to_contain_text("Stopped.")
+            await page.unroute(re.compile(r"/v1/chat$"))
+            await ask(page)
+            await expect(page.locator(".msg-assistant").last).to_contain_text("30 days")

@@ -50,6 +50,27 @@ class Visitor:
 
 
 class TestKeys:
+    def test_the_pages_of_the_server_itself_may_use_every_key(
+        self, tenant: Tenant, bot: str
+    ) -> None:
+        made = make(tenant, bot, allowed_origins=[])
+        answer = open_session(tenant, made, origin=tenant.url)
+        assert answer.status_code == 201
+        visitor = tenant.with_(answer.json()["session_token"])
+        asked = {"bot_profile_id": bot, "message": "What is it?"}
+        assert visitor.post("/v1/chat", json=asked).status_code == 200
+        assert open_session(tenant, made, origin="http://127.0.0.1:1").status_code == 403
+
+    def test_how_the_widget_looks_comes_with_the_session(self, tenant: Tenant, bot: str) -> None:
+        made = make(tenant, bot, appearance={"heading": "Ask us", "starters": ["How long?"]})
+        path = f"/v1/widget/keys/{made['id']}"
+        look = {"heading": "Help", "accent": "#ff8800", "position": "left", "language": "de"}
+        assert tenant.http.patch(path, json={"appearance": look}).status_code == 200
+        shown = open_session(tenant, made).json()["appearance"]
+        assert shown == {**shown, **look, "starters": []}
+        for bad in ({"accent": "red;background:url(//evil)"}, {"heading": "\x00"}):
+            assert tenant.http.patch(path, json={"appearance": bad}).status_code == 422
+
     def test_a_key_is_made_shown_changed_and_revoked(self, tenant: Tenant, bot: str) -> None:
         made = make(tenant, bot)
         assert made["public_key"].startswith("nrag_pk_")

@@ -3,14 +3,12 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.chat.main import CHATS
 from services.chat.queries.chats import ChatQueries
-from services.chat.queries.unanswered import UnansweredQueries
 from shared.adapters.projector import project
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Event, Metadata, Recorded, SortKey
@@ -30,7 +28,6 @@ from shared.contracts.chat_history import (
     GetMessage,
     ListChats,
     ListMessages,
-    ListUnanswered,
 )
 from shared.kernel.errors import NotFound
 from shared.kernel.ids import derived_id, new_id
@@ -224,81 +221,3 @@ async def test_pages_of_long_messages_join_to_the_whole_chat(
             break
     assert found == 61
     assert 3 < pages < 61
-
-
-class TestUnanswered:
-    """What bots could not answer."""
-
-    @staticmethod
-    def events() -> list[Event]:
-        def ask(turn: str, question: str, chat: str = "c1", bot: str = "b1") -> QuestionAsked:
-            first = turn in ("t1", "u1")
-            told = asked(chat, turn, first=first, bot=bot)
-            return told.model_copy(update={"question": question})
-
-        silent = answered("c1", "t3").model_copy(update={"grounded": False})
-        return [
-            ask("t1", "Do you sell tents?"),
-            refused("c1", "t1"),
-            ask("t2", "When do you open?"),
-            answered("c1", "t2"),
-            ask("t3", "And on Sunday?"),
-            silent,
-            ask("u1", "Any tents?", "c2", "b2"),
-            refused("c2", "u1"),
-            ask("t4", "  do you  sell TENTS? "),
-            refused("c1", "t4").model_copy(update={"best_score": 0.2, "reason": "nothing_found"}),
-            ask("t5", "Stopped?"),
-            silent.model_copy(update={"turn_id": "t5", "message_id": "a-t5", "stopped": True}),
-            ask("t6", "Failed?"),
-            FAILED.model_copy(update={"turn_id": "t6"}),
-            ask("t7", "Still open?"),
-        ]
-
-    @pytest.fixture
-    async def unanswered(self, store: ReadModelStore, tenant_id: str) -> UnansweredQueries:
-        await project(store, records(tenant_id, self.events()), 0)
-        return UnansweredQueries(store)
-
-    async def test_the_same_question_is_one_entry_the_last_asked_first(
-        self, unanswered: UnansweredQueries, tenant_id: str
-    ) -> None:
-        found = await unanswered.list_unanswered(ListUnanswered(counted=True), meta(tenant_id))
-        assert [(one.question, one.count, one.reason) for one in found.items] == [
-            ("  do you  sell TENTS? ", 2, "nothing_found"),
-            ("Any tents?", 1, "below_floor"),
-            ("And on Sunday?", 1, "not_grounded"),
-        ]
-        tents = found.items[0]
-        assert (tents.id, tents.turn_id, tents.chat_id) == ("q-t4", "t4", "c1")
-        assert (tents.first_asked_at, tents.last_asked_at) == (T0, T0 + timedelta(hours=8))
-        assert tents.best_score == 0.2
-        assert found.items[2].best_score is None
-        assert found.total == 3
-
-    async def test_only_what_is_asked_for(
-        self, unanswered: UnansweredQueries, tenant_id: str, other_tenant_id: str
-    ) -> None:
-        async def ids(tenant: str, **fields: Any) -> list[str]:
-            found = await unanswered.list_unanswered(ListUnanswered(**fields), meta(tenant))
-            return [one.id for one in found.items]
-
-        assert await ids(tenant_id, bot_profile_id="b2") == ["q-u1"]
-        assert await ids(tenant_id, asked_from=T0 + timedelta(hours=5)) == ["q-t4", "q-u1"]
-        assert (await ids(tenant_id, by="count"))[0] == "q-t4"
-        assert await ids(other_tenant_id) == []
-
-    @pytest.mark.parametrize("by", ["recent", "count"])
-    async def test_page_by_page_nothing_is_missed_nor_repeated(
-        self, unanswered: UnansweredQueries, tenant_id: str, by: Literal["recent", "count"]
-    ) -> None:
-        question = ListUnanswered(limit=1, by=by)
-        found: list[str] = []
-        while True:
-            page = await unanswered.list_unanswered(question, meta(tenant_id))
-            found += [one.id for one in page.items]
-            if page.following is None:
-                break
-            question = question.model_copy(update={"after": page.following})
-        assert sorted(found) == ["q-t3", "q-t4", "q-u1"]
-        assert found[0] == "q-t4"

@@ -21,13 +21,13 @@ from shared.adapters.read_model import ReadModel, ReadModelStore
 from shared.contracts.base import Event, Recorded
 from shared.contracts.chat import IndexBuilt
 from shared.contracts.ingest import (
-    Batch,
     Prepared,
     SourceDeleted,
     SourcePrepared,
     SourceSettings,
     SourceUpdated,
 )
+from shared.contracts.ingest_stages import Batch
 from tests.integration.replay import ProjectionContract, fresh, recorded, replay
 
 DIMENSION = 4

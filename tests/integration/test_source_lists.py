@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.main import SOURCES
-from services.ingest.queries import SourceQueries
+from services.ingest.queries.sources import SourceQueries
 from shared.adapters.projector import project
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Event, Metadata, Recorded, SortKey

@@ -6,11 +6,10 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.main import SOURCES
-from services.ingest.queries import SourceQueries
+from services.ingest.queries.sources import SourceQueries
 from shared.adapters.read_model import ReadModel, ReadModelStore
 from shared.contracts.base import Event, Recorded
 from shared.contracts.ingest import (
-    Batch,
     GetSource,
     GetTimeline,
     IngestionRequested,
@@ -28,6 +27,7 @@ from shared.contracts.ingest import (
     SourceUpdated,
     SourceView,
 )
+from shared.contracts.ingest_stages import Batch
 from shared.kernel.errors import NotFound
 from tests.bank.messages import metadata
 from tests.integration.replay import ProjectionContract, replay

@@ -122,6 +122,7 @@ def _passages(
                     best,
                     text=place.text,
                     start=place.start,
+                    page=min(group, key=lambda hit: hit.start).page,
                     end=place.end,
                     similarity=similarity,
                 ),

@@ -122,13 +122,14 @@ class Index:
             source_id=event.source_id,
             revision=revision,
             ordinal=chunk.ordinal,
+            page=chunk.page,
+            language=chunk.language or event.prepared.language,
             text=chunk.text,
             start=chunk.start,
             end=chunk.end,
             heading=chunk.heading,
             dense=chunk.vector,
             sparse=self._terms.document_terms(chunk.indexed_text),
-            language=event.prepared.language,
         )
 
 

@@ -36,6 +36,7 @@ def cite(turn_id: str, context: Sequence[Found], verdict: Grounded) -> tuple[Cit
             title=found.title or found.source_name,
             url=found.url,
             heading=found.hit.heading,
+            page=found.hit.page,
             revision=found.hit.revision,
             text_ref=found.text_ref,
             start=found.hit.start,

@@ -72,6 +72,7 @@ class CitationOut(BaseModel):
     title: str | None
     url: str | None
     heading: str | None
+    page: int | None
     revision: int
     start: int
     end: int

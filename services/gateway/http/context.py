@@ -42,10 +42,12 @@ OWNERS = {
     "api_token": "gateway",
     "widget_key": "gateway",
     "source": "ingest",
+    "crawl": "ingest",
     "bot_profile": "chat",
     "chat": "chat",
     "webhook_endpoint": "webhooks",
     "delivery": "webhooks",
+    "budget": "analytics",
 }
 """Which service owns an aggregate."""
 

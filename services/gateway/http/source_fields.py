@@ -26,7 +26,10 @@ TOKEN_TEXT = re.compile(r"[\x21-\x7e]{0,4096}")
 """What can be sent in a header."""
 
 Name = Annotated[Text, Field(max_length=255)]
+Language = Annotated[str, Field(pattern=r"^[a-z]{2}$", description="ISO 639-1.")]
 Description = Annotated[Text, Field(max_length=1000)]
+Cron = Annotated[Text, Field(max_length=100)]
+"""A cron expression, or the name of a time zone."""
 
 
 class ChildIn(BaseModel):
@@ -41,7 +44,10 @@ class SourceIn(ChildIn):
     bot_profile_id: Id
     parent_id: Id | None = None
     refresh_schedule: RefreshSchedule | None = None
+    refresh_cron: Cron | None = None
+    refresh_time_zone: Cron | None = None
     authority: Authority | None = None
+    language: Language | None = None
 
 
 class SourcePatch(BaseModel):
@@ -51,7 +57,10 @@ class SourcePatch(BaseModel):
     content: Text | None = None
     is_active: bool = True
     refresh_schedule: RefreshSchedule | None = None
+    refresh_cron: Cron | None = None
+    refresh_time_zone: Cron | None = None
     authority: Authority | None = None
+    language: Language | None = None
 
 
 class BatchIn(BaseModel):
@@ -77,9 +86,13 @@ class SourceOut(BaseModel):
     error_message: str | None
     is_active: bool
     refresh_schedule: RefreshSchedule | None
+    refresh_cron: str | None
+    refresh_time_zone: str | None
     authority: Authority | None
     language: str | None
+    revision: int
     last_refreshed_at: Timestamp | None
+    next_refresh_at: Timestamp | None
     children_count: int
     created_at: Timestamp
     updated_at: Timestamp

@@ -48,6 +48,12 @@ class TimelineEntryOut(BaseModel):
     at: Timestamp
     event: str
     detail: str
+    run_id: str | None
+    attempt: int | None
+    seconds: float | None
+    done: int | None
+    total: int | None
+    reason: str | None
 
 
 class Accepted(BaseModel):
@@ -64,7 +70,13 @@ async def create(body: SourceIn, caller: AdminDep) -> SourceOut:
     """Add a source. It answers after `POST /v1/sources/{id}/ingest`."""
     source_id = caller.id_for("source")
     settings = await settings_of(
-        caller, body, refresh_schedule=body.refresh_schedule, authority=body.authority
+        caller,
+        body,
+        refresh_schedule=body.refresh_schedule,
+        refresh_cron=body.refresh_cron,
+        refresh_time_zone=body.refresh_time_zone,
+        authority=body.authority,
+        language=body.language,
     )
     await caller.order(
         CreateSource(

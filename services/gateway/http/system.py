@@ -22,7 +22,7 @@ router = APIRouter(tags=["system"])
 log = logging.getLogger(__name__)
 
 SERVICES = ("gateway", "ingest", "chat", "scheduler", "analytics", "webhooks")
-COMMAND_OWNERS = ("gateway", "ingest", "chat", "webhooks")
+COMMAND_OWNERS = ("gateway", "ingest", "chat", "webhooks", "analytics")
 WAIT_SECONDS = 1.5
 FRESH_SECONDS = 1.0
 """How long an answer is kept: the route is public, and each one asks every service."""

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from services.gateway.http.context import AdminDep, Id
 from services.gateway.http.source_fields import (
     Description,
+    Language,
     Name,
     SourceOut,
     get_source,
@@ -46,6 +47,7 @@ class UploadIn(BaseModel):
     name: Name | None = None
     description: Description = ""
     parent_id: Annotated[Id | None, BeforeValidator(_left_empty)] = None
+    language: Annotated[Language | None, BeforeValidator(_left_empty)] = None
 
 
 FORM = {
@@ -65,6 +67,7 @@ FORM = {
                     "name": {"type": "string", "maxLength": NAME_LENGTH},
                     "description": {"type": "string", "maxLength": 1000},
                     "parent_id": {"type": "string", "format": "uuid"},
+                    "language": {"type": "string", "pattern": "^[a-z]{2}$"},
                 },
             }
         }
@@ -98,6 +101,7 @@ async def upload(request: Request, caller: AdminDep) -> SourceOut:
             config={"original_filename": filename, "file_size": body.file.size or 0},
             content_ref=await caller.gateway.blobs.put_file(caller.tenant_id, body.file.file),
             media_type=media_type,
+            language=body.language,
         )
     finally:
         await form.close()

@@ -1,6 +1,6 @@
 """/v1/widget/keys: public keys for web pages."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, status
 from pydantic import BaseModel, Field
@@ -9,9 +9,11 @@ from services.gateway.http.api_tokens import check_bot
 from services.gateway.http.context import AdminDep, CallerDep, Id, Text, Timestamp
 from services.gateway.queries import WidgetKeyView
 from shared.contracts.gateway import (
+    Colour,
     CreateWidgetKey,
     RevokeWidgetKey,
     UpdateWidgetKey,
+    WidgetAppearance,
     WidgetKeySettings,
     WidgetQuotas,
 )
@@ -43,18 +45,36 @@ class QuotasIn(BaseModel):
     sessions_per_address_hour: Quota = DEFAULTS.sessions_per_address_hour
 
 
+class AppearanceIn(BaseModel):
+    """How the widget looks and greets. What is empty is as the page or the widget has it."""
+
+    heading: Annotated[Text, Field(max_length=255)] = ""
+    greeting: Annotated[Text, Field(max_length=1000)] = ""
+    starters: Annotated[list[Annotated[Text, Field(max_length=200)]], Field(max_length=6)] = []
+    """Questions that a visitor can begin with."""
+    accent: Colour = ""
+    """`#rrggbb`: what is highlighted."""
+    launcher: Colour = ""
+    """`#rrggbb`: the round button."""
+    position: Literal["", "left", "right"] = ""
+    theme: Literal["", "auto", "light", "dark"] = ""
+    language: Literal["", "en", "de"] = ""
+
+
 class WidgetKeyIn(BaseModel):
     name: Annotated[Text, Field(max_length=255)]
     bot_profile_id: Id
     allowed_origins: Origins = Field(default_factory=list)
     """`https://shop.example`, or `https://*.example.com` for all its subdomains; none: no page."""
     quotas: QuotasIn = QuotasIn()
+    appearance: AppearanceIn = AppearanceIn()
 
 
 class WidgetKeyPatch(BaseModel):
     name: Annotated[Text, Field(max_length=255)] = ""
     allowed_origins: Origins = Field(default_factory=list)
     quotas: QuotasIn = QuotasIn()
+    appearance: AppearanceIn = AppearanceIn()
 
 
 class WidgetKeyOut(BaseModel):
@@ -66,6 +86,7 @@ class WidgetKeyOut(BaseModel):
     name: str
     allowed_origins: list[str]
     quotas: WidgetQuotas
+    appearance: WidgetAppearance
     is_active: bool
     created_at: Timestamp
 
@@ -84,6 +105,7 @@ async def create(body: WidgetKeyIn, caller: AdminDep) -> WidgetKeyOut:
                 key_name=body.name,
                 allowed_origins=tuple(body.allowed_origins),
                 quotas=_quotas(body.quotas),
+                appearance=_look(body.appearance),
             ),
         )
     )
@@ -113,6 +135,7 @@ async def patch(key_id: Id, body: WidgetKeyPatch, caller: AdminDep) -> WidgetKey
             key_name=body.name if "name" in sent else None,
             allowed_origins=tuple(body.allowed_origins) if "allowed_origins" in sent else None,
             quotas=_quotas(body.quotas) if "quotas" in sent else None,
+            appearance=_look(body.appearance) if "appearance" in sent else None,
         )
     )
     return _out(await caller.gateway.identity.widget_key(caller.tenant_id, key_id))
@@ -126,6 +149,10 @@ async def revoke(key_id: Id, caller: AdminDep) -> None:
 
 def _quotas(sent: QuotasIn) -> WidgetQuotas:
     return WidgetQuotas.model_validate(sent.model_dump())
+
+
+def _look(wanted: AppearanceIn) -> WidgetAppearance:
+    return WidgetAppearance.model_validate(wanted.model_dump())
 
 
 def _out(key: WidgetKeyView) -> WidgetKeyOut:

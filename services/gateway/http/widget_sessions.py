@@ -10,6 +10,7 @@ from services.gateway.http.authentication import same_host
 from services.gateway.http.context import AnybodyDep, Asking
 from services.gateway.ports import VisitorClaims, WidgetKey
 from shared.contracts.chat import BotProfileView, GetBotProfile
+from shared.contracts.gateway import WidgetAppearance
 from shared.kernel.errors import NotAuthenticated, NotFound, NotPermitted, QuotaExceeded
 from shared.kernel.tokens import PUBLIC_PREFIX, is_well_formed
 from shared.web.problem import responses
@@ -38,6 +39,7 @@ class SessionOut(BaseModel):
     expires_in: int
     visitor_id: str
     bot: WidgetBotOut
+    appearance: WidgetAppearance
 
 
 @router.post(
@@ -78,6 +80,7 @@ async def open_session(
         expires_in=seconds,
         visitor_id=visitor_id,
         bot=WidgetBotOut(id=bot.id, name=bot.name, description=bot.description),
+        appearance=key.appearance,
     )
 
 

@@ -1,44 +1,116 @@
 """Reads and splits documents in worker processes."""
 
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from typing import ParamSpec, TypeVar
+
 from typing_extensions import override
 
 from services.ingest.ports import Documents, Extracted, Span, Unreadable
-from shared.adapters import formats, language, text as texts
-from shared.adapters.worker_pool import TookTooLong, WorkerPool
+from shared.adapters import chunking, formats, kinds, language, ocr
+from shared.adapters.text import Document
+from shared.adapters.worker_pool import TookTooLong, WorkerDied, WorkerPool
 
-READ_SECONDS = 60.0
-SPLIT_SECONDS = 60.0
+READ_SECONDS = 40.0
+"""For a document, or for a page of it that is a picture."""
+SPLIT_SECONDS = 40.0
+SMALLER = "split it into smaller files, or save it anew in a simpler form"
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class PooledDocuments(Documents):
     """The `Documents` port over a worker pool."""
 
-    def __init__(self, pool: WorkerPool) -> None:
+    def __init__(
+        self, pool: WorkerPool, *, ocr_languages: str = "eng", tessdata: str | None = None
+    ) -> None:
         self._pool = pool
+        self._ocr_languages = ocr_languages
+        self._tessdata = tessdata
 
     @override
     async def read(self, data: bytes, media_type: str, *, strict: bool = False) -> Extracted:
+        document, spoken = await self._run(_read, READ_SECONDS, data, media_type, strict)
+        if document.pictures and not document.text:
+            document = await self._seen(data, media_type, document)
+            spoken = await self._run(language.detect, READ_SECONDS, document.text)
+        return Extracted(document.text, document.title, spoken, document.pages)
+
+    @override
+    async def split(
+        self, document: Extracted, *, max_chars: int, overlap: int, before: Sequence[str] = ()
+    ) -> list[Span]:
+        return await self._run(_split, SPLIT_SECONDS, document, max_chars, overlap, before)
+
+    async def _seen(self, data: bytes, media_type: str, document: Document) -> Document:
+        """What Tesseract reads on the pages, each in a call of its own: others come in between."""
+        if document.pictures > ocr.PAGES:
+            raise Unreadable(
+                f"The document cannot be read: it has more than {ocr.PAGES} pages that are "
+                "pictures: split it"
+            )
+        kind = kinds.recognised(data, media_type.partition(";")[0].strip().lower())
+        text, pages = "", []
+        for page in range(document.pictures):
+            seen = await self._run(
+                ocr.read_page,
+                READ_SECONDS,
+                data,
+                kind,
+                page,
+                self._ocr_languages,
+                self._tessdata,
+            )
+            if seen:
+                text += "\n\n" if text else ""
+                pages.append((len(text), page + 1))
+                text += seen
+        return Document(text, document.title, tuple(pages) if document.pictures > 1 else ())
+
+    async def _run(
+        self, function: Callable[P, R], seconds: float, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """What goes wrong because of the document is told; what does not is raised."""
         try:
-            return await self._pool.run(_read, READ_SECONDS, data, media_type, strict)
+            return await self._pool.run(function, seconds, *args, **kwargs)
         except ValueError as error:
             raise Unreadable(f"The document cannot be read: {error}") from error
         except MemoryError as error:
-            raise Unreadable("The document needs more memory than is allowed") from error
+            raise Unreadable(_costly("needs more memory than is allowed")) from error
         except TookTooLong as error:
-            raise Unreadable(f"Reading the document {error}") from error
-
-    @override
-    async def split(self, text: str, *, max_chars: int, overlap: int) -> list[Span]:
-        try:
-            return await self._pool.run(_split, SPLIT_SECONDS, text, max_chars, overlap)
-        except TookTooLong as error:
-            raise Unreadable(f"Splitting the document {error}") from error
+            raise Unreadable(_costly(str(error))) from error
+        except WorkerDied as error:
+            if not error.crashed:
+                raise
+            raise Unreadable(_costly("needs more memory than is allowed, or is broken")) from error
 
 
-def _read(data: bytes, media_type: str, strict: bool) -> Extracted:
-    found = formats.read_document(data, media_type, strict=strict)
-    return Extracted(found.text, found.title, language.detect(found.text))
+def _costly(what: str) -> str:
+    return f"The document cannot be read: it {what}; {SMALLER}"
 
 
-def _split(text: str, max_chars: int, overlap: int) -> list[Span]:
-    return [Span(c.start, c.end, c.heading) for c in texts.split(text, max_chars, overlap)]
+def _read(data: bytes, media_type: str, strict: bool) -> tuple[Document, str | None]:
+    document = formats.read_document(data, media_type, strict=strict)
+    return document, language.detect(document.text)
+
+
+def _split(document: Extracted, max_chars: int, overlap: int, before: Sequence[str]) -> list[Span]:
+    starts = [start for start, _ in document.pages]
+    spans = []
+    chunks = chunking.split(document.text, max_chars, overlap, pages=document.pages, before=before)
+    for chunk in chunks:
+        place = bisect_right(starts, chunk.start)
+        spans.append(
+            Span(
+                chunk.start,
+                chunk.end,
+                chunk.heading,
+                page=document.pages[place - 1][1] if place else None,
+                language=language.detect_part(
+                    document.text[chunk.start : chunk.end], document.language
+                ),
+            )
+        )
+    return spans

@@ -6,7 +6,7 @@ from http import HTTPStatus
 import httpx
 from typing_extensions import override
 
-from services.ingest.ports import Fetched, Fetcher, FetchFailed, NotModified
+from services.ingest.ports import Fetched, FetchFailed, NotModified, PageFetcher, Redirected
 from shared.adapters.egress import MEGABYTE, Blocked, Oversized, read_limited
 
 TOTAL_SECONDS = 30.0
@@ -15,8 +15,8 @@ RETRYABLE = frozenset({408, 425, 429})
 DEFAULT_TYPE = "application/octet-stream"
 
 
-class HttpFetcher(Fetcher):
-    """The `Fetcher` over httpx."""
+class HttpFetcher(PageFetcher):
+    """The `PageFetcher` over httpx."""
 
     def __init__(self, client: httpx.AsyncClient, *, seconds: float = TOTAL_SECONDS) -> None:
         self._client = client
@@ -26,6 +26,20 @@ class HttpFetcher(Fetcher):
     async def fetch(
         self, url: str, *, etag: str | None = None, last_modified: str | None = None
     ) -> Fetched | NotModified:
+        found = await self._ask(url, etag, last_modified, follow=True)
+        if isinstance(found, Redirected):
+            raise FetchFailed("The server redirects to nowhere", retryable=False)
+        return found
+
+    @override
+    async def visit(
+        self, url: str, *, etag: str | None = None, last_modified: str | None = None
+    ) -> Fetched | NotModified | Redirected:
+        return await self._ask(url, etag, last_modified, follow=False)
+
+    async def _ask(
+        self, url: str, etag: str | None, last_modified: str | None, *, follow: bool
+    ) -> Fetched | NotModified | Redirected:
         headers = {"Accept": "text/html,application/xhtml+xml,text/*;q=0.9,*/*;q=0.5"}
         if etag:
             headers["If-None-Match"] = etag
@@ -33,7 +47,7 @@ class HttpFetcher(Fetcher):
             headers["If-Modified-Since"] = last_modified
         try:
             async with asyncio.timeout(self._seconds):
-                return await self._fetch(url, headers)
+                return await self._fetch(url, headers, follow=follow)
         except TimeoutError as error:
             reason = f"The server did not finish within {self._seconds:.0f} seconds"
             raise FetchFailed(reason, retryable=True) from error
@@ -47,11 +61,17 @@ class HttpFetcher(Fetcher):
             reason = f"The server cannot be reached: {str(error) or type(error).__name__}"
             raise FetchFailed(reason, retryable=True) from error
 
-    async def _fetch(self, url: str, headers: dict[str, str]) -> Fetched | NotModified:
-        async with self._client.stream("GET", url, headers=headers) as response:
+    async def _fetch(
+        self, url: str, headers: dict[str, str], *, follow: bool
+    ) -> Fetched | NotModified | Redirected:
+        async with self._client.stream(
+            "GET", url, headers=headers, follow_redirects=follow
+        ) as response:
             code = response.status_code
             if code == HTTPStatus.NOT_MODIFIED:
                 return NotModified()
+            if not follow and response.has_redirect_location:
+                return Redirected(str(response.url.join(response.headers["location"])))
             if code >= HTTPStatus.BAD_REQUEST:
                 phrase = response.reason_phrase or "error"
                 retryable = code in RETRYABLE or code >= HTTPStatus.INTERNAL_SERVER_ERROR

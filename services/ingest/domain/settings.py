@@ -6,8 +6,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from services.ingest.domain.website import Website
 from shared.contracts.ingest import Authority, SourceSettings, SourceType
+from shared.contracts.scheduler import Rule
 from shared.kernel.errors import InvalidCommand
+from shared.kernel.slots import BadRule, check_rule
 
 WEB = re.compile(r"https?://", re.IGNORECASE)
 REMOTE_RESULTS = 100
@@ -39,6 +42,27 @@ def check_settings(source_type: SourceType, settings: SourceSettings, below: str
     if source_type == "nyxcore":
         _address(config, "base_url", "base_url must be an http or https address", below)
         _remote(config, below)
+    if source_type == "website":
+        Website.of(config, below)
+    _refresh(settings, below)
+
+
+def _refresh(settings: SourceSettings, below: str) -> None:
+    cron, zone = settings.refresh_cron, settings.refresh_time_zone
+    if cron is None:
+        if zone is not None:
+            raise InvalidCommand(
+                "a time zone goes with refresh_cron", field=f"{below}refresh_time_zone"
+            )
+        return
+    if settings.refresh_schedule not in (None, "none"):
+        raise InvalidCommand(
+            "give either refresh_schedule or refresh_cron", field=f"{below}refresh_cron"
+        )
+    try:
+        check_rule(Rule(cron=cron, time_zone=zone or "UTC"))
+    except BadRule as error:
+        raise InvalidCommand(str(error), field=f"{below}refresh_{error.field}") from error
 
 
 def _address(config: Mapping[str, Any], name: str, detail: str, below: str) -> None:

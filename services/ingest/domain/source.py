@@ -10,15 +10,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
+from services.ingest.domain import stages
 from services.ingest.domain.settings import check_settings, merged
+from services.ingest.domain.stages import Run
 from shared.contracts.base import Message, Metadata
 from shared.contracts.ingest import (
     BATCH_CHILDREN,
     ChildrenIngestionRequested,
     CompleteIngestion,
+    ConfirmPage,
     CreateSource,
     CreateSourceBatch,
     DeleteSource,
+    ImportPage,
     IngestionRequested,
     IngestionStarted,
     Prepared,
@@ -44,6 +48,15 @@ from shared.contracts.ingest import (
     StartIngestion,
     UpdateSource,
 )
+from shared.contracts.ingest_stages import (
+    RecordChunked,
+    RecordEmbedded,
+    SourceChunked,
+    SourceEmbedded,
+    SourceExtracted,
+    SourceUndone,
+    UndoSource,
+)
 from shared.kernel.decider import Decider
 from shared.kernel.errors import Conflict, InvalidCommand, NotFound
 
@@ -55,15 +68,6 @@ class Absent(Message):
     """No such source yet."""
 
     kind: Literal["absent"] = "absent"
-
-
-class Run(Message):
-    """An ingestion on its way, and the last stage it has behind it."""
-
-    run_id: str
-    attempt: int = 0
-    fetched: SourceFetched | None = None
-    prepared: Prepared | None = None
 
 
 class Present(Message):
@@ -80,7 +84,17 @@ class Present(Message):
     """The revision that answers."""
     fetched: SourceFetched | None = None
     """How the serving revision was fetched: what a conditional request needs."""
+    before: Prepared | None = None
+    """The revision that answered before the serving one."""
+    fetched_before: SourceFetched | None = None
+    shelved: Prepared | None = None
+    """The revision that answered when the source was deleted."""
     revision: int = 0
+
+    @property
+    def known(self) -> Prepared | None:
+        """The newest revision that answers, or did: what need not be embedded again."""
+        return self.serving or self.shelved
 
 
 Source = Annotated[Absent | Present, Field(discriminator="kind")]
@@ -99,15 +113,29 @@ def decide(
             return _update(_existing(source), command)
         case DeleteSource():
             return _delete(source, command)
+        case UndoSource():
+            return _undo(source, command, meta)
         case RequestIngestion():
             return _request(_existing(source), command, meta)
         case RequestChildrenIngestion(source_id=source_id):
-            _existing(source)
+            if _existing(source).source_type == "website":
+                # Its pages are fetched one after the other, as the site wants to be asked.
+                return _request(_existing(source), RequestIngestion(source_id=source_id), meta)
             return [ChildrenIngestionRequested(source_id=source_id)]
+        case ImportPage():
+            return _import_page(source, command, meta)
+        case ConfirmPage(source_id=source_id):
+            if isinstance(source, Absent) or source.deleted or source.run is not None:
+                return []
+            return [SourceUnchanged(source_id=source_id, run_id=meta.message_id)]
         case StartIngestion():
             return _start(source, command)
         case RecordFetched():
             return _record_fetched(source, command)
+        case RecordChunked(run_id=run_id):
+            return stages.record_chunked(_run(source, run_id), command)
+        case RecordEmbedded(run_id=run_id):
+            return stages.record_embedded(_run(source, run_id), command)
         case RecordPrepared():
             return _record_prepared(source, command)
         case RecordRemote():
@@ -143,6 +171,8 @@ def _create(
     if isinstance(source, Present):
         raise Conflict("A source with this id exists already")
     check_settings(command.source_type, command.settings)
+    if command.source_type == "website" and command.parent_id is not None:
+        raise InvalidCommand("A website has its pages below it, and no parent", field="parent_id")
     source_id = command.source_id
     created = SourceCreated(
         source_id=source_id,
@@ -178,6 +208,10 @@ def _create_batch(source: Absent | Present, command: CreateSourceBatch) -> Seque
     children = []
     for n, child in enumerate(command.children):
         check_settings(child.source_type, child.settings, f"children.{n}.")
+        if child.source_type == "website":
+            raise InvalidCommand(
+                "A website has its pages below it, and no parent", field=f"children.{n}.source_type"
+            )
         children.append(
             SourceCreated(
                 source_id=child.source_id,
@@ -212,7 +246,46 @@ def _delete(source: Absent | Present, command: DeleteSource) -> Sequence[SourceE
             source_id=command.source_id,
             bot_profile_id=source.bot_profile_id,
             parent_id=source.parent_id,
+            with_parent=command.with_parent,
         )
+    ]
+
+
+def _undo(source: Absent | Present, command: UndoSource, meta: Metadata) -> Sequence[SourceEvent]:
+    """The revision comes back under a new number, with the chunks and vectors it had."""
+    if isinstance(source, Absent):
+        raise NotFound("Source not found")
+    if source.run is not None:
+        raise Conflict("Source is already being processed")
+    restored = source.shelved or source.before
+    if not source.deleted and restored is None:
+        raise Conflict("There is nothing to undo: the source has had no other revision")
+    undone = SourceUndone(
+        source_id=command.source_id,
+        run_id=meta.message_id,
+        parent_id=source.parent_id,
+        undeleted=source.deleted,
+        is_active=source.settings.is_active,
+        restored=restored.revision if restored else None,
+    )
+    if restored is None:
+        return [undone]
+    again = {
+        "revision": source.revision + 1,
+        "embedded_count": 0,
+        "restored_from": restored.restored_from or restored.revision,
+    }
+    return [
+        undone,
+        SourcePrepared(
+            source_id=command.source_id,
+            run_id=meta.message_id,
+            bot_profile_id=source.bot_profile_id,
+            source_name=source.settings.name,
+            authority=source.settings.authority,
+            is_active=source.settings.is_active,
+            prepared=restored.model_copy(update=again),
+        ),
     ]
 
 
@@ -222,6 +295,34 @@ def _request(source: Present, command: RequestIngestion, meta: Metadata) -> Sequ
     if source.run.attempt == 0:
         return []  # one that waits in the queue serves this request too
     raise Conflict("Source is already being processed")
+
+
+def _import_page(
+    source: Absent | Present, command: ImportPage, meta: Metadata
+) -> Sequence[SourceEvent]:
+    """A run that has its first stage behind it. One that is on its way takes the page for its own
+    if it has not fetched it yet, and is left alone otherwise.
+    """
+    fetched = command.model_dump(exclude={"bot_profile_id", "parent_id", "settings"})
+    made: list[SourceEvent] = []
+    run_id = meta.message_id
+    if isinstance(source, Absent):
+        made.append(
+            SourceCreated(
+                source_id=command.source_id,
+                bot_profile_id=command.bot_profile_id,
+                parent_id=command.parent_id,
+                source_type="url",
+                settings=command.settings,
+            )
+        )
+    elif source.deleted or (source.run is not None and source.run.fetched is not None):
+        return []
+    if isinstance(source, Present) and source.run is not None:
+        run_id = source.run.run_id
+    else:
+        made.append(IngestionRequested(source_id=command.source_id, run_id=run_id))
+    return [*made, SourceFetched(run_id=run_id, url=command.requested_url, **fetched)]
 
 
 def _start(source: Absent | Present, command: StartIngestion) -> Sequence[SourceEvent]:
@@ -310,7 +411,10 @@ def evolve(source: Absent | Present, event: SourceEvent) -> Absent | Present:
         case SourceUpdated():
             return source.model_copy(update={"settings": event.settings})
         case SourceDeleted():
-            return source.model_copy(update={"deleted": True, "run": None})
+            shelved = {"shelved": source.known, "serving": None}
+            return source.model_copy(update={"deleted": True, "run": None, **shelved})
+        case SourceUndone():
+            return _undone(source, event)
         case ChildrenIngestionRequested():
             return source
         case IngestionRequested():
@@ -319,24 +423,43 @@ def evolve(source: Absent | Present, event: SourceEvent) -> Absent | Present:
             return _running(source, attempt=event.attempt)
         case SourceFetched():
             return _running(source, fetched=event)
+        case SourceExtracted():
+            return source
+        case SourceChunked():
+            run = source.run and stages.chunked(source.run, event.plan)
+            return source.model_copy(update={"run": run})
+        case SourceEmbedded():
+            run = source.run and stages.embedded(source.run, event)
+            return source.model_copy(update={"run": run})
         case SourcePrepared():
             after = source.model_copy(update={"revision": event.prepared.revision})
             return _running(after, prepared=event.prepared)
         case SourceIngested():
-            run = source.run
-            return source.model_copy(
-                update={
-                    "run": None,
-                    "serving": run.prepared if run else source.serving,
-                    "fetched": run.fetched if run else source.fetched,
-                }
-            )
+            return _ingested(source)
         case SourceUnchanged():
             run = source.run
             fetched = run.fetched if run and run.fetched else source.fetched
             return source.model_copy(update={"run": None, "fetched": fetched})
         case SourceFailed():
             return source.model_copy(update={"run": None})
+
+
+def _undone(source: Present, event: SourceUndone) -> Present:
+    run = None
+    if event.restored is not None:
+        fetched = source.fetched if source.shelved else source.fetched_before
+        run = Run(run_id=event.run_id, attempt=1, fetched=fetched)
+    return source.model_copy(update={"deleted": False, "run": run})
+
+
+def _ingested(source: Present) -> Present:
+    run = source.run
+    if run is None:
+        return source
+    changes = {"run": None, "serving": run.prepared, "fetched": run.fetched, "shelved": None}
+    if source.serving is not None:
+        changes |= {"before": source.serving, "fetched_before": source.fetched}
+    return source.model_copy(update=changes)
 
 
 def _running(source: Present, **changes: Any) -> Present:

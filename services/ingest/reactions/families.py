@@ -12,6 +12,7 @@ from shared.contracts.ingest import (
     SourceCreated,
     SourceDeleted,
 )
+from shared.contracts.ingest_stages import SourceUndone, UndoSource
 from shared.kernel.errors import Conflict, NotFound, Unavailable
 
 SHOWN_SECONDS = 30.0
@@ -65,7 +66,9 @@ class SweepChildren:
         """Raise `Unavailable` while the read model does not show all children yet."""
         for orphan in await self._orphans(recorded):
             await self._execute(
-                DeleteSource(source_id=orphan), recorded.metadata, f"delete orphan {orphan}"
+                DeleteSource(source_id=orphan, with_parent=True),
+                recorded.metadata,
+                f"delete orphan {orphan}",
             )
 
     async def _orphans(self, recorded: Recorded[SourceCreated | SourceDeleted]) -> Sequence[str]:
@@ -73,6 +76,9 @@ class SweepChildren:
         match event:
             case SourceDeleted(parent_id=None):
                 await _shown(self._await_shown, recorded.sequence)
+                gone = await self._current("source", tenant_id, event.source_id)
+                if not (isinstance(gone, Present) and gone.deleted):
+                    return []  # it came back meanwhile, and its children with it
                 return await self._children_of(tenant_id, event.source_id)
             case SourceCreated(parent_id=str() as parent_id):
                 parent = await self._current("source", tenant_id, parent_id)
@@ -80,6 +86,29 @@ class SweepChildren:
                 return [event.source_id] if orphaned else []
             case _:
                 return []
+
+
+class RestoreChildren:
+    """Children that were deleted with their parent come back with it."""
+
+    def __init__(self, execute: Execute, deleted_with: ChildrenOf, await_shown: AwaitShown) -> None:
+        self._execute = execute
+        self._deleted_with = deleted_with
+        self._await_shown = await_shown
+
+    async def __call__(self, recorded: Recorded[SourceUndone]) -> None:
+        """Raise `Unavailable` while the read model does not show the deletion yet."""
+        event = recorded.event
+        if not event.undeleted or event.parent_id is not None:
+            return
+        await _shown(self._await_shown, recorded.sequence)
+        for child in await self._deleted_with(recorded.tenant_id, event.source_id):
+            try:
+                await self._execute(
+                    UndoSource(source_id=child), recorded.metadata, f"restore {child}"
+                )
+            except Conflict:
+                continue  # it was undone by itself meanwhile, or its parent deleted again
 
 
 async def _shown(await_shown: AwaitShown, sequence: int) -> None:

@@ -4,12 +4,13 @@ A failure that belongs to the source is an outcome and becomes a fact; a failure
 raised, and the job comes again.
 """
 
-import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from services.ingest.domain.source import Present, Run
+from services.ingest.domain.source import Present
+from services.ingest.domain.stages import Run
 from services.ingest.ports import (
     Documents,
     Embedder,
@@ -21,20 +22,11 @@ from services.ingest.ports import (
     RemoteKnowledge,
     Unreadable,
 )
+from services.ingest.reactions.preparation import Preparation, content_hash
 from shared.adapters.blobs import Blobs
-from shared.adapters.chunk_batch import (
-    BATCH_SIZE,
-    PreparedChunk,
-    indexed_text,
-    read_batch,
-    text_hash,
-    write_batch,
-)
 from shared.contracts.base import Command, Done, Metadata
 from shared.contracts.ingest import (
     NYXCORE,
-    Batch,
-    Prepared,
     RecordFailed,
     RecordFetched,
     RecordPrepared,
@@ -43,10 +35,13 @@ from shared.contracts.ingest import (
     SourceFetched,
     StartIngestion,
 )
+from shared.contracts.ingest_website import BeginCrawl
 from shared.kernel.errors import Unavailable
 
 FETCH_ATTEMPTS = 3
 """A site that does not answer is asked so often before the source is in error."""
+NOTHING = "No content to ingest"
+WORDLESS = ": there is no text in it"
 TEXT_TYPES = ("text/markdown", "text/plain", "text/html")
 
 Execute = Callable[[Command, Metadata, str], Awaitable[Done]]
@@ -81,7 +76,17 @@ class IngestSource:
     @property
     def recipe(self) -> str:
         """What, besides the text, decides how chunks and vectors come out."""
-        return f"1/{self.embedder.model}/{self.max_chars}/{self.overlap}"
+        return self.preparation.common_recipe
+
+    @property
+    def preparation(self) -> Preparation:
+        return Preparation(
+            documents=self.documents,
+            embedder=self.embedder,
+            blobs=self.blobs,
+            max_chars=self.max_chars,
+            overlap=self.overlap,
+        )
 
     async def __call__(self, job: Job) -> None:
         """Work one attempt. Raises `Unavailable` if it should be tried again."""
@@ -92,7 +97,10 @@ class IngestSource:
         start = StartIngestion(source_id=job.aggregate_id, run_id=run_id, attempt=job.attempt)
         await self.execute(start, job.metadata, f"start {job.attempt}")
         try:
-            if source.source_type == "nyxcore":
+            if source.source_type == "website":
+                begin = BeginCrawl(source_id=job.aggregate_id, run_id=run_id)
+                await self.execute(begin, job.metadata, "begin crawl")
+            elif source.source_type == "nyxcore":
                 await self._count_remote(job, source)
             else:
                 await self._work(job, source, source.run)
@@ -108,25 +116,47 @@ class IngestSource:
         await self._fail(job, f"Ingestion failed at every attempt: {reason}")
 
     async def _work(self, job: Job, source: Present, run: Run) -> None:
+        preparation, tenant_id = self.preparation, job.metadata.tenant_id
         fetched = run.fetched or await self._fetch(job, source)
         if fetched is None:
             return await self._unchanged(job)
-        raw = await self.blobs.get(job.metadata.tenant_id, fetched.raw_ref)
-        document = await self.documents.read(
-            raw, fetched.media_type, strict=source.source_type == "upload"
+        run_id, source_id = job.body.decode(), job.aggregate_id
+
+        async def tell(command: Command, purpose: str) -> None:
+            await self.execute(command, job.metadata, purpose)
+
+        plan = run.plan
+        if plan is None or plan.recipe != preparation.recipe(source):
+            started = time.perf_counter()
+            document = await self._read(tenant_id, source, fetched)
+            if self._answers_already(source, document):
+                return await self._unchanged(job)
+            seconds = time.perf_counter() - started
+            known = await preparation.known(tenant_id, source)
+            plan = await preparation.plan(
+                tell, tenant_id, source_id, run_id, source, document, seconds, known
+            )
+        else:
+            known = await preparation.known(tenant_id, source)
+        prepared = await preparation.prepare(
+            tell, tenant_id, source_id, run_id, source, fetched, plan, known
         )
-        if not document.text:
-            raise Unreadable("No content to ingest")
-        content_hash = hashlib.sha256(document.text.encode()).hexdigest()
-        serving = source.serving
-        if serving and (serving.content_hash, serving.recipe) == (content_hash, self.recipe):
-            return await self._unchanged(job)
-        prepared = await self._prepare(job, source, fetched, document, content_hash)
-        command = RecordPrepared(
-            source_id=job.aggregate_id, run_id=job.body.decode(), prepared=prepared
-        )
+        command = RecordPrepared(source_id=source_id, run_id=run_id, prepared=prepared)
         await self.execute(command, job.metadata, "prepared")
         return None
+
+    async def _read(self, tenant_id: str, source: Present, fetched: SourceFetched) -> Extracted:
+        raw = await self.blobs.get(tenant_id, fetched.raw_ref)
+        strict = source.source_type == "upload"
+        document = await self.documents.read(raw, fetched.media_type, strict=strict)
+        if not document.text:
+            raise Unreadable(NOTHING if source.source_type == "text" else f"{NOTHING}{WORDLESS}")
+        return document
+
+    def _answers_already(self, source: Present, document: Extracted) -> bool:
+        serving = source.serving
+        made_of = (content_hash(document), self.preparation.recipe(source))
+        return serving is not None and (serving.content_hash, serving.recipe) == made_of
 
     async def _count_remote(self, job: Job, source: Present) -> None:
         """The knowledge stays with the remote API; how much there is shows that it answers."""
@@ -169,7 +199,7 @@ class IngestSource:
         settings = source.settings
         if source.source_type in ("text", "upload"):
             if settings.content_ref is None:
-                raise Unreadable("No content to ingest")
+                raise Unreadable(NOTHING)
             return Fetched(
                 url=None,
                 data=await self.blobs.get(job.metadata.tenant_id, settings.content_ref),
@@ -191,72 +221,7 @@ class IngestSource:
         if fetched is None or serving is None:
             return False
         same_page = fetched.requested_url == source.settings.config.get("url")
-        return same_page and serving.recipe == self.recipe
-
-    async def _prepare(
-        self,
-        job: Job,
-        source: Present,
-        fetched: SourceFetched,
-        document: Extracted,
-        content_hash: str,
-    ) -> Prepared:
-        text, tenant_id = document.text, job.metadata.tenant_id
-        spans = await self.documents.split(text, max_chars=self.max_chars, overlap=self.overlap)
-        if not spans:
-            raise Unreadable("Chunking produced no output")
-        known = await self._vectors(tenant_id, source.serving)
-        batches, embedded = [], 0
-        for first in range(0, len(spans), BATCH_SIZE):
-            part = spans[first : first + BATCH_SIZE]
-            texts = [indexed_text(span.heading, text[span.start : span.end]) for span in part]
-            embedded += await self._embed_new(texts, known)
-            chunks = [
-                PreparedChunk(
-                    ordinal=first + n,
-                    text=text[span.start : span.end],
-                    start=span.start,
-                    end=span.end,
-                    heading=span.heading,
-                    vector=known[text_hash(texts[n])],
-                )
-                for n, span in enumerate(part)
-            ]
-            ref = await self.blobs.put(tenant_id, write_batch(chunks))
-            batches.append(Batch(ref=ref, count=len(chunks)))
-        return Prepared(
-            revision=source.revision + 1,
-            content_hash=content_hash,
-            recipe=self.recipe,
-            text_ref=await self.blobs.put(tenant_id, text.encode()),
-            title=document.title,
-            url=fetched.url,
-            language=document.language,
-            characters=len(text),
-            embedding_model=self.embedder.model,
-            dimension=self.embedder.dimension,
-            chunk_count=len(spans),
-            embedded_count=embedded,
-            batches=tuple(batches),
-        )
-
-    async def _embed_new(self, texts: Sequence[str], known: dict[str, bytes]) -> int:
-        """Put vectors of texts not yet known into `known`; return how many those were."""
-        new = {text_hash(text): text for text in texts if text_hash(text) not in known}
-        if new:
-            vectors = await self.embedder.embed(list(new.values()))
-            known.update(zip(new, vectors, strict=True))
-        return len(new)
-
-    async def _vectors(self, tenant_id: str, serving: Prepared | None) -> dict[str, bytes]:
-        """Vectors of the revision before, by text: the same text is not paid for twice."""
-        if serving is None or serving.embedding_model != self.embedder.model:
-            return {}
-        known: dict[str, bytes] = {}
-        for batch in serving.batches:
-            for chunk in read_batch(await self.blobs.get(tenant_id, batch.ref)):
-                known[text_hash(chunk.indexed_text)] = chunk.vector
-        return known
+        return same_page and serving.recipe == self.preparation.recipe(source)
 
     async def _running(self, job: Job, run_id: str) -> Present | None:
         source = await self.current("source", job.metadata.tenant_id, job.aggregate_id)

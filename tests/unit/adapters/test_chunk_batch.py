@@ -3,6 +3,7 @@
 import base64
 import json
 import struct
+from dataclasses import replace
 
 from hypothesis import given, strategies as st
 
@@ -53,6 +54,11 @@ def test_a_batch_of_today_can_be_read_for_ever() -> None:
     )
     assert read_batch(stored) == [CHUNK]
     assert write_batch([CHUNK]) == stored
+
+
+def test_page_and_language_are_kept() -> None:
+    chunk = replace(CHUNK, page=7, language="de")
+    assert read_batch(write_batch([CHUNK, chunk])) == [CHUNK, chunk]
 
 
 def test_anybody_can_open_it() -> None:

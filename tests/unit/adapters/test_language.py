@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.adapters.language import SHORTEST, detect
+from shared.adapters.language import SHORTEST, detect, detect_part
 
 TEXTS = {
     "de": "Jedes Fahrrad trägt eine Garantie von sieben Jahren auf seinen Rahmen.",
@@ -34,3 +34,18 @@ def test_what_is_no_language_does_no_harm(text: str) -> None:
 
 def test_lines_do_not_matter() -> None:
     assert detect(TEXTS["de"].replace(" ", "\n")) == "de"
+
+
+class TestParts:
+    GERMAN = (
+        "Der Rahmen jedes Fahrrads hat eine Garantie von sieben Jahren, und die Gabel eine "
+        "Garantie von drei Jahren."
+    )
+
+    def test_a_part_in_another_language_is_told(self) -> None:
+        assert detect_part(self.GERMAN, "en") == "de"
+
+    def test_a_short_or_doubtful_part_is_in_the_language_of_the_document(self) -> None:
+        assert detect_part("Garantie: sieben Jahre", "en") == "en"
+        assert detect_part("12 34 56 78 90 " * 10, "en") == "en"
+        assert detect_part("Garantie: sieben Jahre", None) is None

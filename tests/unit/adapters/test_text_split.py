@@ -6,7 +6,8 @@ import time
 import pytest
 from hypothesis import given, strategies as st
 
-from shared.adapters.text import Chunk, first_heading, heading_of, normalise, sections, split
+from shared.adapters.chunking import Chunk, split
+from shared.adapters.text import first_heading, heading_of, normalise, sections
 
 MANUAL = normalise(
     """An introduction without a heading.
@@ -182,3 +183,19 @@ class TestChunks:
             inside = [s for s in spans if s[0] <= chunk.start and chunk.end <= s[1]]
             assert [heading for _, _, heading in inside] == [chunk.heading]
             assert text[chunk.start : chunk.end].strip()
+
+
+class TestPages:
+    TEXT = "One sentence. Two sentences. A third one\n\nthat goes on. The end."
+
+    def test_are_not_mixed(self) -> None:
+        second = self.TEXT.index("Two")
+        chunks = split(self.TEXT, 1000, 0, pages=[(0, 1), (second, 2)])
+        assert [(chunk.start, chunk.end) for chunk in chunks] == [
+            (0, second - 1),
+            (second, len(self.TEXT)),
+        ]
+
+    def test_are_mixed_where_a_sentence_goes_on(self) -> None:
+        pages = [(0, 1), (self.TEXT.index("that"), 2)]
+        assert len(split(self.TEXT, 1000, 0, pages=pages)) == 1

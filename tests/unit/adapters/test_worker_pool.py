@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import psutil
 import pytest
 
-from shared.adapters.worker_pool import TookTooLong, WorkerPool
+from shared.adapters.worker_pool import TookTooLong, WorkerDied, WorkerPool
 from shared.kernel.errors import Unavailable
 
 PATIENCE = 60.0
@@ -44,6 +44,28 @@ async def test_a_worker_that_dies_fails_its_own_call_only(
     with pytest.raises(Unavailable, match="a worker process died"):
         await pool.run(signal.raise_signal, PATIENCE, how)
     assert await pool.run(operator.add, PATIENCE, 1, 2) == 3
+
+
+@pytest.mark.parametrize(
+    ("how", "crashed"),
+    [(signal.SIGABRT, True), (signal.SIGSEGV, True), (signal.SIGKILL, False)],
+)
+async def test_a_crash_is_told_from_a_kill(
+    pool: WorkerPool, how: signal.Signals, crashed: bool
+) -> None:
+    with pytest.raises(WorkerDied) as died:
+        await pool.run(signal.raise_signal, PATIENCE, how)
+    assert died.value.crashed == crashed
+
+
+async def test_a_worker_gets_no_more_memory_than_it_may_address() -> None:
+    pool = WorkerPool(1, idle_seconds=600, memory_bytes=600 * 1024 * 1024)
+    try:
+        with pytest.raises(MemoryError):
+            await pool.run(bytes, PATIENCE, 700 * 1024 * 1024)
+        assert await pool.run(len, PATIENCE, b"four") == 4
+    finally:
+        await pool.aclose()
 
 
 async def test_a_worker_that_takes_too_long_is_killed(pool: WorkerPool) -> None:

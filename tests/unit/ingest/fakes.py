@@ -133,9 +133,11 @@ class LineDocuments(Documents):
         return Extracted(data.decode().strip(), f"Title of {media_type}", "en")
 
     @override
-    async def split(self, text: str, *, max_chars: int, overlap: int) -> list[Span]:
+    async def split(
+        self, document: Extracted, *, max_chars: int, overlap: int, before: Sequence[str] = ()
+    ) -> list[Span]:
         spans, start = [], 0
-        for line in text.split("\n"):
+        for line in document.text.split("\n"):
             if line:
                 spans.append(Span(start, start + len(line), "Heading"))
             start += len(line) + 1

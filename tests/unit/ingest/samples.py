@@ -3,7 +3,6 @@
 from typing import Any
 
 from shared.contracts.ingest import (
-    Batch,
     BatchChild,
     CreateSource,
     CreateSourceBatch,
@@ -22,6 +21,7 @@ from shared.contracts.ingest import (
     SourceSettings,
     SourceUnchanged,
 )
+from shared.contracts.ingest_stages import Batch, SourceUndone
 
 URL = "https://docs.example/guide"
 SETTINGS = SourceSettings(name="Guide", config={"url": URL})
@@ -39,6 +39,7 @@ BATCH = CreateSourceBatch(
     ),
 )
 DELETED = SourceDeleted(source_id="s1", bot_profile_id="b1")
+UNDONE = SourceUndone(source_id="s1", run_id="u1", undeleted=True, is_active=True)
 
 
 def requested(run: str = "r1") -> IngestionRequested:

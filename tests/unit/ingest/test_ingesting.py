@@ -23,6 +23,7 @@ from shared.contracts.ingest import (
     SourceSettings,
     SourceUpdated,
 )
+from shared.contracts.ingest_stages import SourceEmbedded
 from shared.kernel.errors import Unavailable
 from tests.unit.ingest.fakes import (
     Aggregate,
@@ -112,8 +113,10 @@ class TestAnAttempt:
     async def test_goes_through_every_stage_in_turn(self) -> None:
         it = world()
         await it.attempt()
-        assert it.source.names[2:] == ["ingestion_started", "fetched", "prepared"]
-        assert [purpose for purpose, _ in it.source.ordered] == ["start 1", "fetched", "prepared"]
+        stages = ["ingestion_started", "fetched", "extracted", "chunked", "prepared"]
+        assert it.source.names[2:] == stages
+        purposes = [purpose.split()[0] for purpose, _ in it.source.ordered]
+        assert purposes == ["start", "fetched", "chunked", "prepared"]
 
     async def test_prepares_what_the_index_needs(self) -> None:
         it = world()
@@ -241,6 +244,82 @@ class TestAfterAKill:
         await it.attempt()
         assert it.source.ordered == []
         assert it.fetcher.asked == []
+
+
+class TestAfterAKillWhileEmbedding:
+    LINES = "\n".join(f"Line number {n}." for n in range(2 * BATCH_SIZE + 10)).encode()
+
+    @pytest.mark.parametrize("batch", [1, 2])
+    async def test_finished_batches_are_not_embedded_again(self, batch: int) -> None:
+        it = world(fetches=replace(PAGE, data=self.LINES))
+        it.source.dies_at = await self.purpose(batch)
+        with pytest.raises(Killed):
+            await it.attempt(1)
+        assert len(it.embedder.embedded) == batch * BATCH_SIZE
+        await it.attempt(2)
+        assert len(it.embedder.embedded) == len(set(it.embedder.embedded)) == 2 * BATCH_SIZE + 10
+        assert it.documents.read_count == 1
+        prepared = it.prepared().prepared
+        assert prepared.embedded_count == prepared.chunk_count == 2 * BATCH_SIZE + 10
+        assert [b.count for b in prepared.batches] == [BATCH_SIZE, BATCH_SIZE, 10]
+        chunks = [
+            chunk
+            for b in prepared.batches
+            for chunk in read_batch(await it.blobs.get(TENANT, b.ref))
+        ]
+        assert [chunk.ordinal for chunk in chunks] == list(range(2 * BATCH_SIZE + 10))
+
+    async def test_a_plan_by_another_recipe_is_made_anew(self) -> None:
+        it = world(fetches=replace(PAGE, data=self.LINES))
+        it.source.dies_at = await self.purpose(1)
+        with pytest.raises(Killed):
+            await it.attempt(1)
+        it.embedder.name = "better model"
+        await it.attempt(2)
+        assert it.source.names.count("chunked") == 2
+        prepared = it.prepared().prepared
+        assert prepared.embedding_model == "better model"
+        assert prepared.embedded_count == 2 * BATCH_SIZE + 10
+
+    async def test_every_batch_is_told_with_how_many_are_done(self) -> None:
+        it = world(fetches=replace(PAGE, data=self.LINES))
+        await it.attempt()
+        told = [e for e in it.source.history if isinstance(e, SourceEmbedded)]
+        total = 2 * BATCH_SIZE + 10
+        assert [(e.done, e.total) for e in told] == [
+            (BATCH_SIZE, total),
+            (2 * BATCH_SIZE, total),
+        ]
+
+    async def purpose(self, batch: int) -> str:
+        """What a run that is not killed says at this batch."""
+        calm = world(fetches=replace(PAGE, data=self.LINES))
+        await calm.attempt()
+        return next(p for p, _ in calm.source.ordered if p.startswith(f"embedded {batch} "))
+
+
+class TestALanguageThatIsSet:
+    GERMAN = SETTINGS.model_copy(update={"language": "de"})
+
+    async def test_goes_before_what_is_detected(self) -> None:
+        it = world(CREATED.model_copy(update={"settings": self.GERMAN}), requested())
+        await it.attempt()
+        prepared = it.prepared().prepared
+        assert prepared.language == "de"
+        chunks = read_batch(await it.blobs.get(TENANT, prepared.batches[0].ref))
+        assert {chunk.language for chunk in chunks} == {"de"}
+
+    async def test_later_is_prepared_anew_without_embedding(self) -> None:
+        it = world(CREATED)
+        await it.whole_run("r1")
+        it.embedder.embedded.clear()
+        it.source.history.append(
+            SourceUpdated(source_id="s1", bot_profile_id="b1", settings=self.GERMAN)
+        )
+        await it.whole_run("r2")
+        assert it.embedder.embedded == []
+        assert it.prepared().prepared.language == "de"
+        assert it.prepared().prepared.embedded_count == 0
 
 
 class TestTheSecondTime:

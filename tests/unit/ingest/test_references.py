@@ -8,7 +8,8 @@ import pytest
 from services.ingest.domain.source import Absent, Present, source_decider
 from services.ingest.handlers import CheckReferences
 from shared.contracts.ingest import CreateSource, DeleteSource, SourceEvent
-from shared.kernel.errors import InvalidCommand, NotFound
+from shared.contracts.ingest_stages import UndoSource
+from shared.kernel.errors import Conflict, InvalidCommand, NotFound
 from tests.unit.ingest.samples import BATCH, CREATE, CREATED, DELETED
 from tests.unit.samples import TENANT, metadata
 
@@ -54,6 +55,21 @@ async def test_a_parent_of_another_bot_is_refused() -> None:
     with pytest.raises(InvalidCommand, match="different bot profile") as refusal:
         await check("b1", parents={"p1": other})(child(), metadata())
     assert refusal.value.field == "parent_id"
+
+
+@pytest.mark.parametrize("parent", [[], [CREATED, DELETED]])
+async def test_a_child_does_not_come_back_without_its_parent(parent: list[SourceEvent]) -> None:
+    own: list[SourceEvent] = [CREATED.model_copy(update={"parent_id": "p1"}), DELETED]
+    order = UndoSource(source_id="s1")
+    with pytest.raises(Conflict, match="undo that first"):
+        await check(parents={"s1": own, "p1": parent})(order, metadata())
+    await check(parents={"s1": own, "p1": [CREATED]})(order, metadata())
+
+
+async def test_a_source_without_a_parent_comes_back() -> None:
+    past: list[SourceEvent] = [CREATED, DELETED]
+    await check(parents={"s1": past})(UndoSource(source_id="s1"), metadata())
+    await check(parents={})(UndoSource(source_id="s1"), metadata())
 
 
 async def test_a_grandchild_is_refused() -> None:

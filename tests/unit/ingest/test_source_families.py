@@ -4,8 +4,8 @@ import pytest
 
 from services.ingest.domain.source import Absent, Present, source_decider
 from services.ingest.handlers import AT_ONCE, DeleteChildrenFirst
-from services.ingest.queries import Children
-from services.ingest.reactions.families import IngestChildren, SweepChildren
+from services.ingest.queries.sources import Children
+from services.ingest.reactions.families import IngestChildren, RestoreChildren, SweepChildren
 from shared.contracts.base import Command, Done, Metadata
 from shared.contracts.ingest import (
     BATCH_CHILDREN,
@@ -23,6 +23,7 @@ from shared.contracts.ingest import (
     SourceSettings,
     SourceStatus,
 )
+from shared.contracts.ingest_stages import UndoSource
 from shared.kernel.errors import Conflict, InvalidCommand, NotFound, StaleVersion, Unavailable
 from shared.kernel.testing import Scenario
 from tests.unit.ingest.samples import (
@@ -32,6 +33,7 @@ from tests.unit.ingest.samples import (
     DELETED,
     PARENT,
     SETTINGS,
+    UNDONE,
     requested,
     started,
 )
@@ -169,7 +171,7 @@ class Family:
 
 
 def deletions(*sources: str) -> list[DeleteSource]:
-    return [DeleteSource(source_id=source) for source in sources]
+    return [DeleteSource(source_id=source, with_parent=True) for source in sources]
 
 
 class TestDeletingAFamily:
@@ -208,6 +210,7 @@ class TestSweeping:
 
     async def test_finds_children_that_a_deleted_parent_left(self) -> None:
         family = Family("c1", "c2")
+        family.parents["s1"] = [CREATED, DELETED]
         await self.sweep(family)(recorded(DELETED))
         assert family.ordered == deletions("c1", "c2")
 
@@ -219,12 +222,13 @@ class TestSweeping:
 
     async def test_leaves_everybody_else_alone(self) -> None:
         family = Family("c1")
-        family.parents["p"] = [CREATED]
+        family.parents = {"p": [CREATED], "s1": [CREATED, DELETED, UNDONE]}
         for event in (
             created("c2", SETTINGS, parent_id="p"),
             created("c2", SETTINGS, parent_id="unknown"),
             CREATED,
             DELETED.model_copy(update={"parent_id": "p"}),
+            DELETED,  # undone meanwhile
         ):
             await self.sweep(family)(recorded(event))
         assert family.ordered == []
@@ -234,6 +238,29 @@ class TestSweeping:
         with pytest.raises(Unavailable):
             await self.sweep(family)(recorded(DELETED, 7))
         assert family.ordered == []
+
+
+class TestRestoring:
+    @staticmethod
+    def restore(family: Family) -> RestoreChildren:
+        return RestoreChildren(family.execute, family.children_of, family.await_shown)
+
+    async def test_brings_back_the_children_that_went_with_their_parent(self) -> None:
+        family = Family("c1", "c2", "c3")
+        family.refuses["c2"] = Conflict("is being processed")
+        await self.restore(family)(recorded(UNDONE))
+        assert family.ordered == [UndoSource(source_id="c1"), UndoSource(source_id="c3")]
+
+    @pytest.mark.parametrize("changes", [{"undeleted": False}, {"parent_id": "p"}])
+    async def test_touches_no_child_otherwise(self, changes: dict[str, object]) -> None:
+        family = Family("c1")
+        await self.restore(family)(recorded(UNDONE.model_copy(update=changes)))
+        assert family.ordered == []
+
+    async def test_waits_until_the_deletion_is_shown(self) -> None:
+        family = Family("c1", shown=6)
+        with pytest.raises(Unavailable):
+            await self.restore(family)(recorded(UNDONE, 7))
 
 
 class TestIngestingChildren:

@@ -25,6 +25,7 @@ from shared.contracts.ingest import (
     StartIngestion,
     UpdateSource,
 )
+from shared.contracts.ingest_stages import SourceUndone, UndoSource
 from shared.kernel.errors import Refused
 from tests.unit.histories import kept, play
 from tests.unit.ingest.samples import (
@@ -61,6 +62,7 @@ def of(run: str, revision: int, attempt: int) -> list[SourceCommand]:
 ORDERS = st.one_of(
     st.just(CREATE),
     st.just(DeleteSource(source_id="s1")),
+    st.just(UndoSource(source_id="s1")),
     st.just(RequestIngestion(source_id="s1")),
     st.builds(
         lambda name: UpdateSource(source_id="s1", changes={"name": name}), st.sampled_from("abc")
@@ -89,16 +91,20 @@ def test_a_run_is_requested_before_all_else_and_ends_at_most_once(
                 running = None
             case SourceDeleted():
                 running = None
+            case SourceUndone(restored=int()):
+                assert running is None
+                running = event.run_id
             case _:
                 pass
     assert set(ended.values()) <= {1}
 
 
 @given(st.lists(ORDERS, max_size=30))
-def test_nothing_happens_to_a_deleted_source(orders: list[SourceCommand]) -> None:
+def test_nothing_happens_to_a_deleted_source_but_its_return(orders: list[SourceCommand]) -> None:
     gone: list[SourceCommand] = [CREATE, DeleteSource(source_id="s1")]
     state, _ = play(source_decider, gone)
-    _, happened = play(source_decider, orders, state)
+    others = [order for order in orders if not isinstance(order, UndoSource)]
+    _, happened = play(source_decider, others, state)
     assert happened == []
 
 
@@ -111,8 +117,8 @@ def test_revisions_grow_by_one_and_each_is_ingested_after_it_was_prepared(
     assert revisions == list(range(1, len(revisions) + 1))
     for n, event in enumerate(happened):
         if isinstance(event, SourceIngested):
-            assert was_prepared(event.run_id, event.revision).prepared in [
-                e.prepared
+            assert event.revision in [
+                e.prepared.revision
                 for e in happened[:n]
                 if isinstance(e, SourcePrepared) and e.run_id == event.run_id
             ]
@@ -122,10 +128,10 @@ def test_revisions_grow_by_one_and_each_is_ingested_after_it_was_prepared(
 
 @given(st.lists(ORDERS, max_size=20))
 def test_what_was_decided_once_is_nothing_the_next_time(orders: list[SourceCommand]) -> None:
-    """All but a request: whether that was served already, only its id tells."""
+    """All but a request or an undoing: whether it was served already, only its id tells."""
     state, _ = play(source_decider, [CREATE, *orders])
     for order in orders:
-        if isinstance(order, RequestIngestion):
+        if isinstance(order, RequestIngestion | UndoSource):
             continue
         again, happened = play(source_decider, [order], state)
         _, once_more = play(source_decider, [order], again)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from services.ingest.domain.source import REASON_LIMIT, Absent, Present, Run, source_decider
+from services.ingest.domain.source import REASON_LIMIT, Absent, Present, source_decider
+from services.ingest.domain.stages import Run
 from shared.contracts.base import Metadata
 from shared.contracts.ingest import (
     CompleteIngestion,

@@ -84,10 +84,15 @@ class Clock(Timers):
 
     def __init__(self) -> None:
         self.set_to: dict[Lane, datetime] = {}
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
+        """What happens while a timer is set."""
 
     @override
     async def set(self, lane: Lane, at: datetime) -> None:
         self.set_to[lane] = at
+        if self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            await meanwhile()
 
 
 class World:
@@ -211,6 +216,19 @@ async def test_what_comes_while_a_lane_runs_is_sent_as_well(world: World) -> Non
         await world.leadership.wake(HERE)
         world.ready(HERE)
         await world.until(lambda: world.got == ["a", "b"])
+
+
+async def test_what_comes_while_a_lane_goes_to_rest_is_not_missed(world: World) -> None:
+    async def another() -> None:
+        world.rows.waiting[HERE].clear()
+        world.rows.add(HERE, "now")
+        await world.leadership.wake(HERE)
+
+    world.timers.meanwhile = another
+    world.rows.add(HERE, "later", due=utc_now() + timedelta(hours=1))
+    world.ready(HERE)
+    async with world.running():
+        await world.until(lambda: world.got == ["now"])
 
 
 async def test_a_lane_that_fails_goes_on_with_the_same_delivery(world: World) -> None:

@@ -2,6 +2,7 @@
 
 import { Icon, html, render, useEffect, useRef, useSignal } from './lib/kit.js';
 import { renew, session, signOut } from './lib/api.js';
+import { look, offers } from './lib/offered.js';
 import { go, href, path } from './lib/router.js';
 import { language, t, theme } from './lib/words.js';
 import { Empty, Told, Waiting } from './parts/basics.js';
@@ -13,6 +14,9 @@ const PAGES = [
   { to: '/bots', icon: 'bot', name: 'Bots', load: () => import('./pages/bots.js') },
   { to: '/sources', icon: 'library', name: 'Sources', load: () => import('./pages/sources.js') },
   { to: '/chats', icon: 'chats', name: 'Chats', load: () => import('./pages/chats.js') },
+  { to: '/usage', icon: 'chart', name: 'Usage', needs: '/v1/stats/usage', load: () => import('./pages/usage.js') },
+  { to: '/webhooks', icon: 'hook', name: 'Webhooks', needs: '/v1/webhooks', load: () => import('./pages/webhooks.js') },
+  { to: '/events', icon: 'pulse', name: 'Events', needs: '/v1/events', load: () => import('./pages/events.js') },
   { to: '/tokens', icon: 'key', name: 'Keys and tokens', load: () => import('./pages/tokens.js') },
   { to: '/team', icon: 'users', name: 'Team', load: () => import('./pages/team.js') },
   { to: '/settings', icon: 'settings', name: 'Settings', load: () => import('./pages/settings.js') },
@@ -46,7 +50,7 @@ function Goto({ close }) {
   useEffect(() => {
     ref.current.showModal();
   }, []);
-  const hits = [...PAGES, ...HIDDEN].filter(page => t(page.name).toLowerCase().includes(asked.value.toLowerCase()));
+  const hits = [...PAGES, ...HIDDEN].filter(page => offers(page.needs) && t(page.name).toLowerCase().includes(asked.value.toLowerCase()));
   const pick = page => {
     ref.current.close();
     go(page.to);
@@ -67,11 +71,11 @@ function Goto({ close }) {
     <ul id="places" role="listbox" aria-label=${t('Pages')}>${hits.map((page, i) => html`<li id=${`place${i}`} role="option" aria-selected=${i === at.value} onClick=${() => pick(page)}>${t(page.name)}</li>`)}</ul></dialog>`;
 }
 
-function Tools({ here, look }) {
+function Tools({ here, search }) {
   const dark = theme.value === 'dark' || (theme.value === 'auto' && matchMedia('(prefers-color-scheme: dark)').matches);
   const other = language.value === 'de' ? 'en' : 'de';
   return html`<div class="top" role="region" aria-label=${t('Tools')}><span class="crumb soft">${session.value.tenant.name}</span><span class="soft crumb">/</span><b>${here ? t(here.name) : t('Not found')}</b><span class="gap"/>
-    <button class="btn find" onClick=${look}><${Icon} name="search"/><span class="soft">${t('Go to…')} Ctrl K</span></button>
+    <button class="btn find" aria-label=${`${t('Go to…')} Ctrl K`} onClick=${search}><${Icon} name="search"/><span class="soft">${t('Go to…')} Ctrl K</span></button>
     <button class="btn" lang=${other} title=${other === 'de' ? 'Deutsch' : 'English'} onClick=${() => (language.value = other)}>${other.toUpperCase()}</button>
     <button class="btn icon" aria-label=${dark ? t('Light theme') : t('Dark theme')} onClick=${() => (theme.value = dark ? 'light' : 'dark')}><${Icon} name=${dark ? 'sun' : 'moon'}/></button>
     <button class="btn icon" aria-label=${t('Sign out')} title=${t('Sign out')} onClick=${signOut}><${Icon} name="leave"/></button></div>`;
@@ -80,6 +84,7 @@ function Tools({ here, look }) {
 function Shell() {
   const looking = useSignal(false);
   useEffect(() => {
+    look();
     const key = event => {
       if (!(event.metaKey || event.ctrlKey) || event.key !== 'k') return;
       event.preventDefault();
@@ -94,21 +99,21 @@ function Shell() {
   }, [page, language.value]);
   return html`<div class="shell"><a class="skip" href="#main">${t('Skip to the content')}</a>
     <header class="rail"><a class="brand" href=${href('/')}>Mini<mark>RAG</mark></a>
-      <nav aria-label=${t('Main')}>${PAGES.map(one => html`<a class="nav" href=${href(one.to)} aria-current=${page === one ? 'page' : undefined}><${Icon} name=${one.icon}/>${t(one.name)}</a>`)}</nav>
+      <nav aria-label=${t('Main')}>${PAGES.filter(one => offers(one.needs)).map(one => html`<a class="nav" href=${href(one.to)} aria-current=${page === one ? 'page' : undefined}><${Icon} name=${one.icon}/>${t(one.name)}</a>`)}</nav>
       <a class="nav docs" href="/docs" target="_blank" rel="noopener"><${Icon} name="external"/>${t('API reference')}</a></header>
-    <div><${Tools} here=${page} look=${() => (looking.value = true)}/>
+    <div><${Tools} here=${page} search=${() => (looking.value = true)}/>
     <main id="main" tabindex="-1">${page ? html`<${Open} key=${page.to + (id ?? '')} page=${page} id=${id}/>` : html`<${Empty} title=${t('There is no such page')}><a class="btn" href=${href('/')}>${t('Overview')}</a></>`}</main></div>
     <${Told}/>${looking.value && html`<${Goto} close=${() => (looking.value = false)}/>`}</div>`;
 }
 
 function App() {
   const lost = useSignal(null);
-  const look = () => {
+  const find = () => {
     lost.value = null;
     renew().catch(error => (lost.value = error));
   };
-  useEffect(look, []);
-  if (session.value === undefined) return html`<main class="gate"><${Waiting} error=${lost.value} reload=${look}/></main>`;
+  useEffect(find, []);
+  if (session.value === undefined) return html`<main class="gate"><${Waiting} error=${lost.value} reload=${find}/></main>`;
   return session.value ? html`<${Shell}/>` : html`<${SignIn}/>`;
 }
 

@@ -92,9 +92,9 @@ export class Answer {
   }
 
   #finish(done, { ms, first }) {
-    if (!done.grounded && this.#citations.length === 0) {
-      this.#foot.append(make('span', { className: 'refused', textContent: this.#chat.words.noSource }));
-    }
+    const t = this.#chat.words;
+    const note = done.stopped ? t.stopped : !done.grounded && this.#citations.length === 0 && t.noSource;
+    if (note) this.#foot.append(make('span', { className: 'refused', textContent: note }));
     if (done.message_id) this.#chat.connection.keepCitations(done.message_id, this.#citations);
     this.#tools(done.message_id);
     this.#chat.announce(this.#text); // once, whole: word by word it could not be listened to

@@ -70,7 +70,7 @@ export class MiniRagChat extends HTMLElement {
   }
 
   set connection(connection) {
-    this.stop();
+    this.leave();
     this.#connection = connection;
     this.#begin();
     this.restored = this.#restore();
@@ -84,14 +84,20 @@ export class MiniRagChat extends HTMLElement {
     this.#box.focus();
   }
 
-  /** Stop listening. The answer itself is finished by the server, and stays in the history. */
-  stop() {
+  /** End the answer where it is; where the server cannot, at least stop listening. */
+  async stop() {
+    const running = this.#running;
+    if (running && !(await this.#connection.stop())) running.abort();
+  }
+
+  /** Stop listening; the server goes on, and the answer stays in the history. */
+  leave() {
     this.#running?.abort();
   }
 
   /** Begin a new conversation. */
   reset() {
-    this.stop();
+    this.leave();
     this.#connection?.forget();
     this.#begin();
   }

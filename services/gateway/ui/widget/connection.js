@@ -62,7 +62,7 @@ export class Connection {
   async about() {
     if (this.#key) {
       await this.#visitor();
-      return this.#session.bot;
+      return { ...this.#session.bot, look: this.#session.look };
     }
     const response = await this.#call('GET', `/v1/bot-profiles/${this.#bot}`);
     return response.ok ? response.json() : {};
@@ -101,6 +101,14 @@ export class Connection {
 
   began({ turn_id: turn, chat_id: chat }) {
     this.#kept.set({ turn, chat });
+  }
+
+  /** Have the server end the answer where it is; true if it will. */
+  async stop() {
+    const turn = this.unfinished;
+    if (!turn) return false;
+    const response = await this.#call('DELETE', `/v1/chat/turns/${turn}`).catch(() => undefined);
+    return Boolean(response?.ok);
   }
 
   ended() {
@@ -178,9 +186,9 @@ export class Connection {
       body: JSON.stringify({ key: this.#key, ...(before && { session_token: before }) }),
     });
     if (!response.ok) throw await refusal(response);
-    const { session_token: token, expires_in: seconds, bot } = await response.json();
+    const { session_token: token, expires_in: seconds, bot, appearance: look } = await response.json();
     this.#kept.set({ session: token });
     this.#bot = bot.id;
-    this.#session = { token, bot, until: Date.now() + seconds * 1000 };
+    this.#session = { token, bot, look, until: Date.now() + seconds * 1000 };
   }
 }

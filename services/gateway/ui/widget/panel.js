@@ -72,13 +72,19 @@ export class Panel {
       persist: attribute('persist') ?? 'session',
     });
     const bot = await this.#connection.about();
-    const language = element.language;
+    const look = bot.look ?? {};
+    // What stands in the page comes before what the server says.
+    for (const name of ['accent', 'launcher', 'position', 'theme']) {
+      if (look[name] && !element.hasAttribute(name)) element.setAttribute(name, look[name]);
+    }
+    if (look.language && !element.lang) element.lang = look.language;
+    const { language } = element;
     const t = words(language);
     const heading =
-      attribute('heading') || attribute('title') || bot.name || 'MiniRAG Chat';
+      attribute('heading') || attribute('title') || look.heading || bot.name || 'MiniRAG Chat';
     const chat = (this.#chat = make('minirag-chat', { lang: language }));
-    chat.greeting = attribute('greeting') ?? t.greeting;
-    chat.starters = lines(attribute('starters'));
+    chat.greeting = attribute('greeting') ?? (look.greeting || t.greeting);
+    chat.starters = element.hasAttribute('starters') ? lines(attribute('starters')) : (look.starters ?? []);
     chat.connection = this.#connection;
     const fresh = this.#button(t.fresh, 'fresh', () => {
       chat.reset();

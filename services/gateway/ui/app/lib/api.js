@@ -67,6 +67,7 @@ export async function call(method, path, body, again = true) {
   const response = await fetch(path, {
     method,
     headers: {
+      accept: 'application/json, */*;q=0.5',
       authorization: await authorization(),
       ...(body && !form && { 'content-type': 'application/json' }),
     },

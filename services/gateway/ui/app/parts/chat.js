@@ -20,7 +20,7 @@ export function Chat({ bot, label, answered, starters = [] }) {
     chat.addEventListener('minirag:answer', told);
     return () => {
       chat.removeEventListener('minirag:answer', told);
-      chat.stop();
+      chat.leave();
     };
   }, [bot]);
   return html`<minirag-chat ref=${ref} lang=${language.value} role="group" aria-label=${label ?? t('Try it')}/>`;

@@ -40,7 +40,7 @@ export function SourceForm({ bot, added, action, children }) {
   const field = {
     url: () => html`<${Field} label=${t('Address')}><input class="f" name="url" inputmode="url" autocomplete="url" spellcheck=${false} placeholder="https://example.com/help" required/></>
       <${Field} label=${t('Read again')}><select class="f" name="refresh"><option value="">${t('never')}</option><option value="daily">${t('every day')}</option><option value="weekly">${t('every week')}</option><option value="hourly">${t('every hour')}</option></select></>`,
-    upload: () => html`<${Field} label=${t('File')} hint=${t('Text, Markdown, CSV, HTML, PDF or Word, up to 10 MB.')}><input class="f" name="file" type="file" accept=".txt,.md,.csv,.html,.htm,.pdf,.docx" required/></>`,
+    upload: () => html`<${Field} label=${t('File')} hint=${t('Text, web pages, tables, PDF, office documents, books, mails or pictures, up to 10 MB.')}><input class="f" name="file" type="file" accept=".txt,.md,.csv,.tsv,.json,.xml,.html,.htm,.pdf,.docx,.pptx,.xlsx,.odt,.rtf,.epub,.eml,.png,.jpg,.jpeg,.tif,.tiff,.webp,.bmp" required/></>`,
     text: () => html`<${Field} label=${t('Title')}><input class="f" name="name" maxlength="255"/></>
       <${Field} label=${t('Text')}><textarea class="f" name="text" rows="8" required></textarea></>`,
   };

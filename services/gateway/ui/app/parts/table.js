@@ -8,7 +8,8 @@ const PAGE = 50;
 const compare = (a, b) =>
   typeof a === 'number' && typeof b === 'number' ? a - b : String(a ?? '').localeCompare(String(b ?? ''), undefined, { numeric: true });
 
-/** Columns: {key, label, cell?, sort?, num?}. A row opens by its first cell. */
+/** Columns: {key, label, cell?, text?, sort?, num?}; one without a label holds what can be done. A row
+ * opens by its first cell. */
 export function Table({ rows, columns, caption, open, filter = '' }) {
   const order = useSignal(null);
   const at = useSignal(0);
@@ -31,6 +32,7 @@ export function Table({ rows, columns, caption, open, filter = '' }) {
   const cell = (column, row) => (column.cell ? column.cell(row) : row[column.key]);
   return html`<div class="scroll"><table class="grid"><caption class="sr">${caption}</caption>
     <thead><tr>${columns.map(({ key, label, num }) => {
+      if (!label) return html`<th scope="col"><span class="sr">${t('Actions')}</span></th>`;
       const mine = order.value?.key === key;
       return html`<th scope="col" class=${num && 'num'} aria-sort=${mine ? (order.value.direction > 0 ? 'ascending' : 'descending') : undefined}>
         <button type="button" onClick=${() => turn(key)}>${label}${mine && (order.value.direction > 0 ? ' ↑' : ' ↓')}</button></th>`;

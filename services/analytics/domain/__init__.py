@@ -1,0 +1,1 @@
+"""What usage costs and how waits are counted. Pure: no clock, no ids, no I/O."""

@@ -1,0 +1,1 @@
+"""Facts that analytics counts, and budgets, as rows."""

@@ -1,0 +1,1 @@
+"""Questions that analytics answers from its rows."""

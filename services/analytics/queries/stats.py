@@ -1,0 +1,337 @@
+"""Questions about usage, costs, feedback, waits and gaps, answered from the rollups."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date, timedelta
+from operator import itemgetter
+from typing import Any, cast
+
+from sqlalchemy import (
+    BigInteger,
+    RowMapping,
+    Select,
+    Table,
+    cast as cast_to,
+    func,
+    literal,
+    select,
+)
+
+from services.analytics.domain.prices import DEFAULT, PRICES, cost, price_of
+from services.analytics.domain.waits import percentiles
+from services.analytics.tables import (
+    cited,
+    feedback,
+    names,
+    totals,
+    unanswered,
+    usage,
+    waits,
+)
+from shared.adapters.pages import cut, page_of
+from shared.adapters.read_model import ReadModelStore
+from shared.contracts.analytics import (
+    BotFeedback,
+    BotUsage,
+    Costs,
+    DayFeedback,
+    Days,
+    DayUsage,
+    DayUsages,
+    FeedbackSummary,
+    FeedbackTrend,
+    GetCosts,
+    GetFeedback,
+    GetFeedbackTrend,
+    GetLatency,
+    GetOverview,
+    GetPricing,
+    GetWorstSources,
+    Latency,
+    ListUnanswered,
+    ListUsage,
+    ModelUsage,
+    Overview,
+    Pricing,
+    Stage,
+    UnansweredQuestion,
+    UnansweredQuestions,
+    WorstSource,
+    WorstSources,
+)
+from shared.contracts.base import Metadata
+
+EPOCH_DAY = 719_163
+"""Ordinal of 1970-01-01."""
+MOST_PAIRS = 1000
+MONTH_DAYS = 30
+ROW_BYTES = 300
+TOKENS = ("prompt_tokens", "completion_tokens", "request_count")
+
+
+class StatsQueries:
+    """Reads the model `analytics_rollups`."""
+
+    def __init__(self, store: ReadModelStore) -> None:
+        self._store = store
+
+    async def get_pricing(self, _question: GetPricing, _meta: Metadata) -> Pricing:
+        return Pricing(models=dict(PRICES), default=DEFAULT)
+
+    async def get_overview(self, _question: GetOverview, meta: Metadata) -> Overview:
+        counted = await self._rows(meta, select(totals).where(_mine(totals, meta)))
+        (row,) = await self._rows(meta, _summed(usage, TOKENS, meta, None))
+        used = _used(row)
+        return Overview(
+            **{
+                name: counted[0][name] if counted else 0
+                for name in ("bot_profiles", "sources", "chats")
+            },
+            total_prompt_tokens=used["prompt_tokens"],
+            total_completion_tokens=used["completion_tokens"],
+            total_tokens=used["total_tokens"],
+        )
+
+    async def list_usage(self, question: ListUsage, meta: Metadata) -> DayUsages:
+        by_day = (
+            _summed(usage, TOKENS, meta, question.days)
+            .add_columns(usage.c.day, usage.c.model.label("id"))
+            .group_by(usage.c.day, usage.c.model)
+            .subquery("by_day")
+        )
+        page = page_of(
+            select(by_day),
+            (by_day.c.day, by_day.c.id),
+            after=question.after,
+            limit=question.limit,
+            newest_first=True,
+            size=literal(ROW_BYTES),
+        )
+        rows = await self._rows(meta, page)
+        total = None
+        if question.counted:
+            (one,) = await self._rows(meta, select(func.count().label("n")).select_from(by_day))
+            total = one["n"]
+        views = [
+            DayUsage.model_validate({**_used(row), "date": _date(row["day"]), "model": row["id"]})
+            for row in rows
+        ]
+        items, following = cut(rows, views)
+        return DayUsages(items=items, following=following, total=total)
+
+    async def get_costs(self, question: GetCosts, meta: Metadata) -> Costs:
+        pair = (usage.c.bot_profile_id, usage.c.model)
+        query = _summed(usage, TOKENS, meta, question.days).add_columns(*pair).group_by(*pair)
+        pairs = await self._rows(meta, query)
+        days = select(func.count(usage.c.day.distinct()).label("n")).where(
+            _mine(usage, meta), _within(usage, question.days, meta)
+        )
+        (active,) = await self._rows(meta, days)
+        named = await self._names(meta, "bot")
+        by_bot = [
+            BotUsage.model_validate(
+                {
+                    **_used(row),
+                    "bot_profile_id": row["bot_profile_id"],
+                    "bot_name": named.get(row["bot_profile_id"], ""),
+                    "model": row["model"],
+                    "cost_usd": cost(row["model"], row["prompt_tokens"], row["completion_tokens"]),
+                }
+            )
+            for row in pairs
+        ]
+        by_model = _by_model(pairs)
+        total = sum(model.cost_usd for model in by_model)
+        average = total / active["n"] if active["n"] else 0.0
+        return Costs(
+            total_cost_usd=round(total, 6),
+            daily_avg_cost_usd=round(average, 6),
+            projected_monthly_usd=round(average * MONTH_DAYS, 2),
+            active_days=active["n"],
+            by_model=tuple(by_model),
+            by_bot=tuple(sorted(by_bot, key=lambda one: -one.total_tokens)[:MOST_PAIRS]),
+        )
+
+    async def get_feedback(self, question: GetFeedback, meta: Metadata) -> FeedbackSummary:
+        rows = await self._feedback(question, meta, "bot_profile_id")
+        named = await self._names(meta, "bot")
+        by_bot = [
+            BotFeedback(
+                bot_profile_id=row["bot_profile_id"],
+                bot_name=named.get(row["bot_profile_id"], ""),
+                positive_count=row["positive"],
+                negative_count=row["negative"],
+                total_messages=row["answers"],
+                feedback_rate=_rate(row["positive"] + row["negative"], row["answers"]),
+            )
+            for row in rows
+        ]
+        positive = sum(bot.positive_count for bot in by_bot)
+        negative = sum(bot.negative_count for bot in by_bot)
+        messages = sum(bot.total_messages for bot in by_bot)
+        return FeedbackSummary(
+            total_messages=messages,
+            total_with_feedback=positive + negative,
+            positive_count=positive,
+            negative_count=negative,
+            feedback_rate=_rate(positive + negative, messages),
+            by_bot=tuple(sorted(by_bot, key=lambda one: -one.total_messages)[:MOST_PAIRS]),
+        )
+
+    async def get_feedback_trend(self, question: GetFeedbackTrend, meta: Metadata) -> FeedbackTrend:
+        rows = await self._feedback(question, meta, "day")
+        return FeedbackTrend(
+            items=tuple(
+                DayFeedback(
+                    date=_date(row["day"]),
+                    positive_count=row["positive"],
+                    negative_count=row["negative"],
+                    total_messages=row["answers"],
+                )
+                for row in sorted(rows, key=itemgetter("day"))
+            )
+        )
+
+    async def get_latency(self, question: GetLatency, meta: Metadata) -> Latency:
+        bucket = (waits.c.stage, waits.c.bucket)
+        query = _summed(waits, ("count",), meta, question.days).add_columns(*bucket)
+        if question.bot_profile_id is not None:
+            query = query.where(waits.c.bot_profile_id == question.bot_profile_id)
+        rows = await self._rows(meta, query.group_by(*bucket))
+        counts: dict[Stage, dict[int, int]] = defaultdict(dict)
+        for row in rows:
+            counts[cast("Stage", row["stage"])][row["bucket"]] = row["count"]
+        return Latency(stages={stage: percentiles(found) for stage, found in counts.items()})
+
+    async def get_worst_sources(self, question: GetWorstSources, meta: Metadata) -> WorstSources:
+        query = (
+            select(cited)
+            .where(_mine(cited, meta), cited.c.negative > 0)
+            .order_by(
+                (cited.c.negative - cited.c.positive).desc(),
+                cited.c.negative.desc(),
+                cited.c.source_id,
+            )
+            .limit(question.limit)
+        )
+        rows = await self._rows(meta, query)
+        named = await self._names(meta, "source", [row["source_id"] for row in rows])
+        return WorstSources(
+            items=tuple(
+                WorstSource(
+                    source_id=row["source_id"],
+                    source_name=named.get(row["source_id"], ""),
+                    cited_count=row["answers"],
+                    positive_count=row["positive"],
+                    negative_count=row["negative"],
+                )
+                for row in rows
+            )
+        )
+
+    async def list_unanswered(
+        self, question: ListUnanswered, meta: Metadata
+    ) -> UnansweredQuestions:
+        query = select(unanswered).where(_mine(unanswered, meta))
+        if question.bot_profile_id is not None:
+            query = query.where(unanswered.c.bot_profile_id == question.bot_profile_id)
+        page = page_of(
+            query,
+            (unanswered.c.position, unanswered.c.id),
+            after=question.after,
+            limit=question.limit,
+            newest_first=True,
+            size=func.octet_length(unanswered.c.question) + ROW_BYTES,
+        )
+        rows = await self._rows(meta, page)
+        total = None
+        if question.counted:
+            counted = select(func.count().label("n")).select_from(query.subquery())
+            (one,) = await self._rows(meta, counted)
+            total = one["n"]
+        views = [
+            UnansweredQuestion.model_validate({**row, "message_id": row["id"]}) for row in rows
+        ]
+        items, following = cut(rows, views)
+        return UnansweredQuestions(items=items, following=following, total=total)
+
+    async def _feedback(
+        self, question: GetFeedback | GetFeedbackTrend, meta: Metadata, by: str
+    ) -> Sequence[RowMapping]:
+        column = feedback.c[by]
+        counts = ("answers", "positive", "negative")
+        query = _summed(feedback, counts, meta, question.days).add_columns(column)
+        if question.bot_profile_id is not None:
+            query = query.where(feedback.c.bot_profile_id == question.bot_profile_id)
+        return await self._rows(meta, query.group_by(column))
+
+    async def _names(
+        self, meta: Metadata, kind: str, ids: Sequence[str] | None = None
+    ) -> dict[str, str]:
+        query = select(names).where(_mine(names, meta), names.c.kind == kind)
+        if ids is not None:
+            query = query.where(names.c.id.in_(ids))
+        return {row["id"]: row["name"] for row in await self._rows(meta, query)}
+
+    async def _rows(self, meta: Metadata, query: Select[Any]) -> Sequence[RowMapping]:
+        async with self._store.reading(meta.tenant_id) as db:
+            found: Sequence[RowMapping] = (await db.execute(query)).mappings().all()
+        return found
+
+
+def _mine(table: Table, meta: Metadata) -> Any:
+    return table.c.tenant_id == meta.tenant_id
+
+
+def _within(table: Table, days: Days, meta: Metadata) -> Any:
+    """The last so many days, today included."""
+    if days is None:
+        return literal(value=True)
+    first = meta.now.date() - timedelta(days=days - 1)
+    return table.c.day >= first.toordinal() - EPOCH_DAY
+
+
+def _summed(table: Table, counts: Sequence[str], meta: Metadata, days: Days) -> Select[Any]:
+    """The sums of these counts over the tenant's last days."""
+    bigint = [cast_to(func.coalesce(func.sum(table.c[name]), 0), BigInteger) for name in counts]
+    sums: list[Any] = [c.label(name) for c, name in zip(bigint, counts, strict=True)]
+    query: Select[Any] = select(*sums)
+    return query.where(_mine(table, meta), _within(table, days, meta))
+
+
+def _used(row: RowMapping) -> dict[str, int]:
+    prompt, completion = row["prompt_tokens"], row["completion_tokens"]
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "request_count": row["request_count"],
+    }
+
+
+def _by_model(pairs: Sequence[RowMapping]) -> list[ModelUsage]:
+    sums: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for row in pairs:
+        for name, count in _used(row).items():
+            sums[row["model"]][name] += count
+    found = [
+        ModelUsage.model_validate(
+            {
+                **used,
+                **price_of(model).model_dump(),
+                "model": model,
+                "cost_usd": cost(model, used["prompt_tokens"], used["completion_tokens"]),
+            }
+        )
+        for model, used in sums.items()
+    ]
+    return sorted(found, key=lambda one: (-one.total_tokens, one.model))
+
+
+def _date(day: int) -> date:
+    return date.fromordinal(EPOCH_DAY + day)
+
+
+def _rate(part: int, whole: int) -> float:
+    """Percent."""
+    return round(100 * part / whole, 2) if whole else 0.0

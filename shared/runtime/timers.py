@@ -1,0 +1,126 @@
+"""Timers that the broker keeps: set now, a message then, whoever runs by that time.
+
+A timer is named by tenant, kind and id, and there is one of a name: setting it again replaces it.
+It goes off at least once, in the broker's own time, also when nobody was there to hear it; ticks
+of one name that wait come to the last of them.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import nats.errors
+from nats.aio.client import Client
+from nats.js import api
+from nats.js.errors import APIError
+
+from shared.adapters.envelope import metadata_headers, read_metadata
+from shared.contracts.base import Metadata
+from shared.kernel.errors import Unavailable
+from shared.kernel.ids import subject_token
+from shared.runtime.consumer import Consumer, Delivery, GiveUp, Poison
+
+STREAM = "SCHED"
+ACK_SECONDS = 15.0
+CONCURRENCY = 16
+ATTEMPTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A timer that went off."""
+
+    timer_id: str
+    body: bytes
+    metadata: Metadata
+    """As it was when the timer was set: `now` is that time."""
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> "Tick":
+        """Raise `Poison` if it does not tell whose it is."""
+        try:
+            metadata = read_metadata(delivery.headers)
+        except (KeyError, ValueError) as error:
+            raise Poison(f"headers are incomplete: {error}") from error
+        return cls(delivery.subject.rsplit(".", 1)[1], delivery.data, metadata)
+
+
+Wake = Callable[[Tick], Awaitable[None]]
+WakeGivenUp = Callable[[Tick, str], Awaitable[None]]
+
+
+class Timers:
+    """Sets and cancels them (NATS ADR-51, message schedules)."""
+
+    def __init__(self, client: Client) -> None:
+        self._js = client.jetstream(timeout=10)
+
+    async def set(
+        self, kind: str, timer_id: str, at: datetime, cause: Metadata, body: bytes = b""
+    ) -> None:
+        """Go off at `at`, or at once if that has passed. Raises `Unavailable`."""
+        names = _names(cause.tenant_id, kind, timer_id)
+        headers = {
+            **metadata_headers(cause),
+            "Nats-Schedule": f"@at {at.astimezone(UTC).strftime('%Y-%m-%dT%H:%M:%S.%fZ')}",
+            "Nats-Schedule-Target": f"tick.{names}",
+            "Nats-Schedule-Rollup": "sub",
+        }
+        try:
+            await self._js.publish(f"sched.{names}", body, headers=headers, stream=STREAM)
+        except (nats.errors.Error, TimeoutError) as error:
+            raise Unavailable("the timer was not set") from error
+
+    async def cancel(self, tenant_id: str, kind: str, timer_id: str) -> None:
+        """Not go off after all, unless it just did. Raises `Unavailable`."""
+        try:
+            await self._js.purge_stream(
+                STREAM, subject=f"sched.{_names(tenant_id, kind, timer_id)}"
+            )
+        except (APIError, nats.errors.Error, TimeoutError) as error:
+            raise Unavailable("the timer was not cancelled") from error
+
+
+def hearing(
+    client: Client,
+    service: str,
+    kind: str,
+    wake: Wake,
+    given_up: WakeGivenUp | None,
+    record: GiveUp,
+) -> Consumer:
+    """Takes the ticks of one kind, in any replica of a service; `record` keeps dead letters."""
+
+    async def handle(delivery: Delivery) -> None:
+        await wake(Tick.of(delivery))
+
+    async def give_up(delivery: Delivery, reason: str) -> None:
+        await record(delivery, reason)
+        if given_up is not None:
+            with suppress(Poison):  # it does not tell whose it is
+                await given_up(Tick.of(delivery), reason)
+
+    config = api.ConsumerConfig(
+        durable_name=f"{service}-{kind}",
+        filter_subjects=[f"tick.*.{kind}.*"],
+        ack_policy=api.AckPolicy.EXPLICIT,
+        deliver_policy=api.DeliverPolicy.ALL,
+        ack_wait=ACK_SECONDS,
+        max_deliver=-1,
+        max_ack_pending=1000,
+    )
+    return Consumer(
+        client,
+        STREAM,
+        config,
+        handle,
+        give_up,
+        key=str,
+        concurrency=CONCURRENCY,
+        max_attempts=ATTEMPTS,
+    )
+
+
+def _names(tenant_id: str, kind: str, timer_id: str) -> str:
+    return f"{subject_token(tenant_id)}.{subject_token(kind)}.{subject_token(timer_id)}"

@@ -1,0 +1,110 @@
+"""Websites on loopback with everything that a crawl can meet; they remember who asked for what."""
+
+import gzip
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+from urllib.parse import urlsplit
+
+from typing_extensions import override
+
+DELAY = 0.2
+"""Seconds between two requests that a source may ask for at least."""
+
+
+@dataclass
+class Page:
+    """One answer."""
+
+    body: bytes = b""
+    media_type: str = "text/html; charset=utf-8"
+    status: int = 200
+    location: str | None = None
+    etag: str | None = None
+    waits: threading.Event | None = None
+    """It is answered once this is set."""
+
+
+@dataclass
+class Site:
+    """Answers by path; change them while it runs."""
+
+    pages: dict[str, Page]
+    base: str = ""
+    requests: list[tuple[float, str, int]] = field(default_factory=list)
+    """When, which path, and with which status it was answered."""
+
+    def asked(self, path: str) -> list[int]:
+        """The statuses of the answers to requests for `path`."""
+        return [status for _, asked, status in self.requests if asked == path]
+
+    def shortest_pause(self) -> float:
+        """Between two requests, in seconds."""
+        times = [at for at, *_ in self.requests]
+        return min(b - a for a, b in pairwise(times))
+
+
+def html(title: str, text: str, *links: str, head: str = "") -> Page:
+    anchors = "".join(f'<a href="{link}">{link}</a> ' for link in links)
+    return Page(
+        f"<html><head><title>{title}</title>{head}</head>"
+        f"<body><nav>{anchors}</nav><main><h1>{title}</h1><p>{text}</p></main></body></html>".encode()
+    )
+
+
+def sitemap(base: str, *paths: str, index: bool = False, packed: bool = False) -> Page:
+    outer, inner = ("sitemapindex", "sitemap") if index else ("urlset", "url")
+    entries = "".join(f"<{inner}><loc>{base}{path}</loc></{inner}>" for path in paths)
+    body = (
+        f'<?xml version="1.0"?><{outer} xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">'
+        f"{entries}</{outer}>"
+    ).encode()
+    return Page(gzip.compress(body) if packed else body, "application/xml")
+
+
+@contextmanager
+def serving(site: Site) -> Iterator[Site]:
+    lock = threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            at, parts = time.monotonic(), urlsplit(self.path)
+            path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+            page = site.pages.get(path, Page(b"no such page", "text/plain", 404))
+            same = page.etag is not None and self.headers["If-None-Match"] == page.etag
+            status = 304 if same else page.status
+            with lock:
+                site.requests.append((at, path, status))
+            if page.waits is not None:
+                page.waits.wait(60)
+            self.send_response(status)
+            if page.location is not None:
+                self.send_header("Location", page.location)
+            if page.etag is not None:
+                self.send_header("ETag", page.etag)
+            body = b"" if same else page.body
+            self.send_header("Content-Type", page.media_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        @override
+        def log_message(self, *_args: object) -> None:
+            """Silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients may go away
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    site.base = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        yield site
+    finally:
+        for page in site.pages.values():
+            if page.waits is not None:
+                page.waits.set()
+        server.shutdown()
+        server.server_close()
