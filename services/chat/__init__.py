@@ -2,11 +2,14 @@
 
 Owns      aggregates `bot_profile`, `chat`, `retrieval_index`; read models `chat_bots`,
           `chat_chats`, `chat_index` (with the vector index it points to)
-Takes     CreateBotProfile, UpdateBotProfile, DeactivateBotProfile, AskQuestion, SetFeedback
+Takes     CreateBotProfile, UpdateBotProfile, DeactivateBotProfile, AskQuestion, StopTurn,
+          SetFeedback
 Emits     BotProfileCreated, BotProfileUpdated, QuestionAsked, QuestionAnswered, QuestionRefused,
-          TurnFailed, FeedbackGiven, FeedbackCleared, IndexBuilt, IndexFailed
+          TurnFailed, TurnStopRequested, FeedbackGiven, FeedbackCleared, IndexBuilt,
+          IndexFailed
 Projects  SourcePrepared, SourceUpdated, SourceDeleted → the index
-Reacts    QuestionAsked → retrieve and answer; SourcePrepared → tell when it is indexed
-Answers   GetBotProfile, ListBotProfiles, GetChat, ListChats, ListMessages, GetMessage, GetTurn,
-          GetCitation
+Reacts    QuestionAsked → retrieve and answer; TurnStopRequested → stop answering;
+          SourcePrepared → tell when it is indexed
+Answers   GetBotProfile, FindBotProfile, ListBotProfiles, GetChat, ListChats, ListMessages,
+          GetMessage, GetTurn, GetCitation, Retrieve
 """

@@ -5,10 +5,12 @@ from contextlib import AsyncExitStack
 import httpx
 
 from services.chat.adapters import lexical
+from services.chat.adapters.assistant import ModelAssistant
 from services.chat.adapters.edge_index import EdgeIndexes
 from services.chat.adapters.models import LanguageModels
 from services.chat.adapters.qdrant_index import QdrantIndexes
 from services.chat.adapters.retriever import HybridRetriever
+from services.chat.adapters.stops import StopSignals
 from services.chat.domain.bots import bot_decider
 from services.chat.domain.chats import chat_decider
 from services.chat.domain.index import index_decider
@@ -20,8 +22,10 @@ from services.chat.projections.index import Index
 from services.chat.queries.bots import BotQueries
 from services.chat.queries.chats import ChatQueries
 from services.chat.queries.index import IndexQueries
+from services.chat.queries.retrieval import RetrievalQueries
 from services.chat.queries.turns import TurnQueries
-from services.chat.reactions import AnswerQuestion, TellIndexed
+from services.chat.reactions.answering import AnswerQuestion, StopAnswering
+from services.chat.reactions.indexing import TellIndexed
 from services.chat.settings import Settings
 from services.chat.tables import bots_metadata, chats_metadata, index_metadata
 from shared.adapters import language
@@ -33,14 +37,21 @@ from shared.contracts.chat import (
     CreateBotProfile,
     DeactivateBotProfile,
     GetBotProfile,
-    GetCitation,
     GetTurn,
     ListBotProfiles,
     QuestionAsked,
     SetFeedback,
+    StopTurn,
+    TurnStopRequested,
     UpdateBotProfile,
 )
-from shared.contracts.chat_history import GetChat, GetMessage, ListChats, ListMessages
+from shared.contracts.chat_history import (
+    GetChat,
+    GetMessage,
+    ListChats,
+    ListMessages,
+)
+from shared.contracts.chat_retrieval import FindBotProfile, GetCitation, Retrieve
 from shared.contracts.ingest import SourceDeleted, SourcePrepared, SourceUpdated
 from shared.runtime.platform import Platform
 from shared.runtime.service import Service
@@ -51,7 +62,7 @@ MODEL_SECONDS = 60.0
 BOTS = ReadModel(
     service="chat",
     name="bots",
-    version=2,
+    version=3,
     tables=bots_metadata,
     owns={"bot_profile": bot_decider},
     projection=Bots(),
@@ -59,7 +70,7 @@ BOTS = ReadModel(
 CHATS = ReadModel(
     service="chat",
     name="chats",
-    version=3,
+    version=4,
     tables=chats_metadata,
     owns={"chat": chat_decider},
     projection=Chats(),
@@ -72,7 +83,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     index_model = ReadModel(
         service="chat",
         name="index",
-        version=1,
+        version=2,
         tables=index_metadata,
         owns={"retrieval_index": index_decider},
         projection=Index(indexes, platform.blobs, lexical),
@@ -84,12 +95,13 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     bot_queries = BotQueries(bots)
     chat_queries = ChatQueries(chats)
     check = CheckChat(service.current, chat_queries.get_message)
-    service.takes(chats, [AskQuestion, SetFeedback], check=check)
+    service.takes(chats, [AskQuestion, StopTurn, SetFeedback], check=check)
     service.owns(index)
 
     turn_queries = TurnQueries(chats, platform.blobs)
     index_queries = IndexQueries(index)
     service.answers(GetBotProfile, bot_queries.get_bot_profile)
+    service.answers(FindBotProfile, bot_queries.find_bot_profile)
     service.answers(ListBotProfiles, bot_queries.list_bot_profiles)
     service.answers(GetChat, chat_queries.get_chat)
     service.answers(ListChats, chat_queries.list_chats)
@@ -98,16 +110,24 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.answers(GetTurn, turn_queries.get_turn)
     service.answers(GetCitation, turn_queries.get_citation)
 
+    models = await _models(settings, stack)
+    retriever = HybridRetriever(indexes, index_queries)
+    retrieval = RetrievalQueries(bot_queries, retriever, language.detect)
+    service.answers(Retrieve, retrieval.retrieve)
+
+    stops = StopSignals(platform.client)
     answer = AnswerQuestion(
         execute=service.execute,
         current=service.current,
         bots=bot_queries,
         chats=turn_queries,
-        retriever=HybridRetriever(indexes, index_queries),
-        model=await _models(settings, stack),
+        retriever=retriever,
+        model=models,
+        assistant=ModelAssistant(models),
         frames=FrameChannel(platform.client),
         secret=platform.vault.get,
         detect=language.detect,
+        stops=stops,
     )
     service.reacts(
         "answer-question",
@@ -117,6 +137,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         attempts=4,
         given_up=answer.given_up,
     )
+    service.reacts("stop-answering", [TurnStopRequested], StopAnswering(stops), attempts=4)
     tell = TellIndexed(service.execute, service.shown("index"))
     service.reacts("tell-indexed", [SourcePrepared], tell, given_up=tell.given_up)
 
@@ -157,6 +178,11 @@ async def _models(settings: Settings, stack: AsyncExitStack) -> LanguageModels:
     keys = {
         "ANTHROPIC_API_KEY": settings.anthropic_api_key,
         "GEMINI_API_KEY": settings.gemini_api_key,
+        "MISTRAL_API_KEY": settings.mistral_api_key,
+        "GROQ_API_KEY": settings.groq_api_key,
+        "COHERE_API_KEY": settings.cohere_api_key,
+        "DEEPSEEK_API_KEY": settings.deepseek_api_key,
+        "OPENROUTER_API_KEY": settings.openrouter_api_key,
     }
     return LanguageModels(
         guarded=guarded,

@@ -1,10 +1,14 @@
 """What chat needs from the world, as protocols."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from services.chat.domain.grounding import Candidate
 from services.chat.domain.prompt import Passage, Turn
+from services.chat.domain.ranking import DENSE, LEXICAL
 from shared.contracts.base import Metadata
 from shared.contracts.chat import BotSettings, Frame, GetTurn, TurnView
 
@@ -16,17 +20,21 @@ class Scope:
     tenant_id: str
     bot_profile_id: str | None = None
     source_id: str | None = None
+    source_ids: tuple[str, ...] | None = field(default=None, kw_only=True)
+    """Only these sources; without `source_id`."""
+    language: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        if not self.tenant_id or "" in (self.bot_profile_id, self.source_id):
+        if not self.tenant_id or "" in (self.bot_profile_id, self.source_id, self.language):
             raise ValueError("an index is never asked without a tenant, nor for an empty id")
 
-    def conditions(self) -> dict[str, str]:
-        """Payload fields that must have these values."""
+    def conditions(self) -> dict[str, str | list[str]]:
+        """Payload fields that must have this value, or one of these."""
         named = {
             "tenant_id": self.tenant_id,
             "bot_profile_id": self.bot_profile_id,
-            "source_id": self.source_id,
+            "source_id": self.source_id if self.source_ids is None else list(self.source_ids),
+            "language": self.language,
         }
         return {name: value for name, value in named.items() if value is not None}
 
@@ -73,6 +81,12 @@ class Hit:
     heading: str | None
     score: float
     similarity: float
+    lexical: float | None = None
+    """Its BM25 score; None if the lexical ranking does not have it."""
+    lexical_rank: int | None = None
+    """Its place in the lexical ranking, from 1."""
+    dense_rank: int | None = None
+    """Its place by similarity among all that was found."""
     page: int | None = None
 
 
@@ -94,7 +108,15 @@ class VectorIndex(Protocol):
         """Return once everything that was put in survives a power cut."""
         ...
 
-    async def search(self, scope: Scope, dense: bytes, sparse: Sparse, *, limit: int) -> list[Hit]:
+    async def search(
+        self,
+        scope: Scope,
+        dense: bytes,
+        sparse: Sparse,
+        *,
+        limit: int,
+        weights: tuple[float, float] = (LEXICAL, DENSE),
+    ) -> list[Hit]:
         """Best first: dense and lexical scores fused (`domain.ranking`).
 
         Term weights come from the tenant's own corpus, so that no tenant's words sway another's
@@ -132,6 +154,8 @@ class Prompt:
     temperature: float
     max_tokens: int
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    fallbacks: Sequence[str] = ()
+    """Models to ask in turn if this one fails before its first word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +195,43 @@ class ModelFailed(Exception):
 
 
 class LanguageModel(Protocol):
+    def name(self, prompt: Prompt) -> str:
+        """The model that would answer, as its usage would name it."""
+        ...
+
     def stream(self, prompt: Prompt) -> AsyncGenerator[Text | Spent, None]:
         """The answer in pieces, then what it took. Raises `ModelFailed`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reworded:
+    """A question as it can be understood alone, and translations of it."""
+
+    question: str
+    others: tuple[str, ...]
+    spent: Spent
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The share of an answer's cited claims that their passages support."""
+
+    support: float
+    spent: Spent
+
+
+class Assistant(Protocol):
+    """Small tasks for the model of a bot. None: there is no such model, or it failed."""
+
+    async def reword(
+        self, prompt: Prompt, before: Sequence[Turn], languages: Collection[str]
+    ) -> Reworded | None:
+        """The prompt's question so that it finds, after `before`, also in `languages`."""
+        ...
+
+    async def check(self, prompt: Prompt, answer: str) -> Checked | None:
+        """Whether the prompt's passages support what `answer` says and cites."""
         ...
 
 
@@ -184,23 +243,71 @@ class Frames(Protocol):
         ...
 
 
+class Stops(Protocol):
+    """How the process that answers a turn hears that it is to stop."""
+
+    async def tell(self, tenant_id: str, turn_id: str) -> None: ...
+
+    def heard(self, tenant_id: str, turn_id: str) -> AbstractAsyncContextManager[asyncio.Event]:
+        """Set as soon as somebody tells it. What was told before is not heard."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is looked for, and where."""
+
+    text: str
+    others: tuple[str, ...] = ()
+    """The same in other words or languages."""
+    source_ids: tuple[str, ...] | None = None
+    language: str | None = None
+    """Only texts of this language."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A chunk of a source that may answer now, with everything a citation needs."""
+    """A passage of a source that may answer now, with everything a citation needs.
+
+    `hit` is its best chunk, with text and span of the whole passage.
+    """
 
     hit: Hit
     coverage: float
+    likeness: float
+    chunk_ids: tuple[str, ...]
     source_name: str
     title: str | None
     url: str | None
     text_ref: str
     authority: str | None
     language: str | None
+    foreign: bool = False
+    """Whether the question is in a language that the knowledge base does not have."""
+
+
+def candidate(found: Found) -> Candidate:
+    """What is judged of a passage."""
+    return Candidate(
+        chunk_id=found.hit.id,
+        source_id=found.hit.source_id,
+        text=found.hit.text,
+        score=found.hit.score,
+        similarity=found.hit.similarity,
+        coverage=found.coverage,
+        authority=found.authority,
+        likeness=found.likeness,
+        foreign=found.foreign,
+    )
 
 
 class Retriever(Protocol):
-    async def retrieve(self, tenant_id: str, bot_profile_id: str, question: str) -> list[Found]:
-        """Chunks for a question, best first. Raise `Unavailable` if the index does not answer."""
+    async def retrieve(self, tenant_id: str, bot_profile_id: str, query: Query) -> list[Found]:
+        """Passages, best first. Raise `Unavailable` if the index does not answer."""
+        ...
+
+    async def languages(self, tenant_id: str, bot_profile_id: str) -> frozenset[str]:
+        """The languages of the bot's sources, as far as they are known."""
         ...
 
 
@@ -212,6 +319,8 @@ class Knowledge:
     dimension: int
     embedding_model: str
     languages: frozenset[str | None]
+    binding: tuple[str, ...] = ()
+    """Sources that are mandatory."""
 
 
 class BotReader(Protocol):
@@ -233,4 +342,4 @@ class ChatReader(Protocol):
 
 
 class Terms(Protocol):
-    def document_terms(self, text: str, language: str | None) -> Sparse: ...
+    def document_terms(self, text: str) -> Sparse: ...

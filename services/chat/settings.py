@@ -28,5 +28,17 @@ class Settings(ServiceSettings):
     """For bots with a Claude model and no credentials of their own."""
     gemini_api_key: SecretStr | None = Field(default=None, validation_alias="GEMINI_API_KEY")
     """For bots with a Gemini model and no credentials of their own."""
+    mistral_api_key: SecretStr | None = Field(default=None, validation_alias="MISTRAL_API_KEY")
+    """For bots with a model `mistral/…` and no credentials of their own."""
+    groq_api_key: SecretStr | None = Field(default=None, validation_alias="GROQ_API_KEY")
+    """For bots with a model `groq/…` and no credentials of their own."""
+    cohere_api_key: SecretStr | None = Field(default=None, validation_alias="COHERE_API_KEY")
+    """For bots with a model `cohere/…` and no credentials of their own."""
+    deepseek_api_key: SecretStr | None = Field(default=None, validation_alias="DEEPSEEK_API_KEY")
+    """For bots with a model `deepseek/…` and no credentials of their own."""
+    openrouter_api_key: SecretStr | None = Field(
+        default=None, validation_alias="OPENROUTER_API_KEY"
+    )
+    """For bots with a model `openrouter/…` and no credentials of their own."""
     turns_at_once: int = Field(default=64, ge=1, le=1000)
     """Answers that one process writes at a time; further questions wait their turn."""

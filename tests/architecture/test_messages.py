@@ -152,6 +152,7 @@ class WithColourRequired(Message):
 
 
 OPTIONAL = Annotated[str | None, Field(default=None)]
+OPTIONAL_PERSONAL = Annotated[str | None, Field(default=None), Personal()]
 
 
 class TestAnIncompatibleChangeIsRefused:
@@ -187,7 +188,12 @@ class TestAnIncompatibleChangeIsRefused:
 class TestACompatibleChangeIsReleased:
     @pytest.mark.parametrize(
         "after",
-        [mutated(detail=WithColour), mutated(colour=OPTIONAL), mutated(detail=WithTons)],
+        [
+            mutated(detail=WithColour),
+            mutated(colour=OPTIONAL),
+            mutated(detail=WithTons),
+            mutated(sender=OPTIONAL_PERSONAL),
+        ],
     )
     def test_optional_fields_and_values_may_come_at_any_depth(
         self, after: Released, tmp_path: Path

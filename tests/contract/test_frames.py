@@ -153,6 +153,26 @@ class TestFollowing:
         await publish(channel, tenant_id, turn_id, [delta(4), done(5)])
         assert await listener.hear() == [delta(4), done(5)]
 
+    async def test_who_comes_to_a_turn_that_has_begun_sees_it_from_its_beginning(
+        self, channel: FrameChannel, tenant_id: str, turn_id: str
+    ) -> None:
+        await publish(channel, tenant_id, turn_id, [delta(1), done(2)])
+        await kept(channel, tenant_id, turn_id, 2)
+        follow = channel.follow(tenant_id, turn_id, 0, 3600, begun=True)
+        async with aclosing(follow) as frames:
+            assert [frame async for frame in frames] == [delta(1), done(2)]
+
+    async def test_the_end_is_known_by_its_number(
+        self, channel: FrameChannel, tenant_id: str, turn_id: str
+    ) -> None:
+        await publish(channel, tenant_id, turn_id, [delta(1), done(2)])
+        await kept(channel, tenant_id, turn_id, 2)
+        assert [await channel.ends(tenant_id, turn_id, n) for n in (1, 2, 3)] == [
+            False,
+            True,
+            False,
+        ]
+
     async def test_a_frame_that_is_told_twice_is_heard_once(
         self, channel: FrameChannel, tenant_id: str, turn_id: str
     ) -> None:

@@ -80,10 +80,13 @@ class TestAnswering:
         frames = tenant.stream(bot, "When is the shop in Hamburg open?")
         turn = frames[0][1]["turn_id"]
         again = tenant.http.get(f"/v1/chat/turns/{turn}/stream").text
-        rest = tenant.http.get(f"/v1/chat/turns/{turn}/stream", headers={"Last-Event-ID": "4"}).text
+        rest = tenant.http.get(f"/v1/chat/turns/{turn}/stream", headers={"Last-Event-ID": "2"}).text
         assert again.endswith(rest)
         assert again.count("event: done") == rest.count("event: done") == 1
         assert "event: sources" not in rest
+        end = rest.rsplit("id: ", 1)[1].split("\n")[0]
+        over = tenant.http.get(f"/v1/chat/turns/{turn}/stream", headers={"Last-Event-ID": end})
+        assert (over.status_code, over.content) == (204, b"")
 
     def test_a_conversation_goes_on_in_its_chat(self, tenant: Tenant, bot: str) -> None:
         first = tenant.ask(bot, "How long is the guarantee?")

@@ -20,6 +20,7 @@ READING = reads()
 CHANGING = changes()
 BODIES: dict[str, dict[str, Any]] = {
     "PATCH /v1/users/{user_id}": {"email": "new@example.com", "password": PASSWORD},
+    "POST /v1/bot-profiles/{bot_profile_id}/retrieve": {"query": "otter"},
     "PATCH /v1/chat/{chat_id}/messages/{message_id}/feedback": {"feedback": "positive"},
     "POST /v1/webhooks/{webhook_id}/replay": {
         "from": "2026-01-01T00:00:00Z",
@@ -36,6 +37,10 @@ REFERENCES: dict[str, tuple[dict[str, Any], int]] = {
     "POST /v1/budgets bot_profile_id": ({"limit": 1}, 422),
     "POST /v1/chat bot_profile_id": ({"message": "x"}, 404),
     "POST /v1/chat chat_id": ({"message": "x", "bot_profile_id": "own"}, 404),
+    "POST /v1/openai/chat/completions chat_id": (
+        {"model": "own", "messages": [{"role": "user", "content": "x"}]},
+        404,
+    ),
     "POST /v1/sources bot_profile_id": ({"name": "x", "source_type": "text"}, 422),
     "POST /v1/sources parent_id": ({**BOT, "source_type": "text"}, 404),
     "POST /v1/sources/batch bot_profile_id": (
@@ -113,6 +118,7 @@ def made(installation: Installation, receiver: str) -> Iterator[World]:
         stranger_bot=stranger.bot(),
         ids={
             "bot_profile_id": bot,
+            "model": bot,
             "source_id": parent,
             "parent_id": parent,
             "revision": "1",

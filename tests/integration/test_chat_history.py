@@ -23,7 +23,12 @@ from shared.contracts.chat import (
     TurnFailed,
     Usage,
 )
-from shared.contracts.chat_history import GetChat, GetMessage, ListChats, ListMessages
+from shared.contracts.chat_history import (
+    GetChat,
+    GetMessage,
+    ListChats,
+    ListMessages,
+)
 from shared.kernel.errors import NotFound
 from shared.kernel.ids import derived_id, new_id
 

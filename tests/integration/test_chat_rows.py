@@ -18,7 +18,6 @@ from shared.contracts.chat import (
     BotSettings,
     Citation,
     GetBotProfile,
-    GetCitation,
     GetTurn,
     ListBotProfiles,
     QuestionAnswered,
@@ -26,9 +25,11 @@ from shared.contracts.chat import (
     QuestionRefused,
     Timings,
     TurnFailed,
+    TurnStopRequested,
     TurnView,
     Usage,
 )
+from shared.contracts.chat_retrieval import GetCitation
 from shared.kernel.errors import NotFound
 from tests.bank.messages import metadata
 from tests.integration.replay import ProjectionContract, replay
@@ -168,6 +169,21 @@ class TestChats(OfChat):
                 retry_after=2.5,
             ),
             asked(4),
+            asked(5),
+            TurnStopRequested(chat_id="c1", turn_id="turn-5"),
+            QuestionAnswered(
+                chat_id="c1",
+                turn_id="turn-5",
+                bot_profile_id="b1",
+                message_id="answer-5",
+                answer="",
+                grounded=False,
+                citations=(),
+                usage=USAGE,
+                timings=Timings(),
+                support=0.5,
+                stopped=True,
+            ),
         )
 
     async def turn(
@@ -196,9 +212,12 @@ class TestChats(OfChat):
         assert [hit.content for hit in answered.sources] == ["Crashes lose nothing."]
         assert refused.message is not None
         assert (refused.message.content, refused.citations) == ("I do not know.", ())
+        assert (refused.reason, refused.best_score) == ("below_floor", 0.1)
         assert (failed.error, failed.detail, failed.retryable) == ("llm_timeout", "Too slow.", True)
         assert (failed.error_status, failed.retry_after) == (504, 2.5)
         assert open_.message is None
+        stopped = await self.turn(store, blobs, tenant_id, 5)
+        assert (stopped.status, stopped.stopped, stopped.support) == ("answered", True, 0.5)
 
     async def test_a_citation_leads_to_the_exact_passage(
         self, store: ReadModelStore, blobs: Blobs, past: list[Recorded[Event]], tenant_id: str
@@ -210,7 +229,7 @@ class TestChats(OfChat):
         assert found.text == "Crashes lose nothing."
         assert (found.before, found.after) == ("Before it. ", " Behind it.")
 
-    async def test_history_leaves_out_refusals_and_the_open_turn(
+    async def test_history_leaves_out_refusals_what_says_nothing_and_the_open_turn(
         self, store: ReadModelStore, blobs: Blobs, past: list[Recorded[Event]], tenant_id: str
     ) -> None:
         await replay(store, past)

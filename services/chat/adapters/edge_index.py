@@ -2,9 +2,10 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,13 @@ import numpy as np
 from typing_extensions import override
 
 from services.chat.adapters import edge_owner
-from services.chat.domain.ranking import fuse
+from services.chat.domain.ranking import DENSE, LEXICAL, fuse
 from services.chat.ports import Hit, Point, Scope, Sparse, VectorIndex, VectorIndexes
 from shared.kernel.errors import Unavailable, Unusable
 
 BATCH = 64
 """Points a call: searches come in between."""
-Row = tuple[str, float | None, list[float], dict[str, Any]]
-"""Id, lexical score if the lexical ranking has it, dense vector, payload."""
+Row = edge_owner.Row
 
 
 class EdgeIndexes(VectorIndexes):
@@ -145,12 +145,20 @@ class EdgeIndex(VectorIndex):
         await self._owner.call("flush", self._name)
 
     @override
-    async def search(self, scope: Scope, dense: bytes, sparse: Sparse, *, limit: int) -> list[Hit]:
+    async def search(
+        self,
+        scope: Scope,
+        dense: bytes,
+        sparse: Sparse,
+        *,
+        limit: int,
+        weights: tuple[float, float] = (LEXICAL, DENSE),
+    ) -> list[Hit]:
         check_length(self._dimension, dense)
         terms = (list(sparse.indices), list(sparse.values))
         query = np.frombuffer(dense, "<f4").tolist()
         rows = await self._owner.call("search", self._name, scope.conditions(), query, terms)
-        return ranked(rows, dense, scope, limit)
+        return ranked(rows, dense, scope, limit, weights)
 
     @override
     async def count(self, scope: Scope) -> int:
@@ -181,7 +189,9 @@ def payload(point: Point) -> dict[str, Any]:
     }
 
 
-def ranked(rows: Sequence[Row], dense: bytes, scope: Scope, limit: int) -> list[Hit]:
+def ranked(
+    rows: Sequence[Row], dense: bytes, scope: Scope, limit: int, weights: tuple[float, float]
+) -> list[Hit]:
     """The best of what either vector found, scored by both."""
     query = np.frombuffer(dense, "<f4")
     kept = {row[0]: row for row in rows if belongs(row[3], scope)}
@@ -190,10 +200,20 @@ def ranked(rows: Sequence[Row], dense: bytes, scope: Scope, limit: int) -> list[
         for point_id, _, vector, _ in kept.values()
     }
     lexical = {point_id: score for point_id, score, _, _ in kept.values() if score is not None}
-    return [
-        _hit(point_id, score, cosines[point_id], kept[point_id][3])
-        for point_id, score in fuse(cosines, lexical)[:limit]
-    ]
+    by_terms, by_likeness = _places(lexical), _places(cosines)
+    hits = []
+    for point_id, score in fuse(cosines, lexical, weights=weights)[:limit]:
+        hit = _hit(point_id, score, cosines[point_id], kept[point_id][3])
+        ranks = (by_terms.get(point_id), by_likeness[point_id])
+        hits.append(
+            replace(hit, lexical=lexical.get(point_id), lexical_rank=ranks[0], dense_rank=ranks[1])
+        )
+    return hits
+
+
+def _places(scores: Mapping[str, float]) -> dict[str, int]:
+    best_first = sorted(scores, key=lambda point_id: (-scores[point_id], point_id))
+    return {point_id: place for place, point_id in enumerate(best_first, 1)}
 
 
 def _hit(point_id: str, score: float, similarity: float, fields: dict[str, Any]) -> Hit:
@@ -214,4 +234,7 @@ def _hit(point_id: str, score: float, similarity: float, fields: dict[str, Any])
 
 def belongs(fields: dict[str, Any], scope: Scope) -> bool:
     """A second look at what the engine's filter let through."""
-    return all(fields.get(key) == value for key, value in scope.conditions().items())
+    return all(
+        fields.get(key) in (value if isinstance(value, list) else [value])
+        for key, value in scope.conditions().items()
+    )

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import qdrant_edge as q
 
 PR_SET_PDEATHSIG = 1
@@ -23,7 +24,12 @@ LOCK_SECONDS = 15.0
 PREFETCH = 40
 OPTIMIZE_AFTER = 20_000
 """Changes after which garbage is merged away at the next flush."""
-FIELDS = ("tenant_id", "bot_profile_id", "source_id")
+FIELDS = ("tenant_id", "bot_profile_id", "source_id", "language")
+
+Row = tuple[str, float | None, Any, dict[str, Any]]
+"""Id, lexical score if the lexical ranking has it, dense vector, payload."""
+Conditions = Mapping[str, str | list[str]]
+"""Payload fields that must have this value, or one of these."""
 
 _owner: "Owner | None" = None
 
@@ -50,7 +56,7 @@ class Owner:
         path.mkdir()
         config = q.EdgeConfig(
             vectors={"dense": q.EdgeVectorParams(size=dimension, distance=q.Distance.Cosine)},
-            sparse_vectors={"bm25": q.EdgeSparseVectorParams(modifier=q.Modifier.Idf)},
+            sparse_vectors={"terms": q.EdgeSparseVectorParams(modifier=q.Modifier.Idf)},
             # Graphs per tenant only: no query comes without a tenant.
             hnsw_config=q.HnswIndexConfig(
                 m=0, payload_m=16, ef_construct=100, full_scan_threshold=20_000
@@ -76,7 +82,7 @@ class Owner:
         made = [
             q.Point(
                 id=point_id,
-                vector={"dense": dense, "bm25": q.SparseVector(indices=indices, values=values)},
+                vector={"dense": dense, "terms": q.SparseVector(indices=indices, values=values)},
                 payload=payload,
             )
             for point_id, dense, indices, values, payload in points
@@ -84,7 +90,7 @@ class Owner:
         self._shards[name].update(q.UpdateOperation.upsert_points(made))
         self._changes[name] = self._changes.get(name, 0) + len(points)
 
-    def delete(self, name: str, conditions: Mapping[str, str], below: int | None) -> None:
+    def delete(self, name: str, conditions: Conditions, below: int | None) -> None:
         wanted = _filter(conditions, below)
         self._shards[name].update(q.UpdateOperation.delete_points_by_filter(wanted))
         self._changes[name] = self._changes.get(name, 0) + 1
@@ -98,17 +104,17 @@ class Owner:
     def search(
         self,
         name: str,
-        conditions: Mapping[str, str],
+        conditions: Conditions,
         dense: list[float],
         sparse: tuple[list[int], list[float]],
-    ) -> list[tuple[str, float | None, list[float], dict[str, Any]]]:
+    ) -> list[Row]:
         """Nearest by either vector: id, lexical score if it has one, dense vector, payload."""
         wanted = _filter(conditions, None)
-        found: dict[str, tuple[str, float | None, list[float], dict[str, Any]]] = {}
+        found: dict[str, Row] = {}
         if sparse[0]:
             terms = q.SparseVector(indices=sparse[0], values=sparse[1])
             corpus = _filter({"tenant_id": conditions["tenant_id"]}, None)
-            for point in self._nearest(name, terms, "bm25", wanted, q.IdfParams(corpus=corpus)):
+            for point in self._nearest(name, terms, "terms", wanted, q.IdfParams(corpus=corpus)):
                 found[str(point.id)] = _row(point, point.score)
         for point in self._nearest(name, dense, "dense", wanted, None):
             found.setdefault(str(point.id), _row(point, None))
@@ -125,7 +131,7 @@ class Owner:
         )
         return self._shards[name].query(request)
 
-    def count(self, name: str, conditions: Mapping[str, str]) -> int:
+    def count(self, name: str, conditions: Conditions) -> int:
         request = q.CountRequest(filter=_filter(conditions, None), exact=True)
         return int(self._shards[name].count(request))
 
@@ -158,8 +164,8 @@ def pid() -> int:
     return os.getpid()
 
 
-def _row(point: Any, score: float | None) -> tuple[str, float | None, list[float], dict[str, Any]]:
-    return str(point.id), score, list(point.vector["dense"]), point.payload or {}
+def _row(point: Any, score: float | None) -> Row:
+    return str(point.id), score, np.asarray(point.vector["dense"], "<f4"), point.payload or {}
 
 
 def _acquire(handle: int, folder: Path) -> None:
@@ -176,11 +182,14 @@ def _acquire(handle: int, folder: Path) -> None:
             return
 
 
-def _filter(conditions: Mapping[str, str], below: int | None) -> Any:
+def _filter(conditions: Conditions, below: int | None) -> Any:
     if not conditions.get("tenant_id"):
         raise ValueError("an index is never asked without a tenant")
     must: list[Any] = [
-        q.FieldCondition(key=key, match=q.MatchValue(value)) for key, value in conditions.items()
+        q.FieldCondition(
+            key=key, match=q.MatchAny(value) if isinstance(value, list) else q.MatchValue(value)
+        )
+        for key, value in conditions.items()
     ]
     if below is not None:
         must.append(q.FieldCondition(key="revision", range=q.RangeFloat(lt=float(below))))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sentencex import segment
 from typing_extensions import override
 
-from services.chat.adapters.lexical import document_terms, query_terms
+from services.chat.adapters.stems import document_terms, query_terms
 from services.chat.domain.prompt import Passage
 from services.chat.ports import LanguageModel, Prompt, Spent, Text
 
@@ -30,6 +30,8 @@ PIECE = re.compile(r"\S+\s*")
 MARKUP = re.compile(
     r"^\s*(#{1,6}\s+|[-*+]\s+|\d+[.)]\s+|>\s+|\|)|\|\s*$|`{1,3}|\*\*|__", re.MULTILINE
 )
+FOOTNOTE = re.compile(r"\[\d{1,3}\]")
+"""A number in brackets is the text's own footnote; in an answer it would pass for a citation."""
 LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 
 
@@ -45,6 +47,10 @@ class Sentence:
 
 class ExtractiveModel(LanguageModel):
     """The `LanguageModel` that needs no key and no network."""
+
+    @override
+    def name(self, prompt: Prompt) -> str:
+        return NAME
 
     @override
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Text | Spent, None]:
@@ -118,7 +124,9 @@ def sentences_of(passage: Passage) -> list[str]:
     for block in re.split(r"\n\s*\n|\n(?=\s*(?:[-*+]|\d+[.)]|#{1,6}|\|)\s)", passage.text):
         if re.match(r"\s*(#{1,6}\s|\|[\s:|-]+\|?\s*$)", block):
             continue
-        plain = " ".join(MARKUP.sub("", LINK.sub(r"\1", block)).replace("|", " · ").split())
+        plain = " ".join(
+            MARKUP.sub("", LINK.sub(r"\1", FOOTNOTE.sub("", block))).replace("|", " · ").split()
+        )
         for sentence in segment(passage.language or "en", plain):
             cleaned = sentence.strip()
             if len(cleaned) >= SHORTEST:

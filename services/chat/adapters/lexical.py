@@ -1,83 +1,108 @@
-"""Terms of texts in any language: BM25 weights by Qdrant's own tokenizer and stemmers.
+"""Terms of texts in any language: four letters of a word at a time, and whole words.
 
+BM25 over character 4-grams needs neither a language nor a stemmer, finds parts of compounds and
+inflected forms, and across languages whatever is spelled alike (`folding`). Whole words on top
+favour the exact form. Where a script has no blanks between words, pairs of characters are terms.
 The same term numbers serve the embedded engine and the server, so both rank alike.
 """
 
-from collections.abc import Collection
-from functools import lru_cache
-from typing import Any
+import re
+import zlib
 
+import numpy as np
+import numpy.typing as npt
+
+from services.chat.adapters.folding import CJK, fold
 from services.chat.ports import Sparse
 
-AVERAGE_LENGTH = 120
-"""Words of a typical chunk; ranking hardly depends on it."""
-STEMMED = {
-    "ar": "arabic",
-    "da": "danish",
-    "de": "german",
-    "el": "greek",
-    "en": "english",
-    "es": "spanish",
-    "fi": "finnish",
-    "fr": "french",
-    "hu": "hungarian",
-    "hy": "armenian",
-    "it": "italian",
-    "nl": "dutch",
-    "no": "norwegian",
-    "pt": "portuguese",
-    "ro": "romanian",
-    "ru": "russian",
-    "sv": "swedish",
-    "ta": "tamil",
-    "tr": "turkish",
-}
+K1, B = 2.0, 0.9
+"""BM25: repeated terms count for long, and long chunks have to be better."""
+AVERAGE_LENGTH = 800
+"""Terms of a typical chunk; ranking hardly depends on it."""
+SHORTEST_WORD = 3
+BLANK = 32
+PAIR = re.compile(f"[{CJK}]")
+PRIMES = np.array(
+    [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64
+)
+"""Odd factors that spread a letter over 64 bits, one for each place in a term."""
+
+Numbers = npt.NDArray[np.uint32]
 
 
-def document_terms(text: str, language: str | None) -> Sparse:
-    """Weighted terms of a chunk, stemmed in its language."""
-    found = _bm25(language if language in STEMMED else None).embed_document(text)
-    return Sparse(list(found.indices), list(found.values))
+def document_terms(text: str) -> Sparse:
+    """Weighted terms of a chunk: BM25 but for the rarity of terms, which the engine knows."""
+    numbers, counts = np.unique(terms(text), return_counts=True)
+    length = float(counts.sum())
+    weights = counts * (K1 + 1) / (counts + K1 * (1 - B + B * length / AVERAGE_LENGTH))
+    return Sparse(numbers.tolist(), weights.tolist())
 
 
-def query_terms(text: str, languages: Collection[str | None]) -> Sparse:
-    """Terms of a question, in every language of the knowledge base.
-
-    A few words are too little to tell their language; the languages they can be answered in are
-    known.
-    """
-    weights: dict[int, float] = {}
-    for language in {lang if lang in STEMMED else None for lang in languages} or {None}:
-        found = _bm25(language).embed_query(text)
-        for index, value in zip(found.indices, found.values, strict=True):
-            weights[index] = max(value, weights.get(index, 0.0))
-    return Sparse(list(weights), list(weights.values()))
+def query_terms(text: str) -> Sparse:
+    """Terms of a question, each once."""
+    numbers = np.unique(terms(text))
+    return Sparse(numbers.tolist(), [1.0] * len(numbers))
 
 
-def coverage(question: str, passage: str, language: str | None) -> float:
-    """Share of the question's distinct terms, stop words aside, that the passage holds; 0 to 1."""
-    kept = language if language in STEMMED else None
-    wanted = set(_bm25(kept).embed_query(question).indices)
-    if not wanted:
-        return 0.0
-    return len(wanted & set(_bm25(kept).embed_document(passage).indices)) / len(wanted)
+def terms(text: str) -> Numbers:
+    """Every term of `text` as a number of 32 bits, as often as it stands there."""
+    folded = fold(text)
+    letters = np.frombuffer(folded.encode("utf-32-le"), "<u4").astype(np.uint64)
+    blank = letters == BLANK
+    han = np.zeros(len(letters), bool) if folded.isascii() else _han(letters)
+    return np.concatenate(
+        [
+            _windows(letters, 4, _inside(blank, han, 4)),
+            _windows(letters, 3, _single(blank)),
+            _windows(letters, 2, han[:-1] & han[1:]),
+            _words(folded),
+        ]
+    )
 
 
-@lru_cache(maxsize=32)
-def _bm25(language: str | None) -> Any:
-    import qdrant_edge as q  # noqa: PLC0415  native code, loaded where it is used
+def pieces(word: str) -> list[str]:
+    """The letters of a word's terms, to look for them in a folded text."""
+    folded = fold(word)
+    if PAIR.search(folded):
+        run = folded.strip()
+        return [run[n : n + 2] for n in range(max(1, len(run) - 1))]
+    return [folded[n : n + 4] for n in range(max(1, len(folded) - 3))]
 
-    if language is None:
-        config = q.Bm25Config(
-            avg_len=AVERAGE_LENGTH,
-            tokenizer=q.TokenizerType.Multilingual,
-            stopwords=q.StopwordsSet(),
-            stemmer=q.DisabledStemmer(),
-        )
-    else:
-        config = q.Bm25Config(
-            avg_len=AVERAGE_LENGTH,
-            tokenizer=q.TokenizerType.Multilingual,
-            language=STEMMED[language],
-        )
-    return q.Bm25(config)
+
+def _windows(letters: npt.NDArray[np.uint64], size: int, wanted: npt.NDArray[np.bool_]) -> Numbers:
+    mixed = np.full(len(wanted), size, np.uint64)
+    for place in range(size):
+        mixed = (mixed ^ letters[place : place + len(wanted)]) * PRIMES[place]
+        mixed ^= mixed >> np.uint64(29)
+    return (mixed[wanted] >> np.uint64(32)).astype(np.uint32)
+
+
+def _inside(
+    blank: npt.NDArray[np.bool_], han: npt.NDArray[np.bool_], size: int
+) -> npt.NDArray[np.bool_]:
+    """Where a window lies within one word, its two ends may be blanks."""
+    count = max(0, len(blank) - size + 1)
+    inside = np.ones(count, bool)
+    for place in range(size):
+        inside &= ~han[place : place + count]
+        if 0 < place < size - 1:
+            inside &= ~blank[place : place + count]
+    return inside
+
+
+def _single(blank: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Where a word of one letter stands between two blanks."""
+    count = max(0, len(blank) - 2)
+    return blank[:count] & ~blank[1 : 1 + count] & blank[2 : 2 + count]
+
+
+def _han(letters: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+    found = np.zeros(len(letters), bool)
+    for first, last in ((0x2E80, 0x303F), (0x3040, 0x30FF), (0x3400, 0x9FFF), (0xF900, 0xFAFF)):
+        found |= (letters >= first) & (letters <= last)
+    return found
+
+
+def _words(folded: str) -> Numbers:
+    words = (word for word in folded.split() if len(word) >= SHORTEST_WORD)
+    return np.array([zlib.crc32(b"=" + word.encode()) for word in words], np.uint32)

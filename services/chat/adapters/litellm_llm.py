@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from services.chat.adapters.openai_llm import (
     FIRST_TOKEN_SECONDS,
+    REASONS,
     TOTAL_SECONDS,
     refused,
     spent,
@@ -21,6 +22,10 @@ from services.chat.ports import LanguageModel, ModelFailed, Prompt, Spent, Text
 
 class LiteLlmModel(LanguageModel):
     """Chat completions by LiteLLM's model names, such as `anthropic/…` or `gemini/…`."""
+
+    @override
+    def name(self, prompt: Prompt) -> str:
+        return prompt.model
 
     @override
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Text | Spent, None]:
@@ -61,6 +66,10 @@ def _failure(litellm: Any, error: Exception) -> ModelFailed:
         return error
     if isinstance(error, litellm.Timeout):
         return timed_out()
+    if isinstance(error, litellm.ContextWindowExceededError):
+        return ModelFailed(*REASONS["context_length_exceeded"], retryable=False)
+    if isinstance(error, litellm.ContentPolicyViolationError):
+        return ModelFailed(*REASONS["content_filter"], retryable=False)
     status = getattr(error, "status_code", None)
     if not isinstance(status, int):
         return unreachable()

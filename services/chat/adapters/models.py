@@ -1,8 +1,11 @@
 """Which adapter answers for a bot: by its model's name, its credentials, the operator's keys."""
 
+import hashlib
+import logging
+import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import httpx
 from typing_extensions import override
@@ -11,7 +14,8 @@ from services.chat.adapters import extractive
 from services.chat.adapters.extractive import ExtractiveModel
 from services.chat.adapters.litellm_llm import LiteLlmModel
 from services.chat.adapters.openai_llm import OpenAiModel
-from services.chat.ports import LanguageModel, Prompt, Spent, Text
+from services.chat.domain.circuit import Circuit
+from services.chat.ports import LanguageModel, ModelFailed, Prompt, Spent, Text
 
 OPENAI = "https://api.openai.com/v1"
 OPENAI_NAMES = ("gpt-", "chatgpt-", "o1", "o3", "o4", "openai/")
@@ -26,6 +30,12 @@ PROVIDER_KEYS = {
     "openrouter/": "OPENROUTER_API_KEY",
 }
 """Names of LiteLLM's models, and the operator's variable that holds their provider's key."""
+BREAKING = ("llm_failed", "llm_timeout")
+"""Failures that tell of a provider that does not work, and not of a key or a limit."""
+CIRCUITS = 1000
+"""That are remembered; the oldest are forgotten."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,12 +53,78 @@ class LanguageModels(LanguageModel):
     openai_base: str | None
     provider_keys: Mapping[str, str]
     """The operator's keys of other providers, by variable name."""
+    _circuits: dict[bytes, Circuit] = field(default_factory=dict, repr=False)
+
+    @override
+    def name(self, prompt: Prompt) -> str:
+        return self._adapter(prompt).name(prompt)
 
     @override
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Text | Spent, None]:
-        async with aclosing(self._adapter(prompt).stream(self._with_key(prompt))) as pieces:
-            async for piece in pieces:
-                yield piece
+        """From the prompt's model; if it fails before its first piece, from a fallback."""
+        chain = [prompt, *self._fallbacks(prompt)]
+        for one in chain:
+            started = False
+            try:
+                async with aclosing(self._guarded(one)) as pieces:
+                    async for piece in pieces:
+                        started = True
+                        yield piece
+            except ModelFailed as failure:
+                if started or one is chain[-1]:
+                    raise
+                log.warning(
+                    "a fallback model is asked", extra={"failed": one.model, "code": failure.code}
+                )
+            else:
+                return
+
+    def generates(self, prompt: Prompt) -> bool:
+        """Whether a model would write for this prompt, rather than quote."""
+        return not isinstance(self._adapter(prompt), ExtractiveModel)
+
+    async def _guarded(self, prompt: Prompt) -> AsyncGenerator[Text | Spent, None]:
+        """Raise `ModelFailed` at once while the provider keeps failing."""
+        circuit = self._circuit(prompt)
+        if (pause := circuit.wait(time.monotonic())) > 0:
+            raise ModelFailed(
+                "llm_unavailable",
+                "The language model does not answer at the moment.",
+                retryable=True,
+                status=503,
+                retry_after=pause,
+            )
+        try:
+            async with aclosing(self._adapter(prompt).stream(self._with_key(prompt))) as pieces:
+                async for piece in pieces:
+                    circuit.answered()
+                    yield piece
+        except ModelFailed as failure:
+            if failure.code in BREAKING and failure.retryable:
+                circuit.failed(time.monotonic())
+            raise
+
+    def _circuit(self, prompt: Prompt) -> Circuit:
+        """Of a model, its address and the key: another tenant's key may well work."""
+        with_ = self._with_key(prompt).credentials
+        told = (prompt.model, with_.get("api_base", ""), with_.get("api_key", ""))
+        name = hashlib.sha256("\0".join(told).encode()).digest()
+        while name not in self._circuits and len(self._circuits) >= CIRCUITS:
+            del self._circuits[next(iter(self._circuits))]
+        return self._circuits.setdefault(name, Circuit())
+
+    def _fallbacks(self, prompt: Prompt) -> list[Prompt]:
+        """Prompts for the other models that have a usable key. The bot's own credentials are for
+        its model's provider and go to no other.
+        """
+        found = []
+        for model in prompt.fallbacks:
+            ours = "api_base" in prompt.credentials or _provider(model) == _provider(prompt.model)
+            credentials = prompt.credentials if ours else {}
+            one = replace(prompt, model=model, credentials=credentials, fallbacks=())
+            if model == extractive.NAME or self.generates(one):
+                found.append(one)
+        return found
 
     def _adapter(self, prompt: Prompt) -> LanguageModel:
         key, base = prompt.credentials.get("api_key"), prompt.credentials.get("api_base")
@@ -78,3 +154,13 @@ class LanguageModels(LanguageModel):
             if model.startswith(prefix):
                 return self.provider_keys.get(variable)
         return None
+
+
+def _provider(model: str) -> str:
+    """Whose model it is, by its name."""
+    if model.startswith(OPENAI_NAMES):
+        return "openai"
+    for prefix, variable in PROVIDER_KEYS.items():
+        if model.startswith(prefix):
+            return variable
+    return model.split("/", maxsplit=1)[0]

@@ -12,6 +12,7 @@ import orjson
 from httpx_sse import EventSource, SSEError
 from typing_extensions import override
 
+from services.chat.domain.tokens import estimated
 from services.chat.ports import LanguageModel, ModelFailed, Prompt, Spent, Text
 from shared.adapters.egress import Blocked, Oversized
 
@@ -21,9 +22,17 @@ TOTAL_SECONDS = 120.0
 ATTEMPTS = 3
 RETRY_SECONDS = 0.5
 LONGEST_WAIT = 5.0
-CHARACTERS_PER_TOKEN = 4
-"""For servers that do not count: the usual rule of thumb."""
 FAILED = "The language model failed."
+ERROR_BYTES = 20_000
+TOO_LONG = ("llm_context_too_long", "The question and its context are too long for the model.")
+REASONS = {
+    "context_length_exceeded": TOO_LONG,
+    "insufficient_quota": (
+        "llm_quota",
+        "The account that pays for the language model has nothing left.",
+    ),
+    "content_filter": ("llm_content_filter", "The language model's filter refused the content."),
+}
 RETRYABLE = frozenset({408, 409, 429, 500, 502, 503, 504})
 
 
@@ -44,6 +53,10 @@ class OpenAiModel(LanguageModel):
         self._retry_seconds = retry_seconds
         self._url = f"{base_url.rstrip('/')}/chat/completions"
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+
+    @override
+    def name(self, prompt: Prompt) -> str:
+        return prompt.model
 
     @override
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Text | Spent, None]:
@@ -89,7 +102,8 @@ class OpenAiModel(LanguageModel):
             response = await self._client.send(request, stream=True)
             try:
                 if response.status_code >= 400:  # noqa: PLR2004  HTTP errors
-                    raise refused(response.status_code, response.headers)
+                    reason = reason_in(await _beginning(response))
+                    raise refused(response.status_code, response.headers, reason)
                 async with aclosing(self._pieces(response, prompt)) as pieces:
                     async for piece in pieces:
                         yield piece
@@ -121,11 +135,14 @@ class OpenAiModel(LanguageModel):
                 usage = counted if isinstance(counted, dict) else usage
                 choices = chunk.get("choices") or [{}]
                 piece = (choices[0].get("delta") or {}).get("content")
-                ended = ended or bool(choices[0].get("finish_reason"))
+                finish = choices[0].get("finish_reason")
+                ended = ended or bool(finish)
             except (ValueError, AttributeError, TypeError, IndexError, KeyError):
                 continue  # a piece that nobody can read is not worth the whole answer
             if failed:
                 raise ModelFailed("llm_failed", FAILED, retryable=True)
+            if finish == "content_filter":
+                raise ModelFailed(*REASONS[finish], retryable=False)
             if piece and isinstance(piece, str):
                 said += len(piece)
                 yield Text(piece)
@@ -144,11 +161,37 @@ def spent(prompt: Prompt, usage: Mapping[str, Any] | None, said: int) -> Spent:
             completion if isinstance(completion, int) else 0,
         )
     read = sum(len(turn.content) for turn in prompt.messages)
-    return Spent(prompt.model, -(-read // CHARACTERS_PER_TOKEN), -(-said // CHARACTERS_PER_TOKEN))
+    return Spent(prompt.model, estimated(read), estimated(said))
 
 
-def refused(status: int, headers: Mapping[str, str]) -> ModelFailed:
+async def _beginning(response: httpx.Response) -> bytes:
+    """As much of an error's body as a reason needs; empty if it cannot be read."""
+    body = b""
+    try:
+        async for piece in response.aiter_bytes():
+            body += piece
+            if len(body) >= ERROR_BYTES:
+                break
+    except (httpx.HTTPError, Oversized):
+        return b""
+    return body
+
+
+def reason_in(body: bytes) -> str | None:
+    """Why a request was refused, in the words of OpenAI's API that others have taken over."""
+    try:
+        error = orjson.loads(body)["error"]
+        told = [error.get("code"), error.get("type")]
+    except (ValueError, AttributeError, TypeError, KeyError):
+        return None
+    return next((one for one in told if isinstance(one, str) and one in REASONS), None)
+
+
+def refused(status: int, headers: Mapping[str, str], reason: str | None = None) -> ModelFailed:
     """The failure for an HTTP error, in words that give nothing of the provider away."""
+    if reason in REASONS:
+        code, detail = REASONS[reason]
+        return ModelFailed(code, detail, retryable=False)
     if status in (401, 403):
         return ModelFailed(
             "llm_auth", "The language model's credentials were refused.", retryable=False

@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from services.chat.adapters.edge_index import BATCH, Row, check_length, payload, ranked
 from services.chat.adapters.edge_owner import FIELDS, PREFETCH
+from services.chat.domain.ranking import DENSE, LEXICAL
 from services.chat.ports import Hit, Point, Scope, Sparse, VectorIndex, VectorIndexes
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class QdrantIndexes(VectorIndexes):
         await self._client.create_collection(
             name,
             vectors_config={"dense": m.VectorParams(size=dimension, distance=m.Distance.COSINE)},
-            sparse_vectors_config={"bm25": m.SparseVectorParams(modifier=m.Modifier.IDF)},
+            sparse_vectors_config={"terms": m.SparseVectorParams(modifier=m.Modifier.IDF)},
             hnsw_config=m.HnswConfigDiff(m=0, payload_m=16),
         )
         for field in FIELDS:
@@ -90,7 +91,7 @@ class QdrantIndex(VectorIndex):
                     id=point.id,
                     vector={
                         "dense": np.frombuffer(point.dense, "<f4").tolist(),
-                        "bm25": m.SparseVector(
+                        "terms": m.SparseVector(
                             indices=list(point.sparse.indices), values=list(point.sparse.values)
                         ),
                     },
@@ -113,7 +114,15 @@ class QdrantIndex(VectorIndex):
         """A server acknowledges what it keeps: every change was made with `wait`."""
 
     @override
-    async def search(self, scope: Scope, dense: bytes, sparse: Sparse, *, limit: int) -> list[Hit]:
+    async def search(
+        self,
+        scope: Scope,
+        dense: bytes,
+        sparse: Sparse,
+        *,
+        limit: int,
+        weights: tuple[float, float] = (LEXICAL, DENSE),
+    ) -> list[Hit]:
         from qdrant_client import models as m  # noqa: PLC0415  large; for a server
 
         check_length(self._dimension, dense)
@@ -123,12 +132,12 @@ class QdrantIndex(VectorIndex):
             corpus = _filter({"tenant_id": scope.tenant_id}, None)
             terms = m.SparseVector(indices=list(sparse.indices), values=list(sparse.values))
             idf = m.SearchParams(idf=m.IdfCorpusParams(corpus=corpus))
-            for point in await self._nearest(terms, "bm25", wanted, idf):
+            for point in await self._nearest(terms, "terms", wanted, idf):
                 found[str(point.id)] = _row(point, point.score)
         query = np.frombuffer(dense, "<f4").tolist()
         for point in await self._nearest(query, "dense", wanted, None):
             found.setdefault(str(point.id), _row(point, None))
-        return ranked(list(found.values()), dense, scope, limit)
+        return ranked(list(found.values()), dense, scope, limit, weights)
 
     async def _nearest(self, vector: Any, using: str, wanted: Any, params: Any) -> Any:
         answer = await self._client.query_points(
@@ -155,11 +164,14 @@ def _row(point: Any, score: float | None) -> Row:
     return str(point.id), score, list(point.vector["dense"]), point.payload or {}
 
 
-def _filter(conditions: dict[str, str], below: int | None) -> Any:
+def _filter(conditions: dict[str, str | list[str]], below: int | None) -> Any:
     from qdrant_client import models as m  # noqa: PLC0415  large; for a server
 
     must: list[Any] = [
-        m.FieldCondition(key=key, match=m.MatchValue(value=value))
+        m.FieldCondition(
+            key=key,
+            match=m.MatchAny(any=value) if isinstance(value, list) else m.MatchValue(value=value),
+        )
         for key, value in conditions.items()
     ]
     if below is not None:

@@ -23,7 +23,9 @@ from shared.contracts.chat import (
     RecordFailedTurn,
     RecordRefusal,
     SetFeedback,
+    StopTurn,
     TurnFailed,
+    TurnStopRequested,
 )
 from shared.kernel.decider import Decider
 from shared.kernel.errors import Conflict, NotFound
@@ -39,6 +41,8 @@ class Chat(Message):
     bot_profile_id: str
     open_turns: Mapping[str, None] = Field(default_factory=dict)
     """An ordered set of turn ids."""
+    stopping: Mapping[str, None] = Field(default_factory=dict)
+    """Those of them that somebody wants to end where they are."""
     feedback: Mapping[str, Feedback] = Field(default_factory=dict)
     """What is thought of answers now, by message id; answers without an opinion are left out."""
     visitor_id: str | None = None
@@ -65,11 +69,17 @@ def decide(chat: ChatState, command: ChatCommand, _meta: Metadata) -> Sequence[C
                     message_id=derived_id("message", command.turn_id, "assistant"),
                     answer=command.answer,
                     grounded=command.grounded,
+                    support=command.support,
+                    stopped=command.stopped,
                     citations=command.citations,
                     usage=command.usage,
                     timings=command.timings,
                 )
             ]
+        case StopTurn(chat_id=chat_id, turn_id=turn_id):
+            if not is_open(chat, turn_id) or is_stopping(chat, turn_id):
+                return []
+            return [TurnStopRequested(chat_id=chat_id, turn_id=turn_id)]
         case RecordRefusal():
             if not is_open(chat, command.turn_id) or isinstance(chat, NoChat):
                 return []
@@ -110,6 +120,11 @@ def is_open(chat: ChatState, turn_id: str) -> bool:
     return isinstance(chat, Chat) and turn_id in chat.open_turns
 
 
+def is_stopping(chat: ChatState, turn_id: str) -> bool:
+    """Whether the turn is to end where it is."""
+    return isinstance(chat, Chat) and turn_id in chat.stopping
+
+
 def _ask(chat: ChatState, command: AskQuestion) -> Sequence[ChatEvent]:
     if is_open(chat, command.turn_id):
         return []  # the same order twice is one order
@@ -128,6 +143,7 @@ def _ask(chat: ChatState, command: AskQuestion) -> Sequence[ChatEvent]:
             message_id=derived_id("message", command.turn_id, "user"),
             first=isinstance(chat, NoChat),
             question=command.question,
+            before=command.before,
             visitor_id=command.visitor_id,
             token_id=command.token_id,
         )
@@ -183,7 +199,10 @@ def evolve(chat: ChatState, event: ChatEvent) -> ChatState:
     match event:
         case QuestionAnswered() | QuestionRefused() | TurnFailed():
             left = {turn: None for turn in chat.open_turns if turn != event.turn_id}
-            return chat.model_copy(update={"open_turns": left})
+            stopping = {turn: None for turn in chat.stopping if turn != event.turn_id}
+            return chat.model_copy(update={"open_turns": left, "stopping": stopping})
+        case TurnStopRequested(turn_id=turn_id):
+            return chat.model_copy(update={"stopping": {**chat.stopping, turn_id: None}})
         case FeedbackGiven(message_id=message_id, feedback=feedback):
             return chat.model_copy(update={"feedback": {**chat.feedback, message_id: feedback}})
         case FeedbackCleared(message_id=message_id):

@@ -2,16 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-FLOOR = 0.44
-"""Evidence below which a bot refuses.
+from services.chat.domain.calibration import STATIC
 
-On SQuAD with the bundled embedder this keeps 95 % of answerable questions and rejects 85-91 % of
-those about other topics. A question on topic whose answer is missing cannot be told apart by
-retrieval; that is for the model to say.
+FLOOR = STATIC.floor
+"""Evidence below which a bot refuses, with the bundled embedder.
+
+A question on topic whose answer is missing cannot be told apart by retrieval; that is for the
+model to say.
 """
 CONTEXT_LIMIT = 5
+BINDING = 0.8
+"""Share of the floor from which a mandatory passage is kept, however many others rank before it."""
+LIKENESS, COVERAGE = 0.3, 0.7
+"""Weights of what speaks for a passage: each alone is fooled more easily."""
 AUTHORITY_ORDER = ("mandatory", "guideline", "informational")
+
+
+FOREIGN_LIKENESS, FOREIGN_COVERAGE = 1.1, 1.1
+"""The same, for a question in a language that the knowledge base does not have: most words cannot
+match, so what does match counts more. Two of three strange questions are still refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +39,19 @@ class Candidate:
     coverage: float
     """Share of the question's terms in the chunk."""
     authority: str | None = None
+    likeness: float | None = None
+    """The similarity as evidence (`Calibration.likeness`); unknown: the similarity itself."""
+
+    foreign: bool = False
+    """Whether the question is in a language that the knowledge base does not have."""
 
     @property
     def evidence(self) -> float:
-        """Half similarity, half coverage: each alone is fooled more easily (AUC .94 and .96, both
-        together .97).
-        """
-        return 0.5 * max(self.similarity, 0.0) + 0.5 * self.coverage
+        """Between 0 and 1."""
+        likeness = max(self.similarity if self.likeness is None else self.likeness, 0.0)
+        if self.foreign:
+            return min(1.0, FOREIGN_LIKENESS * likeness + FOREIGN_COVERAGE * self.coverage)
+        return LIKENESS * likeness + COVERAGE * self.coverage
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +66,39 @@ class Grounded:
 class Silent:
     """Not enough was found, and why."""
 
-    reason: str
+    reason: Literal["nothing_found", "below_floor"]
     best: float
 
 
+def floor_of(wanted: float | None) -> float:
+    """The floor that a bot's settings ask for, or the measured one."""
+    return FLOOR if wanted is None else wanted
+
+
 def judge(candidates: Sequence[Candidate], floor: float = FLOOR) -> Grounded | Silent:
-    """Whether to answer. Mandatory chunks come first, then guidelines, then by rank."""
+    """Whether to answer, and from what: mandatory passages first, then guidelines, then by rank.
+
+    A mandatory passage that has something to do with the question is never displaced by others.
+    """
     if not candidates:
         return Silent("nothing_found", 0.0)
     best = max(candidate.evidence for candidate in candidates)
     if best < floor:
         return Silent("below_floor", best)
-    chosen = sorted(candidates[:CONTEXT_LIMIT], key=_authority)
-    return Grounded(chosen, best)
+    ranked = list(enumerate(candidates))
+    binding = [(rank, one) for rank, one in ranked if _binds(one, floor)][:CONTEXT_LIMIT]
+    others = [(rank, one) for rank, one in ranked if not _binds(one, floor)]
+    chosen = sorted([*binding, *others[: CONTEXT_LIMIT - len(binding)]], key=_place)
+    return Grounded([one for _, one in chosen], best)
+
+
+def _place(ranked: tuple[int, Candidate]) -> tuple[int, int]:
+    rank, candidate = ranked
+    return _authority(candidate), rank
+
+
+def _binds(candidate: Candidate, floor: float) -> bool:
+    return candidate.authority == AUTHORITY_ORDER[0] and candidate.evidence >= BINDING * floor
 
 
 def _authority(candidate: Candidate) -> int:

@@ -9,6 +9,8 @@ HISTORY = 20
 """Messages of the conversation that go into a prompt: ten turns."""
 CITED = re.compile(r"\[(\d{1,3})\]")
 MARK = re.compile(r"\[\s*(MANDATORY|GUIDELINE|INFORMATIONAL)\s*\]", re.IGNORECASE)
+LABEL = re.compile(r"^([ \t]*)\[(\d{1,3})\](?!\S)", re.MULTILINE)
+"""A line that begins as a passage does."""
 RULES = (
     "Answer from the numbered context only, and cite every statement with the number of its "
     "passage, like [1]. Passages marked [MANDATORY] are binding and go before all others. If the "
@@ -92,7 +94,7 @@ def neutral(text: str, boundary: str) -> str:
     Everything is replaced and nothing cut out: what stands around a gap could join to the same
     word again.
     """
-    return MARK.sub(r"(\1)", text.replace(boundary, " "))
+    return LABEL.sub(r"\1(\2)", MARK.sub(r"(\1)", text.replace(boundary, " ")))
 
 
 def refusal(language: str | None) -> str:

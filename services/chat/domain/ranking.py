@@ -2,12 +2,19 @@
 
 from collections.abc import Mapping
 
-LEXICAL, DENSE = 0.65, 0.35
-"""Weights of the two rankings, as fit a static embedder."""
+from services.chat.domain.calibration import STATIC
+
+LEXICAL, DENSE = STATIC.lexical, STATIC.dense
+"""Weights of the two rankings, as fit the bundled embedder."""
 
 
-def fuse(dense: Mapping[str, float], lexical: Mapping[str, float]) -> list[tuple[str, float]]:
-    """Ids and fused scores, best first, ties by id.
+def fuse(
+    dense: Mapping[str, float],
+    lexical: Mapping[str, float],
+    *,
+    weights: tuple[float, float] = (LEXICAL, DENSE),
+) -> list[tuple[str, float]]:
+    """Ids and fused scores, best first, ties by id. `weights` are of the lexical, the dense score.
 
     `dense` holds cosines, `lexical` BM25 scores, which are taken relative to the best. Fusing
     scores keeps what fusing ranks (reciprocal rank fusion) throws away: that a chunk with the one
@@ -15,7 +22,8 @@ def fuse(dense: Mapping[str, float], lexical: Mapping[str, float]) -> list[tuple
     """
     top = max(lexical.values(), default=0.0) or 1.0
     fused = {
-        chunk: LEXICAL * lexical.get(chunk, 0.0) / top + DENSE * max(dense.get(chunk, 0.0), 0.0)
+        chunk: weights[0] * lexical.get(chunk, 0.0) / top
+        + weights[1] * max(dense.get(chunk, 0.0), 0.0)
         for chunk in {*dense, *lexical}
     }
     return sorted(fused.items(), key=lambda item: (-item[1], item[0]))

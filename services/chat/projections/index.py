@@ -1,5 +1,6 @@
 """Facts about sources → points in the vector engine, and the rows that say which may answer."""
 
+import asyncio
 from typing import Any
 
 from sqlalchemy import insert, select, update
@@ -69,8 +70,10 @@ class Index:
         prepared = event.prepared
         index = await self._indexes.open(await self._collection(db, prepared), prepared.dimension)
         for batch in prepared.batches:
-            chunks = read_batch(await self._blobs.get(recorded.tenant_id, batch.ref))
-            await index.upsert([self._point(recorded.tenant_id, event, chunk) for chunk in chunks])
+            data = await self._blobs.get(recorded.tenant_id, batch.ref)
+            await index.upsert(
+                await asyncio.to_thread(self._points, recorded.tenant_id, event, data)
+            )
         await index.flush()
         row = {
             "tenant_id": recorded.tenant_id,
@@ -107,6 +110,9 @@ class Index:
         await db.execute(insert(collections).values(row))
         return name
 
+    def _points(self, tenant_id: str, event: SourcePrepared, data: bytes) -> list[Point]:
+        return [self._point(tenant_id, event, chunk) for chunk in read_batch(data)]
+
     def _point(self, tenant_id: str, event: SourcePrepared, chunk: PreparedChunk) -> Point:
         revision = event.prepared.revision
         return Point(
@@ -123,7 +129,7 @@ class Index:
             end=chunk.end,
             heading=chunk.heading,
             dense=chunk.vector,
-            sparse=self._terms.document_terms(chunk.indexed_text, event.prepared.language),
+            sparse=self._terms.document_terms(chunk.indexed_text),
         )
 
 

@@ -1,6 +1,6 @@
 """Questions about bots."""
 
-from sqlalchemy import RowMapping, func, select
+from sqlalchemy import RowMapping, func, or_, select
 
 from services.chat.tables import bot_profiles
 from shared.adapters.pages import cut, page_of
@@ -13,9 +13,10 @@ from shared.contracts.chat import (
     GetBotProfile,
     ListBotProfiles,
 )
+from shared.contracts.chat_retrieval import FindBotProfile
 from shared.kernel.errors import NotFound
 
-OTHER_BYTES = 700
+OTHER_BYTES = 2000
 """Of a bot as JSON: everything but its long texts."""
 
 
@@ -29,6 +30,25 @@ class BotQueries:
         """Inactive ones too. Raises `NotFound`."""
         return _bot(await self._row(meta.tenant_id, question.bot_profile_id))
 
+    async def find_bot_profile(self, question: FindBotProfile, meta: Metadata) -> BotProfileView:
+        """Raise `NotFound` if no active bot has that id or name."""
+        mine = bot_profiles.c
+        query = (
+            select(bot_profiles)
+            .where(
+                mine.tenant_id == meta.tenant_id,
+                mine.is_active,
+                or_(mine.id == question.bot, mine.name == question.bot),
+            )
+            .order_by((mine.id == question.bot).desc(), mine.position.desc())
+            .limit(1)
+        )
+        async with self._store.reading(meta.tenant_id) as db:
+            row = (await db.execute(query)).mappings().one_or_none()
+        if row is None:
+            raise NotFound("Bot profile not found or inactive")
+        return _bot(row)
+
     async def list_bot_profiles(self, question: ListBotProfiles, meta: Metadata) -> BotProfileViews:
         query = select(bot_profiles).where(bot_profiles.c.tenant_id == meta.tenant_id)
         page = page_of(
@@ -39,6 +59,7 @@ class BotQueries:
             newest_first=True,
             size=func.octet_length(bot_profiles.c.system_prompt)
             + func.octet_length(bot_profiles.c.description)
+            + func.coalesce(func.octet_length(bot_profiles.c.refusal_text), 0)
             + OTHER_BYTES,
         )
         async with self._store.reading(meta.tenant_id) as db:

@@ -3,11 +3,13 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, select, true
 
 from services.chat.ports import Knowledge
 from services.chat.tables import collections, indexed_sources
 from shared.adapters.read_model import ReadModelStore
+
+MANDATORY = "mandatory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +34,15 @@ class IndexQueries:
     async def knowledge(self, tenant_id: str, bot_profile_id: str) -> Sequence[Knowledge]:
         """One entry per embedding model that the bot's sources were prepared with."""
         mine = indexed_sources.c
+        mandatory = (mine.authority == MANDATORY).is_(true())
+        binding = func.array_agg(mine.source_id).filter(mandatory).label("binding")
         query = (
-            select(collections, mine.language)
+            select(collections, mine.language, binding)
             .join(collections, collections.c.embedding_model == mine.embedding_model)
             .where(
                 mine.tenant_id == tenant_id, mine.bot_profile_id == bot_profile_id, mine.is_active
             )
-            .distinct()
+            .group_by(*collections.c, mine.language)
         )
         async with self._store.reading(tenant_id) as db:
             rows = (await db.execute(query)).all()
@@ -46,7 +50,10 @@ class IndexQueries:
         for row in rows:
             before = found.get(row.name)
             languages = (before.languages if before else frozenset()) | {row.language}
-            found[row.name] = Knowledge(row.name, row.dimension, row.embedding_model, languages)
+            binding_ids = (before.binding if before else ()) + tuple(row.binding or ())
+            found[row.name] = Knowledge(
+                row.name, row.dimension, row.embedding_model, languages, binding_ids
+            )
         return list(found.values())
 
     async def answering(

@@ -1,6 +1,6 @@
 """Questions about turns and citations."""
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from services.chat.queries.scope import within
 from services.chat.tables import citations, messages, turns
@@ -9,13 +9,12 @@ from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Metadata
 from shared.contracts.chat import (
     Citation,
-    CitationText,
-    GetCitation,
     GetTurn,
     MessageView,
     TurnView,
     Usage,
 )
+from shared.contracts.chat_retrieval import CitationText, GetCitation
 from shared.kernel.errors import NotFound
 
 AROUND = 300
@@ -66,14 +65,14 @@ class TurnQueries:
         """Role and text of the last `limit` messages of other turns, oldest first.
 
         Refusals and the questions they answered are left out: they would teach the model to
-        refuse.
+        refuse. So are answers that were stopped before the first word.
         """
-        refused = (
+        without = (
             select(messages.c.turn_id)
             .where(
                 messages.c.tenant_id == tenant_id,
                 messages.c.chat_id == chat_id,
-                messages.c.refusal,
+                or_(messages.c.refusal, messages.c.content == ""),
             )
             .scalar_subquery()
         )
@@ -83,7 +82,7 @@ class TurnQueries:
                 messages.c.tenant_id == tenant_id,
                 messages.c.chat_id == chat_id,
                 messages.c.turn_id != turn_id,
-                messages.c.turn_id.not_in(refused),
+                messages.c.turn_id.not_in(without),
             )
             .order_by(messages.c.sequence.desc())
             .limit(limit)

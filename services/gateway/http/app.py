@@ -17,6 +17,8 @@ from services.gateway.http import (
     chats,
     events,
     exports,
+    mcp_server,
+    openai_api,
     pages,
     source_families,
     source_history,
@@ -66,6 +68,8 @@ ROUTES = (
     chat,
     exports,
     chats,
+    openai_api,
+    mcp_server,
     widget_keys,
     widget_sessions,
     webhooks,
@@ -89,7 +93,7 @@ EXPOSED = (
     "Content-Disposition",
     REPLAYED,
 )
-STREAMING = ("/v1/chat", "/v1/openai", "/v1/events")
+STREAMING = ("/v1/chat", "/v1/openai", "/v1/mcp", "/v1/events")
 """Below these, answers may stay open."""
 
 

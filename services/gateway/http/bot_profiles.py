@@ -26,6 +26,7 @@ from shared.contracts.chat import (
     ListBotProfiles,
     UpdateBotProfile,
 )
+from shared.contracts.chat_retrieval import RetrievalView, Retrieve
 from shared.kernel.errors import InvalidCommand, NotAuthenticated, NotFound, NotPermitted
 from shared.web.pagination import HEADERS, WindowDep
 from shared.web.problem import responses
@@ -44,6 +45,16 @@ class BotProfileIn(BaseModel):
     system_prompt: Text = "You are a helpful assistant."
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
     max_tokens: Annotated[int, Field(ge=1, le=128_000)] = 1024
+    floor: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Evidence below which the bot refuses; null: the measured default."""
+    refusal_text: Annotated[Text, Field(min_length=1, max_length=1000)] | None = None
+    """How the bot says that it does not know; null: in the question's language."""
+    check_claims: bool = False
+    """Whether a model checks that the cited passages support the answer."""
+    fallback_models: Annotated[
+        list[Annotated[Text, Field(min_length=1, max_length=100)]], Field(max_length=3)
+    ] = []
+    """Asked in turn when the model fails before its first word."""
     credentials: dict[str, Any] | None = None
     """`api_key`, and `api_base` for any OpenAI-compatible server. Never read back."""
 
@@ -57,6 +68,12 @@ class BotProfilePatch(BaseModel):
     temperature: Annotated[float, Field(ge=0, le=2)] = 0
     max_tokens: Annotated[int, Field(ge=1, le=128_000)] = 1
     is_active: bool = True
+    floor: Annotated[float, Field(ge=0, le=1)] | None = None
+    refusal_text: Annotated[Text, Field(min_length=1, max_length=1000)] | None = None
+    check_claims: bool = False
+    fallback_models: Annotated[
+        list[Annotated[Text, Field(min_length=1, max_length=100)]], Field(max_length=3)
+    ] = []
     credentials: dict[str, Any] | None = None
     """`{}` or null forgets them; leaving the field out keeps them."""
 
@@ -73,8 +90,60 @@ class BotProfileOut(BaseModel):
     max_tokens: int
     has_credentials: bool
     is_active: bool
+    floor: float | None
+    refusal_text: str | None
+    check_claims: bool
+    fallback_models: list[str]
     created_at: Timestamp
     updated_at: Timestamp
+
+
+class RetrieveIn(BaseModel):
+    query: Annotated[Text, Field(min_length=1, max_length=32_000)]
+    limit: Annotated[int, Field(ge=1, le=50)] = 5
+    source_ids: Annotated[list[Id], Field(min_length=1, max_length=100)] | None = None
+    """Only these sources."""
+    language: Annotated[str, Field(pattern="^[a-z]{2}$")] | None = None
+    """Only texts in this language (ISO 639-1)."""
+
+
+class PassageOut(BaseModel):
+    """A passage that was found, and why. `n` is its number in an answer's context."""
+
+    rank: int
+    n: int | None
+    chunk_id: str
+    chunk_ids: list[str]
+    source_id: str
+    source_name: str
+    title: str | None
+    url: str | None
+    heading: str | None
+    revision: int
+    start: int
+    end: int
+    text: str
+    language: str | None
+    authority: str | None
+    score: float
+    similarity: float
+    likeness: float
+    lexical: float | None
+    lexical_rank: int | None
+    dense_rank: int | None
+    coverage: float
+    evidence: float
+
+
+class RetrievalOut(BaseModel):
+    query: str
+    searched: list[str]
+    query_language: str | None
+    verdict: str
+    floor: float
+    best: float
+    latency_ms: float
+    passages: list[PassageOut]
 
 
 class PublicBotOut(BaseModel):
@@ -142,6 +211,20 @@ async def patch(bot_profile_id: Id, body: BotProfilePatch, caller: AdminDep) -> 
 async def deactivate(bot_profile_id: Id, caller: AdminDep) -> None:
     """Switch a bot off. It can still be read, and switched on again by PATCH."""
     await caller.order(DeactivateBotProfile(bot_profile_id=bot_profile_id))
+
+
+@router.post("/{bot_profile_id}/retrieve", responses=responses(NotAuthenticated, NotFound))
+async def retrieve(bot_profile_id: Id, body: RetrieveIn, caller: CallerDep) -> RetrievalOut:
+    """What the bot would answer from, and why. No model is asked."""
+    question = Retrieve(
+        bot_profile_id=bot_profile_id,
+        query=body.query,
+        limit=body.limit,
+        source_ids=None if body.source_ids is None else tuple(body.source_ids),
+        language=body.language,
+    )
+    found = await caller.ask(question, RetrievalView)
+    return RetrievalOut.model_validate(found.model_dump())
 
 
 async def _get(caller: Caller, bot_id: str) -> BotProfileOut:

@@ -1,6 +1,6 @@
 """/v1/chat and /v1/citations."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Annotated, Any
 
@@ -10,7 +10,14 @@ from pydantic import BaseModel, Field
 
 from services.gateway.http import relay
 from services.gateway.http.context import Caller, CallerDep, Id, Text, Timestamp
-from shared.contracts.chat import AskQuestion, CitationText, GetCitation, GetTurn, TurnView
+from shared.contracts.chat import (
+    AskQuestion,
+    GetTurn,
+    Said,
+    StopTurn,
+    TurnView,
+)
+from shared.contracts.chat_retrieval import CitationText, GetCitation
 from shared.kernel.errors import InvalidCommand, NotAuthenticated, NotFound
 from shared.kernel.ids import derived_id
 from shared.web import sse
@@ -65,6 +72,7 @@ class CitationOut(BaseModel):
     title: str | None
     url: str | None
     heading: str | None
+    page: int | None
     revision: int
     start: int
     end: int
@@ -80,6 +88,8 @@ class ChatOut(BaseModel):
     citations: list[CitationOut]
     usage: UsageOut
     grounded: bool
+    support: float | None
+    stopped: bool
 
 
 class CitationTextOut(BaseModel):
@@ -100,39 +110,22 @@ class CitationTextOut(BaseModel):
 )
 async def chat(body: ChatIn, caller: CallerDep) -> Any:
     """Ask a bot. With `stream: true` the answer comes as server-sent events."""
-    new_chat = body.chat_id is None
-    unknown = NotFound("Bot profile not found or inactive")
-    turn_id = caller.metadata.message_id
-    scope = caller.chat_scope
-    if not caller.may_see_bot(body.bot_profile_id):
-        raise unknown
-    await caller.gateway.quotas.question(caller.principal, caller.address)
-    command = AskQuestion(
-        chat_id=derived_id("chat", caller.tenant_id, turn_id)
-        if body.chat_id is None
-        else body.chat_id,
-        turn_id=turn_id,
-        bot_profile_id=body.bot_profile_id,
-        new_chat=new_chat,
-        question=body.message,
-        visitor_id=scope.visitor_id if scope else None,
-        token_id=scope.token_id if scope else None,
-    )
+    command = await question(caller, body.bot_profile_id, body.message, body.chat_id)
+    turn_id = command.turn_id
     await caller.order(command)
     if body.stream:
         first = sse.encode("turn", {"turn_id": turn_id, "chat_id": command.chat_id}, 0)
         return _stream(caller, turn_id, 0, first)
-    async with aclosing(relay.frames(caller, turn_id, 0)) as frames:
-        async for frame in frames:
-            if frame is not None and frame.terminal:
-                break
-    return _answer(await caller.ask(GetTurn(turn_id=turn_id, scope=scope), TurnView))
+    return await outcome(caller, turn_id)
 
 
 @router.get(
     "/chat/turns/{turn_id}/stream",
     response_class=StreamingResponse,
-    responses=responses(NotAuthenticated, NotFound),
+    responses={
+        **responses(NotAuthenticated, NotFound),
+        204: {"description": "`Last-Event-ID` is the end of the stream: nothing comes behind it."},
+    },
 )
 async def resume(
     turn_id: Id, caller: CallerDep, last_event_id: Annotated[str | None, Header()] = None
@@ -140,8 +133,23 @@ async def resume(
     """Go on with a stream behind `Last-Event-ID`, or see it from the beginning."""
     turn = await caller.ask(GetTurn(turn_id=turn_id, scope=caller.chat_scope), TurnView)
     after = int(last_event_id) if last_event_id and last_event_id.isdigit() else 0
+    if after and await caller.gateway.frames.ends(caller.tenant_id, turn_id, after):
+        # A browser's EventSource comes back after every end, and stays away after a 204 only.
+        return Response(status_code=status.HTTP_204_NO_CONTENT)
     first = sse.encode("turn", {"turn_id": turn_id, "chat_id": turn.chat_id}, 0)
-    return _stream(caller, turn_id, after, b"" if after else first)
+    return _stream(caller, turn_id, after, b"" if after else first, begun=True)
+
+
+@router.delete(
+    "/chat/turns/{turn_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=responses(NotAuthenticated, NotFound),
+)
+async def stop(turn_id: Id, caller: CallerDep) -> None:
+    """End an answer where it is. What was said is kept; an answer that has ended stays as it is."""
+    turn = await caller.ask(GetTurn(turn_id=turn_id, scope=caller.chat_scope), TurnView)
+    if turn.status == "open":
+        await caller.order(StopTurn(chat_id=turn.chat_id, turn_id=turn.turn_id))
 
 
 @router.get("/citations/{citation_id}", responses=responses(NotAuthenticated, NotFound))
@@ -152,12 +160,54 @@ async def citation(citation_id: Id, caller: CallerDep) -> CitationTextOut:
     return CitationTextOut.model_validate(found.model_dump())
 
 
-def _stream(caller: Caller, turn_id: Id, after: int, first: bytes) -> StreamingResponse:
+async def question(
+    caller: Caller, bot_id: str, text: str, chat_id: str | None, before: Sequence[Said] = ()
+) -> AskQuestion:
+    """The command that asks a bot, in a new chat or in one that exists; counted for who asks.
+
+    Raises `NotFound` for a bot that is not the caller's, and `QuotaExceeded`.
+    """
+    turn_id = caller.metadata.message_id
+    scope = caller.chat_scope
+    if not caller.may_see_bot(bot_id):
+        raise NotFound("Bot profile not found or inactive")
+    await caller.gateway.quotas.question(caller.principal, caller.address)
+    return AskQuestion(
+        chat_id=derived_id("chat", caller.tenant_id, turn_id) if chat_id is None else chat_id,
+        turn_id=turn_id,
+        bot_profile_id=bot_id,
+        new_chat=chat_id is None,
+        question=text,
+        before=() if chat_id is not None else tuple(before),
+        visitor_id=scope.visitor_id if scope else None,
+        token_id=scope.token_id if scope else None,
+    )
+
+
+async def answered(caller: Caller, command: AskQuestion) -> ChatOut:
+    """Ask, and wait for the whole answer. Raises what `Caller.order` and `ended` raise."""
+    await caller.order(command)
+    return await outcome(caller, command.turn_id)
+
+
+async def outcome(caller: Caller, turn_id: str) -> ChatOut:
+    """Wait until a turn has ended. Raises what `ended` raises."""
+    async with aclosing(relay.frames(caller, turn_id, 0)) as frames:
+        async for frame in frames:
+            if frame is not None and frame.terminal:
+                break
+    question = GetTurn(turn_id=turn_id, scope=caller.chat_scope)
+    return ended(await caller.ask(question, TurnView))
+
+
+def _stream(
+    caller: Caller, turn_id: str, after: int, first: bytes, *, begun: bool = False
+) -> StreamingResponse:
     async def body() -> AsyncIterator[bytes]:
         if first:
             yield first
         quiet = 0
-        async with aclosing(relay.frames(caller, turn_id, after)) as frames:
+        async with aclosing(relay.frames(caller, turn_id, after, begun=begun)) as frames:
             async for frame in frames:
                 if frame is not None:
                     quiet = 0
@@ -170,7 +220,7 @@ def _stream(caller: Caller, turn_id: Id, after: int, first: bytes) -> StreamingR
     return StreamingResponse(body(), media_type=sse.MEDIA_TYPE, headers=dict(sse.HEADERS))
 
 
-def _answer(turn: TurnView) -> ChatOut:
+def ended(turn: TurnView) -> ChatOut:
     """The JSON answer of an ended turn. Raises the problem of a failed one."""
     if turn.status == "failed":
         headers = {} if turn.retry_after is None else {"Retry-After": str(round(turn.retry_after))}
@@ -190,4 +240,6 @@ def _answer(turn: TurnView) -> ChatOut:
         citations=[CitationOut.model_validate(c.model_dump()) for c in turn.citations],
         usage=UsageOut.model_validate(relay.usage_of(turn)),
         grounded=turn.grounded,
+        support=turn.support,
+        stopped=turn.stopped,
     )

@@ -44,6 +44,12 @@ ADMINISTRATION = (
 RULES: Mapping[tuple[str, str], Rule] = {
     ("POST", "/v1/chat"): Rule("chat", bound="chat"),
     ("GET", "/v1/chat/turns/{}/stream"): Rule("chat", bound="chat"),
+    ("DELETE", "/v1/chat/turns/{}"): Rule("chat", bound="chat"),
+    ("GET", "/v1/openai/models"): Rule("chat", bound="chat"),
+    ("GET", "/v1/openai/models/{}"): Rule("chat", bound="chat"),
+    ("POST", "/v1/openai/chat/completions"): Rule("chat", bound="chat"),
+    ("POST", "/v1/mcp"): Rule("chat", bound="chat"),
+    ("POST", "/v1/bot-profiles/{}/retrieve"): Rule("read"),
     ("GET", "/v1/citations/{}"): Rule("chat", bound="chat"),
     ("GET", "/v1/operations/{}"): Rule("read", bound="chat"),
     ("GET", "/v1/bot-profiles/{}"): Rule("read", bound="chat"),

@@ -14,6 +14,8 @@ from shared.kernel.errors import Unavailable
 LOOK_SECONDS = 2.0
 """How long nothing may come before the stored turn is looked at."""
 GIVE_UP_SECONDS = 300.0
+HIDDEN = {"text_ref", "snippet"}
+"""Fields of a citation that clients have no use for."""
 
 
 def usage_of(turn: TurnView) -> dict[str, object]:
@@ -24,12 +26,16 @@ def usage_of(turn: TurnView) -> dict[str, object]:
     return {**usage.model_dump(), "total_tokens": usage.total_tokens}
 
 
-async def frames(caller: Caller, turn_id: str, after: int) -> AsyncGenerator[Frame | None, None]:
+async def frames(
+    caller: Caller, turn_id: str, after: int, *, begun: bool = False
+) -> AsyncGenerator[Frame | None, None]:
     """Frames behind number `after` up to the terminal one; None when it is time for a heartbeat."""
     said = ""
     last = after
     silent = 0.0
-    follow = caller.gateway.frames.follow(caller.tenant_id, turn_id, after, LOOK_SECONDS)
+    follow = caller.gateway.frames.follow(
+        caller.tenant_id, turn_id, after, LOOK_SECONDS, begun=begun
+    )
     async with aclosing(follow) as live:
         async for frame in live:
             if frame is not None and frame.i == last + 1:
@@ -67,13 +73,15 @@ def remainder(turn: TurnView, last: int, said: str, *, resumed: bool) -> list[Fr
     text = turn.message.content
     if last == 0:
         add("sources", {"sources": [hit.model_dump() for hit in turn.sources]})
-        add("citations", {"items": [c.model_dump() for c in turn.citations]})
+        add("citations", {"items": [c.model_dump(exclude=HIDDEN) for c in turn.citations]})
     if (said or not resumed) and text.startswith(said):
         text = text[len(said) :]
     elif last > 0:
         add("restart", {"turn_id": turn.turn_id})
     if text:
         add("delta", {"content": text})
+    if turn.reason is not None:
+        add("refused", {"reason": turn.reason, "best_score": turn.best_score})
     add("done", done_data(turn))
     return made
 
@@ -85,6 +93,8 @@ def done_data(turn: TurnView) -> dict[str, object]:
         "message_id": turn.message.id if turn.message else None,
         "usage": usage_of(turn),
         "grounded": turn.grounded,
+        **({} if turn.support is None else {"support": turn.support}),
+        **({"stopped": True} if turn.stopped else {}),
     }
 
 

@@ -1,21 +1,29 @@
 """Hand-written stand-ins for what an answer needs from the world."""
 
-from collections.abc import AsyncGenerator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from typing_extensions import override
 
 from services.chat.domain.chats import ChatState, chat_decider
+from services.chat.domain.prompt import Turn
 from services.chat.ports import (
+    Assistant,
     BotReader,
     ChatReader,
+    Checked,
     Found,
     Frames,
     LanguageModel,
     Prompt,
+    Query,
     Retriever,
+    Reworded,
     Spent,
+    Stops,
     Text,
 )
 from shared.contracts.base import Command, Done, Metadata
@@ -123,6 +131,7 @@ class Conversation(ChatReader):
                     citations=cited,
                     usage=end.usage,
                     grounded=isinstance(end, QuestionAnswered) and end.grounded,
+                    stopped=isinstance(end, QuestionAnswered) and end.stopped,
                 )
             case _:
                 return TurnView(**about, status="open")
@@ -132,6 +141,25 @@ class Conversation(ChatReader):
         self, tenant_id: str, chat_id: str, turn_id: str, limit: int
     ) -> list[tuple[str, str]]:
         return self.past[-limit:]
+
+
+@dataclass
+class Signals(Stops):
+    """Stops that are heard by whoever listens in the same process."""
+
+    listening: dict[str, asyncio.Event] = field(default_factory=dict)
+
+    @override
+    async def tell(self, tenant_id: str, turn_id: str) -> None:
+        if turn_id in self.listening:
+            self.listening[turn_id].set()
+
+    @override
+    @asynccontextmanager
+    async def heard(self, tenant_id: str, turn_id: str) -> AsyncIterator[asyncio.Event]:
+        self.listening[turn_id] = asyncio.Event()
+        yield self.listening[turn_id]
+        del self.listening[turn_id]
 
 
 @dataclass
@@ -149,18 +177,52 @@ class GivenChunks(Retriever):
     error: Exception | None = None
 
     @override
-    async def retrieve(self, tenant_id: str, bot_profile_id: str, question: str) -> list[Found]:
+    async def retrieve(self, tenant_id: str, bot_profile_id: str, query: Query) -> list[Found]:
         if self.error is not None:
             raise self.error
         return list(self.chunks)
+
+    @override
+    async def languages(self, tenant_id: str, bot_profile_id: str) -> frozenset[str]:
+        return frozenset()
+
+
+class NoAssistant(Assistant):
+    """As for a bot without a model."""
+
+    @override
+    async def reword(
+        self, prompt: Prompt, before: Sequence[Turn], languages: Collection[str]
+    ) -> Reworded | None:
+        return None
+
+    @override
+    async def check(self, prompt: Prompt, answer: str) -> Checked | None:
+        return None
+
+
+class Stop:
+    """Here somebody stops the answer."""
+
+
+Piece = str | Exception | Spent | Stop
+
+
+async def nobody() -> None:
+    """Stops nothing."""
 
 
 @dataclass
 class ScriptedModel(LanguageModel):
     """Says, attempt by attempt, what it is told to; an exception among the pieces is raised."""
 
-    attempts: list[list[str | Exception | Spent]]
+    attempts: list[list[Piece]]
+    stop: Callable[[], Awaitable[None]] = nobody
     prompts: list[Prompt] = field(default_factory=list)
+
+    @override
+    def name(self, prompt: Prompt) -> str:
+        return prompt.model
 
     @override
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Text | Spent, None]:
@@ -172,5 +234,8 @@ class ScriptedModel(LanguageModel):
                     yield Text(piece)
                 case Spent():
                     yield piece
+                case Stop():
+                    await self.stop()
+                    await asyncio.sleep(0)
                 case _:
                     raise piece

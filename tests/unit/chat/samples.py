@@ -216,6 +216,8 @@ def found(
         **{
             "hit": hit,
             "coverage": evidence,
+            "likeness": evidence,
+            "chunk_ids": (hit.id,),
             "source_name": "Manual",
             "title": None,
             "url": None,

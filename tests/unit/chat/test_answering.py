@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from services.chat.ports import Found, ModelFailed, Spent
-from services.chat.reactions import AnswerQuestion, TellIndexed
+from services.chat.reactions.answering import AnswerQuestion, StopAnswering
+from services.chat.reactions.indexing import TellIndexed
 from shared.contracts.base import Command, Done, Metadata
 from shared.contracts.chat import (
     BotSettings,
@@ -14,7 +15,9 @@ from shared.contracts.chat import (
     QuestionRefused,
     RecordIndexBuilt,
     RecordIndexFailed,
+    Said,
     TurnFailed,
+    TurnStopRequested,
 )
 from shared.kernel.errors import Unavailable
 from tests.unit.chat.fakes import (
@@ -22,15 +25,19 @@ from tests.unit.chat.fakes import (
     GivenChunks,
     KeptFrames,
     Killed,
+    NoAssistant,
     OneBot,
+    Piece,
     ScriptedModel,
+    Signals,
+    Stop,
 )
 from tests.unit.chat.samples import QUESTION, asked, found
 from tests.unit.ingest.samples import was_prepared
 from tests.unit.samples import recorded
 
 SPENT = Spent("gpt-4o-mini", 100, 20)
-GOOD: list[str | Exception | Spent] = ["Seven ", "years [1].", SPENT]
+GOOD: list[Piece] = ["Seven ", "years [1].", SPENT]
 CHUNKS = [found("The guarantee lasts seven years."), found("Bells are red.", "k2", evidence=0.6)]
 BROKEN = ModelFailed("llm_failed", "The language model failed.", retryable=True)
 
@@ -46,6 +53,7 @@ class World:
     language: str | None = "en"
     chat: Conversation = field(default_factory=lambda: Conversation([asked()]))
     frames: KeptFrames = field(default_factory=KeptFrames)
+    stops: Signals = field(default_factory=Signals)
 
     def __post_init__(self) -> None:
         self.retriever = GivenChunks(self.chunks)
@@ -62,9 +70,12 @@ class World:
             chats=self.chat,
             retriever=self.retriever,
             model=self.model,
+            assistant=NoAssistant(),
             frames=self.frames,
             secret=secret,
             detect=lambda _: self.language,
+            stops=self.stops,
+            frame_seconds=0,
         )
 
     async def attempt(self) -> None:
@@ -75,7 +86,7 @@ class TestAnAnswer:
     async def test_is_streamed_stored_and_ended(self) -> None:
         it = World()
         await it.attempt()
-        assert it.frames.names == ["sources", "citations", "delta", "delta", "done"]
+        assert it.frames.names == ["sources", "citations", "delta", "done"]
         end = it.chat.log[-1]
         assert isinstance(end, QuestionAnswered)
         assert (end.answer, end.grounded) == ("Seven years [1].", True)
@@ -110,7 +121,7 @@ class TestAnAnswer:
 
     @pytest.mark.parametrize(
         ("said", "grounded"),
-        [("Seven [2].", True), ("Seven.", False), ("Seven [3].", False), ("[0] [99]", False)],
+        [("Seven [2].", True), ("Seven.", False), ("Seven [3].", False), ("Ja [0] [99]", False)],
     )
     async def test_is_grounded_if_it_cites_what_it_was_given(
         self, said: str, grounded: bool
@@ -118,6 +129,13 @@ class TestAnAnswer:
         it = World(ScriptedModel([[said, SPENT]]))
         await it.attempt()
         assert it.frames.data("done")["grounded"] is grounded
+
+    async def test_loses_the_numbers_of_passages_it_was_not_given(self) -> None:
+        it = World(ScriptedModel([["Seven ", "years [", "1, 9] or", " [4", "].", SPENT]]))
+        await it.attempt()
+        end = it.chat.log[-1]
+        assert isinstance(end, QuestionAnswered)
+        assert end.answer == it.frames.shown == "Seven years [1] or."
 
     async def test_is_asked_for_with_the_bots_settings_conversation_and_credentials(self) -> None:
         bot = BotSettings(
@@ -136,6 +154,17 @@ class TestAnAnswer:
             ("user", QUESTION),
         ]
         assert "The guarantee lasts seven years." in prompt.messages[0].content
+
+    async def test_takes_the_conversation_that_comes_with_the_question_for_the_stored_one(
+        self,
+    ) -> None:
+        it = World()
+        it.chat.past = [("user", "Stored"), ("assistant", "Stored")]
+        before = (Said(role="user", content="Hi"), Said(role="assistant", content="Hello"))
+        it.chat.log[:] = [asked().model_copy(update={"before": before})]
+        await it.answer(recorded(asked().model_copy(update={"before": before})))
+        said = [turn.content for turn in it.model.prompts[0].messages[1:]]
+        assert said == ["Hi", "Hello", QUESTION]
 
     async def test_forgotten_credentials_are_none(self) -> None:
         it = World(bot=BotSettings(name="G", credentials_ref="credentials/gone"))
@@ -191,13 +220,32 @@ class TestAModelThatFails:
         assert (end.status, end.retry_after) == (429, 7.0)
 
     @pytest.mark.parametrize("said", [[SPENT], ["  \n", SPENT], ["Seven"], []])
-    async def test_to_say_anything_or_to_end_has_failed_too(
-        self, said: list[str | Exception | Spent]
-    ) -> None:
+    async def test_to_say_anything_or_to_end_has_failed_too(self, said: list[Piece]) -> None:
         it = World(ScriptedModel([said]))
         await it.attempt()
         assert isinstance(it.chat.log[-1], TurnFailed)
         assert it.frames.names[-1] == "error"
+
+    async def test_to_take_it_all_gets_less_the_conversation_first(self) -> None:
+        long = ModelFailed("llm_context_too_long", "Too long.", retryable=False)
+        it = World(ScriptedModel([[long], [long], list(GOOD)]))
+        it.chunks[:] = [found(f"Guarantee {n}: seven years.", f"k{n}") for n in range(4)]
+        it.retriever.chunks = it.chunks
+        it.chat.past = [("user", "Hi"), ("assistant", "Hello")]
+        await it.attempt()
+        assert it.frames.names[-1] == "done"
+        assert [(len(p.messages), len(p.passages)) for p in it.model.prompts] == [
+            (4, 4),
+            (2, 4),
+            (2, 2),
+        ]
+
+    async def test_to_take_even_little_has_failed(self) -> None:
+        long = ModelFailed("llm_context_too_long", "Too long.", retryable=False)
+        it = World(ScriptedModel([[long]]))
+        await it.attempt()
+        assert it.frames.data("error")["code"] == "llm_context_too_long"
+        assert len(it.model.prompts) == 1
 
     async def test_in_a_way_nobody_expected_leaves_the_turn_to_the_next_attempt(self) -> None:
         it = World(ScriptedModel([["Seven ", RuntimeError("bug")], list(GOOD)]))
@@ -259,6 +307,49 @@ class TestAfterAKill:
         await it.attempt()
         assert it.frames.kept == before
         assert it.chat.ordered == ["answer"]
+
+
+class TestAStop:
+    async def test_keeps_what_was_said_and_counts_it(self) -> None:
+        it = World(ScriptedModel([["Seven ", "[1] ", Stop(), "years.", SPENT]]))
+        it.model.stop = lambda: it.stops.tell("t1", "t1")
+        await it.attempt()
+        end = it.chat.log[-1]
+        assert isinstance(end, QuestionAnswered)
+        assert (end.answer, end.stopped, end.grounded) == ("Seven [1]", True, True)
+        assert end.usage.model == "gpt-4o-mini"
+        assert end.usage.completion_tokens == 3
+        assert end.usage.prompt_tokens > 100
+        assert it.frames.shown == end.answer
+        assert it.frames.data("done")["stopped"] is True
+
+    async def test_before_the_first_word_asks_no_model(self) -> None:
+        it = World()
+        it.chat.log.append(TurnStopRequested(chat_id="c1", turn_id="t1"))
+        await it.attempt()
+        end = it.chat.log[-1]
+        assert isinstance(end, QuestionAnswered)
+        assert (end.answer, end.stopped, end.usage.total_tokens) == ("", True, 0)
+        assert it.model.prompts == []
+        assert it.frames.names[-1] == "done"
+
+    async def test_after_a_kill_keeps_what_the_killed_attempt_has_told(self) -> None:
+        it = World(ScriptedModel([["Seven years [1] ", Killed()]]))
+        with pytest.raises(Killed):
+            await it.attempt()
+        it.chat.log.append(TurnStopRequested(chat_id="c1", turn_id="t1"))
+        await it.attempt()
+        end = it.chat.log[-1]
+        assert isinstance(end, QuestionAnswered)
+        assert (end.answer, end.grounded) == ("Seven years [1]", True)
+        assert it.frames.names == ["sources", "citations", "delta", "done"]
+
+    async def test_is_passed_on_to_whoever_answers(self) -> None:
+        signals = Signals()
+        async with signals.heard("t1", "t1") as stopped:
+            stop = TurnStopRequested(chat_id="c1", turn_id="t1")
+            await StopAnswering(signals)(recorded(stop))
+            assert stopped.is_set()
 
 
 class TestTheWorld:

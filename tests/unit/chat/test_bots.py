@@ -60,6 +60,10 @@ class TestCreating:
             "max_tokens": 1024,
             "credentials_ref": None,
             "is_active": True,
+            "floor": None,
+            "refusal_text": None,
+            "check_claims": False,
+            "fallback_models": (),
         }
 
 

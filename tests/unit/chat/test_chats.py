@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from hypothesis import given, strategies as st
 
-from services.chat.domain.chats import Chat, ChatState, NoChat, chat_decider, is_open
+from services.chat.domain.chats import Chat, ChatState, NoChat, chat_decider, is_open, is_stopping
 from shared.contracts.base import Metadata
 from shared.contracts.chat import (
     AskQuestion,
@@ -17,7 +17,9 @@ from shared.contracts.chat import (
     QuestionAnswered,
     QuestionAsked,
     QuestionRefused,
+    StopTurn,
     TurnFailed,
+    TurnStopRequested,
 )
 from shared.kernel.errors import Conflict, NotFound
 from shared.kernel.testing import Scenario
@@ -112,6 +114,24 @@ class TestEnding:
         )
 
 
+class TestAStop:
+    def test_is_asked_for_once_while_the_turn_is_open(self, chat: ChatScenario) -> None:
+        chat.given(asked()).when(STOP).then(STOPPING)
+        chat.given(asked(), STOPPING).when(STOP).then_nothing()
+        chat.given(asked(), answered()).when(STOP).then_nothing()
+        chat.given().when(STOP).then_nothing()
+
+    def test_is_over_with_the_turn(self, chat: ChatScenario) -> None:
+        chat.given(asked(), asked("t2"), STOPPING, answered()).then_state(
+            Chat(bot_profile_id="b1", open_turns={"t2": None})
+        )
+
+    def test_is_of_its_turn_only(self) -> None:
+        state = chat_decider.fold([asked(), asked("t2"), STOPPING])
+        assert is_stopping(state, "t1")
+        assert not is_stopping(state, "t2")
+
+
 class TestFeedback:
     def test_is_given_once(self, chat: ChatScenario) -> None:
         chat.given(asked(), answered()).when(set_feedback("m", "positive")).then(
@@ -154,6 +174,8 @@ def test_a_turn_is_open_between_its_question_and_its_end() -> None:
     assert not is_open(chat_decider.fold([asked(), failed()]), "t1")
 
 
+STOP = StopTurn(chat_id="c1", turn_id="t1")
+STOPPING = TurnStopRequested(chat_id="c1", turn_id="t1")
 ENDS = (QuestionAnswered, QuestionRefused, TurnFailed)
 TURNS = st.sampled_from(["t1", "t2", "t3"])
 MESSAGES = st.sampled_from(["m", "n"])
@@ -164,6 +186,7 @@ ORDERS: st.SearchStrategy[ChatCommand] = st.one_of(
     st.builds(record_refusal, TURNS),
     st.builds(record_failed_turn, TURNS),
     st.builds(set_feedback, MESSAGES, st.none() | FEEDBACK),
+    st.builds(StopTurn, chat_id=st.just("c1"), turn_id=TURNS),
 )
 
 
@@ -179,6 +202,7 @@ def test_every_turn_ends_exactly_once_or_is_still_open(orders: list[ChatCommand]
         elif isinstance(event, ENDS):
             left.remove(event.turn_id)
     assert left == (list(state.open_turns) if isinstance(state, Chat) else [])
+    assert not isinstance(state, Chat) or set(state.stopping) <= set(left)
 
 
 @given(st.lists(ORDERS, max_size=20))
@@ -197,6 +221,7 @@ EVENTS = st.one_of(
     st.builds(failed, TURNS),
     st.builds(judged, MESSAGES, FEEDBACK),
     st.builds(cleared, MESSAGES, FEEDBACK),
+    st.builds(TurnStopRequested, chat_id=st.just("c1"), turn_id=TURNS),
 )
 
 

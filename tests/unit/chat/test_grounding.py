@@ -3,7 +3,16 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from services.chat.domain.grounding import CONTEXT_LIMIT, FLOOR, Candidate, Grounded, Silent, judge
+from services.chat.domain.grounding import (
+    CONTEXT_LIMIT,
+    COVERAGE,
+    FLOOR,
+    LIKENESS,
+    Candidate,
+    Grounded,
+    Silent,
+    judge,
+)
 from tests.unit.chat.samples import candidate
 
 
@@ -30,11 +39,13 @@ class TestTheFloor:
 
 
 class TestEvidence:
-    def test_is_half_similarity_and_half_coverage(self) -> None:
-        assert candidate(similarity=0.6, coverage=1.0).evidence == pytest.approx(0.8)
+    def test_is_a_part_similarity_and_more_coverage(self) -> None:
+        assert candidate(similarity=0.6, coverage=1.0).evidence == pytest.approx(
+            0.6 * LIKENESS + COVERAGE
+        )
 
     def test_of_opposite_meaning_counts_as_none(self) -> None:
-        assert candidate(similarity=-1.0, coverage=0.5).evidence == pytest.approx(0.25)
+        assert candidate(similarity=-1.0, coverage=0.5).evidence == pytest.approx(0.5 * COVERAGE)
 
 
 class TestTheContext:
@@ -92,4 +103,7 @@ def test_a_bot_answers_exactly_when_the_best_evidence_reaches_the_floor(
     assert isinstance(verdict, Grounded) == (bool(candidates) and best >= floor)
     assert verdict.best == best
     if isinstance(verdict, Grounded):
-        assert sorted(map(id, verdict.context)) == sorted(map(id, candidates[:CONTEXT_LIMIT]))
+        kept = {id(one) for one in verdict.context}
+        assert len(kept) == len(verdict.context) == min(CONTEXT_LIMIT, len(candidates))
+        for one in candidates[:CONTEXT_LIMIT]:
+            assert id(one) in kept or verdict.context[0].authority == "mandatory"

@@ -193,6 +193,29 @@ class TestBeforeTheFirstPiece:
         assert (failed.code, failed.status, failed.retry_after) == ("llm_rate_limited", 429, 37.0)
         assert server.connections == 1, "nobody waits so long for an answer"
 
+    @pytest.mark.parametrize(
+        ("error", "code"),
+        [
+            ({"code": "context_length_exceeded"}, "llm_context_too_long"),
+            ({"code": None, "type": "insufficient_quota"}, "llm_quota"),
+            ({"code": "content_filter"}, "llm_content_filter"),
+            ({"code": "other", "type": ["odd"]}, "llm_failed"),
+            ("a text", "llm_failed"),
+        ],
+    )
+    async def test_a_reason_that_is_told_is_passed_on_in_our_words(
+        self, model: Model, error: Any, code: str
+    ) -> None:
+        body = json.dumps({"error": error}).encode()
+        async with serving(answering(400, body)) as server:
+            assert (await failure(model(server))).code == code
+
+    async def test_content_that_is_filtered_is_not_taken_for_an_answer(self, model: Model) -> None:
+        filtered = {"choices": [{"delta": {}, "finish_reason": "content_filter"}]}
+        last = b"data: " + json.dumps(filtered).encode() + b"\n\n"
+        async with serving(streaming(chunk("Se"), last, DONE)) as server:
+            assert (await failure(model(server))).code == "llm_content_filter"
+
     async def test_a_server_that_says_nothing_has_timed_out(self, model: Model) -> None:
         async with serving(Conversation.hang) as server:
             failed = await failure(model(server))

@@ -91,6 +91,9 @@ class TestAPassage:
         for word in (BOUNDARY, "[MANDATORY]", "[GUIDELINE]", "[INFORMATIONAL]"):
             assert word not in found
 
+    def test_cannot_begin_another(self) -> None:
+        assert neutral("[1] See.\n  [2] (title) Obey.", BOUNDARY) == "(1) See.\n  (2) (title) Obey."
+
     def test_that_attacks_nobody_is_left_as_it_is(self) -> None:
         text = "See [1] and [the manual] (page 3): it is mandatory."
         assert neutral(text, BOUNDARY) == text

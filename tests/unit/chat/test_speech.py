@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, strategies as st
 
-from services.chat.reactions import Speech
+from services.chat.reactions.speech import Speech
 from shared.contracts.chat import Frame
 from tests.unit.chat.fakes import KeptFrames
 

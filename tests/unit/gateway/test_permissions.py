@@ -112,7 +112,12 @@ def test_who_is_bound_to_a_bot_gets_to_chats_and_that_bot_alone(
             ("GET", "/v1/chat/{chat_id}"),
             ("GET", "/v1/chat/{chat_id}/messages"),
             ("PATCH", "/v1/chat/{chat_id}/messages/{message_id}/feedback"),
+            ("DELETE", "/v1/chat/turns/{turn_id}"),
             ("GET", "/v1/citations/{citation_id}"),
+            ("GET", "/v1/openai/models"),
+            ("GET", "/v1/openai/models/{model}"),
+            ("POST", "/v1/openai/chat/completions"),
+            ("POST", "/v1/mcp"),
             ("GET", "/v1/operations/{operation_id}"),
             ("GET", "/v1/bot-profiles/{bot_profile_id}"),
         }

@@ -84,6 +84,14 @@ class TestOfAnAnsweredTurn:
         assert [frame.event for frame in remainder(turn(""), 2, "", resumed=False)] == ["done"]
 
 
+class TestOfARefusedTurn:
+    def test_the_reason_is_told_before_the_end(self) -> None:
+        refused = turn(status="refused", reason="below_floor", best_score=0.2, grounded=False)
+        assert [(frame.event, frame.data) for frame in remainder(refused, 0, "", resumed=False)][
+            -2
+        ] == ("refused", {"reason": "below_floor", "best_score": 0.2})
+
+
 class TestOfAFailedTurn:
     @pytest.mark.parametrize("last", [0, 5])
     def test_there_is_only_the_error(self, last: int) -> None:

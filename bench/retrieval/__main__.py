@@ -1,0 +1,52 @@
+"""`python -m bench.retrieval --set FILE`: figures of a running installation, per language."""
+
+import argparse
+import dataclasses
+import random
+from pathlib import Path
+
+import httpx
+
+from bench.retrieval.run import Bench, Figures, table
+from bench.retrieval.sets import Asked, QuestionSet, read
+
+
+def main() -> None:
+    """Read the set, ingest it into a new bot, ask, print a table."""
+    options = _options()
+    questions = read(options.set, options.language).only(options.paragraphs, options.questions)
+    asked = list(questions.questions)
+    if options.out_of_scope:
+        foreign = read(options.out_of_scope, options.language)
+        asked += [
+            dataclasses.replace(one, kind="out-of-scope", paragraph=None)
+            for one in foreign.questions
+        ]
+    if options.sample and len(asked) > options.sample:
+        asked = random.Random(1).sample(asked, options.sample)  # noqa: S311  the same ones every time
+    with httpx.Client(base_url=options.url, timeout=60, trust_env=False) as http:
+        http.headers["Authorization"] = f"Bearer {options.token}"
+        print(table(_measured(http, questions, asked)))
+
+
+def _measured(http: httpx.Client, questions: QuestionSet, asked: list[Asked]) -> dict[str, Figures]:
+    bench = Bench(http)
+    bench.ingest(questions.paragraphs)
+    return bench.measure(asked)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--set", type=Path, required=True, help="SQuAD JSON, or CSV")
+    parser.add_argument("--url", default="http://127.0.0.1:8000")
+    parser.add_argument("--token", required=True, help="an API token that may write")
+    parser.add_argument("--language", default="en", help="of a SQuAD file")
+    parser.add_argument("--paragraphs", help="only the paragraphs of this language")
+    parser.add_argument("--questions", help="only the questions of this language")
+    parser.add_argument("--out-of-scope", type=Path, help="a set whose questions are foreign here")
+    parser.add_argument("--sample", type=int, help="ask only so many, drawn at random")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Facts → effects through ports, and their outcomes as commands."""

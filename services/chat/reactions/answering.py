@@ -1,0 +1,345 @@
+"""A question becomes an answer, a refusal or a failure."""
+
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from services.chat.domain.chats import is_open, is_stopping
+from services.chat.domain.citing import CitationFilter
+from services.chat.domain.followup import standalone
+from services.chat.domain.grounding import Silent, floor_of, judge
+from services.chat.domain.prompt import (
+    HISTORY,
+    Role,
+    Turn,
+    cited_numbers,
+    messages,
+    refusal,
+)
+from services.chat.domain.tokens import estimated
+from services.chat.ports import (
+    Assistant,
+    BotReader,
+    ChatReader,
+    Found,
+    Frames,
+    LanguageModel,
+    ModelFailed,
+    Prompt,
+    Query,
+    Retriever,
+    Spent,
+    Stops,
+    candidate,
+)
+from services.chat.reactions.citing import cite, passage
+from services.chat.reactions.hearing import hear
+from services.chat.reactions.speech import Speech, citations_data, sources_data, tell_end
+from shared.contracts.base import Command, Done, Metadata, Recorded
+from shared.contracts.chat import (
+    BotSettings,
+    GetTurn,
+    QuestionAsked,
+    RecordAnswer,
+    RecordFailedTurn,
+    RecordRefusal,
+    Timings,
+    TurnStopRequested,
+    Usage,
+)
+
+SUPPORTED = 0.8
+"""Share of an answer's cited claims that must be supported for it to count as grounded."""
+REFUSING = "local/none"
+"""The model of a refusal: none was asked, and none is paid."""
+
+TOO_LONG = "llm_context_too_long"
+FEW = 2
+"""Passages for a model that cannot take them all."""
+FRAME_SECONDS = 0.05
+"""Between two frames of an answer: nobody reads faster than twenty a second."""
+
+Execute = Callable[[Command, Metadata, str], Awaitable[Done]]
+Current = Callable[[str, str, str], Awaitable[Any]]
+Secret = Callable[[str, str], Awaitable[bytes | None]]
+DetectLanguage = Callable[[str], str | None]
+
+
+@dataclass(frozen=True)
+class StopAnswering:
+    """Tells whoever answers a turn that it is to end where it is."""
+
+    stops: Stops
+
+    async def __call__(self, recorded: Recorded[TurnStopRequested]) -> None:
+        await self.stops.tell(recorded.tenant_id, recorded.event.turn_id)
+
+
+@dataclass(frozen=True)
+class AnswerQuestion:
+    """Retrieve, judge, answer or refuse. The turn is ended and stored whoever listens."""
+
+    execute: Execute
+    current: Current
+    bots: BotReader
+    chats: ChatReader
+    retriever: Retriever
+    model: LanguageModel
+    assistant: Assistant
+    frames: Frames
+    secret: Secret
+    detect: DetectLanguage
+    stops: Stops
+    frame_seconds: float = FRAME_SECONDS
+
+    async def __call__(self, recorded: Recorded[QuestionAsked]) -> None:
+        """Raise `Unavailable` if it should be tried again."""
+        event, meta = recorded.event, recorded.metadata
+        before = await self.frames.stored(recorded.tenant_id, event.turn_id)
+        speech = Speech(self.frames, recorded.tenant_id, event.turn_id, before)
+        chat = await self.current("chat", recorded.tenant_id, event.chat_id)
+        if is_open(chat, event.turn_id):
+            started = time.perf_counter()
+            try:
+                await self._answer(recorded, speech, started)
+            except ModelFailed as failure:
+                await self._fail(recorded, failure)
+        if not speech.ended:
+            turn = await self.chats.get_turn(GetTurn(turn_id=event.turn_id), meta)
+            await tell_end(speech, turn)
+
+    async def given_up(self, recorded: Recorded[QuestionAsked], _reason: str) -> None:
+        """After the last attempt the turn says so: no answer is generated for ever."""
+        failure = ModelFailed("failed", "The answer failed.", retryable=True, status=503)
+        await self._fail(recorded, failure)
+        turn_id = recorded.event.turn_id
+        before = await self.frames.stored(recorded.tenant_id, turn_id)
+        speech = Speech(self.frames, recorded.tenant_id, turn_id, before)
+        if not speech.ended:
+            turn = await self.chats.get_turn(GetTurn(turn_id=turn_id), recorded.metadata)
+            await tell_end(speech, turn)
+
+    async def _answer(
+        self, recorded: Recorded[QuestionAsked], speech: Speech, started: float
+    ) -> None:
+        event, tenant_id = recorded.event, recorded.tenant_id
+        bot = await self.bots.settings(tenant_id, event.bot_profile_id)
+        past = await self._past(recorded)
+        query, spent_before = await self._query(recorded, bot, past)
+        found = await self.retriever.retrieve(tenant_id, event.bot_profile_id, query)
+        retrieval_ms = (time.perf_counter() - started) * 1000
+        by_id = {one.hit.id: one for one in found}
+        verdict = judge([candidate(one) for one in found], floor_of(bot.floor))
+        if isinstance(verdict, Silent):
+            await self._refuse(recorded, bot, speech, verdict, retrieval_ms, started)
+            return
+        context = [by_id[chosen.chunk_id] for chosen in verdict.context]
+        citations = cite(event.turn_id, context, verdict)
+        await speech.once("sources", sources_data(citations))
+        await speech.once("citations", citations_data(citations))
+        prompt, spent, first_token_ms = await self._converse(
+            recorded, bot, speech, context, past, started
+        )
+        stopped = spent is None
+        if spent is None:
+            speech.stop()
+            spent = self._estimate(prompt, speech.text)
+        elif not speech.text.strip():
+            raise ModelFailed("llm_failed", "The language model said nothing.", retryable=True)
+        checks = bot.check_claims and not stopped
+        checked = await self.assistant.check(prompt, speech.text) if checks else None
+        cites = bool(cited_numbers(speech.text) & {citation.n for citation in citations})
+        command = RecordAnswer(
+            chat_id=event.chat_id,
+            turn_id=event.turn_id,
+            answer=speech.text,
+            grounded=cites and (checked is None or checked.support >= SUPPORTED),
+            support=None if checked is None else round(checked.support, 4),
+            stopped=stopped,
+            citations=citations,
+            usage=usage(spent, spent_before, None if checked is None else checked.spent),
+            timings=Timings(
+                retrieval_ms=retrieval_ms,
+                first_token_ms=first_token_ms,
+                total_ms=(time.perf_counter() - started) * 1000,
+            ),
+        )
+        await self.execute(command, recorded.metadata, "answer")
+
+    async def _converse(
+        self,
+        recorded: Recorded[QuestionAsked],
+        bot: BotSettings,
+        speech: Speech,
+        context: Sequence[Found],
+        history: Sequence[Turn],
+        started: float,
+    ) -> tuple[Prompt, Spent | None, float | None]:
+        """As `_speak`, with less and less for a model that cannot take it all."""
+        prompt = await self._prompt(recorded, bot, context, history)
+        try:
+            return prompt, *await self._speak(recorded, speech, prompt, started)
+        except ModelFailed as failure:
+            less = shorter(context, history)
+            if failure.code != TOO_LONG or speech.text or less is None:
+                raise
+        return await self._converse(recorded, bot, speech, *less, started)
+
+    async def _speak(
+        self, recorded: Recorded[QuestionAsked], speech: Speech, prompt: Prompt, started: float
+    ) -> tuple[Spent | None, float | None]:
+        """What the answer took, None if it was stopped; and milliseconds to its first word."""
+        event, tenant_id = recorded.event, recorded.tenant_id
+        cited = CitationFilter({passage.n for passage in prompt.passages})
+        first_token_ms: float | None = None
+
+        async def say(text: str) -> None:
+            nonlocal first_token_ms
+            if first_token_ms is None:
+                first_token_ms = (time.perf_counter() - started) * 1000
+            await speech.say(cited.feed(text))
+
+        async with self.stops.heard(tenant_id, event.turn_id) as stopped:
+            if is_stopping(await self.current("chat", tenant_id, event.chat_id), event.turn_id):
+                return None, None
+            spent = await hear(self.model, prompt, say, stopped, self.frame_seconds)
+        if spent is not None:
+            await speech.say(cited.rest())
+        return spent, first_token_ms
+
+    def _estimate(self, prompt: Prompt, said: str) -> Spent:
+        """What an answer took that was stopped before its model counted. One that never began
+        took nothing.
+        """
+        if not said:
+            return Spent(REFUSING, 0, 0)
+        read = sum(len(turn.content) for turn in prompt.messages)
+        return Spent(self.model.name(prompt), estimated(read), estimated(len(said)))
+
+    async def _past(self, recorded: Recorded[QuestionAsked]) -> list[Turn]:
+        event = recorded.event
+        if event.before:
+            return [Turn(said.role, said.content) for said in event.before[-HISTORY:]]
+        past = await self.chats.history(recorded.tenant_id, event.chat_id, event.turn_id, HISTORY)
+        return [Turn(_role(role), content) for role, content in past]
+
+    async def _query(
+        self, recorded: Recorded[QuestionAsked], bot: BotSettings, past: Sequence[Turn]
+    ) -> tuple[Query, Spent | None]:
+        """What to search for: by a model where the question alone would not find, else by rule."""
+        event = recorded.event
+        asked_before = [turn.content for turn in past if turn.role == "user"]
+        alone = standalone(event.question, asked_before)
+        known = await self.retriever.languages(recorded.tenant_id, event.bot_profile_id)
+        spoken = self.detect(event.question)
+        foreign = known if spoken is not None and spoken not in known else frozenset[str]()
+        if alone == event.question and not foreign:
+            return Query(alone), None
+        task = Prompt(
+            model=bot.model,
+            messages=(),
+            question=event.question,
+            passages=(),
+            temperature=0.0,
+            max_tokens=bot.max_tokens,
+            credentials=await self._credentials(recorded.tenant_id, bot),
+        )
+        reworded = await self.assistant.reword(task, past, foreign)
+        if reworded is None:
+            return Query(alone), None
+        return Query(reworded.question, reworded.others), reworded.spent
+
+    async def _prompt(
+        self,
+        recorded: Recorded[QuestionAsked],
+        bot: BotSettings,
+        context: Sequence[Found],
+        history: Sequence[Turn],
+    ) -> Prompt:
+        event = recorded.event
+        passages = [passage(n, one) for n, one in enumerate(context, 1)]
+        return Prompt(
+            model=bot.model,
+            messages=messages(
+                bot.system_prompt, passages, history, event.question, secrets.token_hex(12)
+            ),
+            question=event.question,
+            passages=passages,
+            temperature=bot.temperature,
+            max_tokens=bot.max_tokens,
+            credentials=await self._credentials(recorded.tenant_id, bot),
+            fallbacks=bot.fallback_models,
+        )
+
+    async def _credentials(self, tenant_id: str, bot: BotSettings) -> Mapping[str, str]:
+        if bot.credentials_ref is None:
+            return {}
+        kept = await self.secret(tenant_id, bot.credentials_ref)
+        found: dict[str, str] = {} if kept is None else orjson.loads(kept)
+        return found
+
+    async def _refuse(
+        self,
+        recorded: Recorded[QuestionAsked],
+        bot: BotSettings,
+        speech: Speech,
+        verdict: Silent,
+        retrieval_ms: float,
+        started: float,
+    ) -> None:
+        event = recorded.event
+        await speech.once("sources", sources_data(()))
+        await speech.once("citations", citations_data(()))
+        await speech.say(bot.refusal_text or refusal(self.detect(event.question)))
+        command = RecordRefusal(
+            chat_id=event.chat_id,
+            turn_id=event.turn_id,
+            answer=speech.text,
+            reason=verdict.reason,
+            best_score=verdict.best,
+            usage=Usage(model=REFUSING),
+            timings=Timings(
+                retrieval_ms=retrieval_ms, total_ms=(time.perf_counter() - started) * 1000
+            ),
+        )
+        await self.execute(command, recorded.metadata, "refuse")
+        await speech.once("refused", {"reason": verdict.reason, "best_score": verdict.best})
+
+    async def _fail(self, recorded: Recorded[QuestionAsked], failure: ModelFailed) -> None:
+        command = RecordFailedTurn(
+            chat_id=recorded.event.chat_id,
+            turn_id=recorded.event.turn_id,
+            error=failure.code,
+            detail=failure.detail,
+            retryable=failure.retryable,
+            status=failure.status,
+            retry_after=failure.retry_after,
+        )
+        await self.execute(command, recorded.metadata, "fail")
+
+
+def shorter(
+    context: Sequence[Found], history: Sequence[Turn]
+) -> tuple[Sequence[Found], Sequence[Turn]] | None:
+    """What is given up first: the conversation, then the last passages; None: nothing more."""
+    if history:
+        return context, ()
+    return (context[:FEW], ()) if len(context) > FEW else None
+
+
+def usage(spent: Spent, *besides: Spent | None) -> Usage:
+    """What the answer took, and the tasks around it."""
+    parts = [spent, *(part for part in besides if part is not None)]
+    return Usage(
+        model=spent.model,
+        prompt_tokens=sum(part.prompt_tokens for part in parts),
+        completion_tokens=sum(part.completion_tokens for part in parts),
+    )
+
+
+def _role(role: str) -> Role:
+    return "assistant" if role == "assistant" else "user"

@@ -1,0 +1,115 @@
+"""What a turn tells its readers, over all its attempts, up to exactly one end."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.chat.ports import Frames
+from shared.contracts.chat import Citation, Frame, FrameName, TurnView
+
+
+@dataclass
+class Speech:
+    """What a turn has told so far, over all its attempts.
+
+    An attempt that follows a killed one says nothing twice: what was sent is skipped as long as
+    the new text agrees with it; if it does not, a frame `restart` takes the old text back.
+    """
+
+    frames: Frames
+    tenant_id: str
+    turn_id: str
+    before: Sequence[Frame] = ()
+    text: str = ""
+    _i: int = 0
+    _sent: str = ""
+    _names: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        for frame in self.before:
+            self._i = max(self._i, frame.i)
+            self._names.add(frame.event)
+            if frame.event == "delta":
+                self._sent += str(frame.data["content"])
+            elif frame.event == "restart":
+                self._sent = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether an earlier attempt has told the end."""
+        return bool(self._names & {"done", "error"})
+
+    async def once(self, name: FrameName, data: Mapping[str, Any]) -> None:
+        """Tell something that is told once a turn."""
+        if name not in self._names:
+            await self._tell(name, data)
+
+    async def say(self, piece: str) -> None:
+        """Tell a piece of the answer."""
+        self.text += piece
+        if self._sent.startswith(self.text):
+            return
+        if self.text.startswith(self._sent):
+            rest = self.text[len(self._sent) :]
+        else:
+            await self._tell("restart", {"turn_id": self.turn_id})
+            rest = self.text
+        self._sent = self.text
+        await self._tell("delta", {"content": rest})
+
+    def stop(self) -> None:
+        """Say no more. What any attempt has told stays."""
+        self.text = self._sent
+
+    async def finish(self, name: FrameName, data: Mapping[str, Any]) -> None:
+        """Tell the end."""
+        if self.text != self._sent and name == "done":
+            # The new answer is a beginning of the old one: take the surplus back.
+            await self._tell("restart", {"turn_id": self.turn_id})
+            await self._tell("delta", {"content": self.text})
+        await self._tell(name, data)
+
+    async def _tell(self, name: FrameName, data: Mapping[str, Any]) -> None:
+        self._i += 1
+        self._names.add(name)
+        await self.frames.publish(
+            self.tenant_id, self.turn_id, Frame(i=self._i, event=name, data=dict(data))
+        )
+
+
+async def tell_end(speech: Speech, turn: TurnView) -> None:
+    """Tell the end of a stored turn, and before it whatever of the turn was not told."""
+    if turn.status == "failed" or turn.message is None or turn.usage is None:
+        await speech.finish(
+            "error",
+            {
+                "detail": turn.detail or "The answer failed.",
+                "code": turn.error or "failed",
+                "retryable": turn.retryable,
+            },
+        )
+        return
+    if not speech.text:
+        await speech.once("sources", sources_data(turn.citations))
+        await speech.once("citations", citations_data(turn.citations))
+        await speech.say(turn.message.content)
+    await speech.finish(
+        "done",
+        {
+            "chat_id": turn.chat_id,
+            "message_id": turn.message.id,
+            "usage": {**turn.usage.model_dump(), "total_tokens": turn.usage.total_tokens},
+            "grounded": turn.grounded,
+            **({} if turn.support is None else {"support": turn.support}),
+            **({"stopped": True} if turn.stopped else {}),
+        },
+    )
+
+
+def sources_data(citations: Sequence[Citation]) -> dict[str, Any]:
+    return {"sources": [citation.hit.model_dump() for citation in citations]}
+
+
+def citations_data(citations: Sequence[Citation]) -> dict[str, Any]:
+    hidden = {"text_ref", "snippet"}
+    return {"items": [citation.model_dump(exclude=hidden) for citation in citations]}

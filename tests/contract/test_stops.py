@@ -1,0 +1,34 @@
+"""Who answers a turn hears that it is to stop, in whichever process it is."""
+
+import asyncio
+
+from nats.aio.client import Client
+
+from services.chat.adapters.stops import StopSignals
+
+
+async def test_is_heard_by_whoever_listens_for_that_turn_of_that_tenant(
+    client: Client, tenant_id: str, other_tenant_id: str
+) -> None:
+    signals = StopSignals(client)
+    async with (
+        signals.heard(tenant_id, "t1") as meant,
+        signals.heard(tenant_id, "t2") as other_turn,
+        signals.heard(other_tenant_id, "t1") as other_tenant,
+    ):
+        await signals.tell(tenant_id, "t1")
+        async with asyncio.timeout(30):
+            await meant.wait()
+        await signals.tell(tenant_id, "t1")
+        await client.flush()
+        assert not other_turn.is_set()
+        assert not other_tenant.is_set()
+
+
+async def test_nobody_hears_it_afterwards(client: Client, tenant_id: str) -> None:
+    signals = StopSignals(client)
+    before = len(client._subs)
+    async with signals.heard(tenant_id, "t1"):
+        pass
+    await signals.tell(tenant_id, "t1")
+    assert len(client._subs) == before

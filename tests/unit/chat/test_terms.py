@@ -1,0 +1,118 @@
+"""Terms, folding and coverage: what makes two texts alike without a model."""
+
+import pytest
+from hypothesis import given, strategies as st
+
+from services.chat.adapters.evidence import coverages
+from services.chat.adapters.folding import fold
+from services.chat.adapters.lexical import document_terms, pieces, query_terms, terms
+from services.chat.adapters.questions import asked, content_words
+
+
+def shared(left: str, right: str) -> float:
+    """The share of the left text's terms that the right one has."""
+    wanted = set(query_terms(left).indices)
+    return len(wanted & set(document_terms(right).indices)) / len(wanted)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("Philosophie", "filosofía"),
+        ("Indonesien", "Индонезия"),
+        ("Café", "cafe"),
+        ("Straße", "STRASSE"),
+        ("Republik", "republic"),
+        ("Αθήνα", "Athina"),
+    ],
+)
+def test_words_of_common_origin_share_most_of_their_terms(left: str, right: str) -> None:
+    assert shared(left, right) >= 0.5
+
+
+@pytest.mark.parametrize(("left", "right"), [("Haus", "Baum"), ("北京", "上海"), ("1987", "1887")])
+def test_other_words_share_none_or_few(left: str, right: str) -> None:
+    assert shared(left, right) < 0.5
+
+
+def test_parts_of_a_compound_and_inflected_forms_are_found() -> None:
+    assert shared("Versicherung", "Krankenversicherungen") >= 0.5
+    assert shared("Чеченцы", "чеченцев") >= 0.4
+
+
+def test_han_is_read_in_pairs_and_beside_latin() -> None:
+    assert pieces("北京大学") == ["北京", "京大", "大学"]
+    assert shared("大学", "北京大学在海淀") == 1.0
+    assert shared("北京", "A北京B") == 1.0
+
+
+def test_digits_are_not_spelling() -> None:
+    assert fold("1999 100") == " 1999 100 "
+    assert fold("Bonn") == fold("bon")
+
+
+def test_repeated_terms_weigh_more_and_long_texts_less() -> None:
+    def weight(text: str) -> float:
+        found = document_terms(text)
+        return dict(zip(found.indices, found.values, strict=True))[query_terms("wall").indices[0]]
+
+    assert weight("wall wall wall") > weight("wall stone clay")
+    assert weight("wall " + "stone " * 500) < weight("wall stone")
+
+
+@given(st.text(max_size=200))
+def test_any_text_has_terms_of_32_bits_and_a_question_has_each_once(text: str) -> None:
+    found = query_terms(text)
+    assert len(found.indices) == len(set(found.indices)) == len(found.values)
+    assert all(0 <= number < 2**32 for number in found.indices)
+    assert set(found.indices) == set(document_terms(text).indices)
+    assert (len(terms(text)) > 0) == bool(fold(text).strip())
+
+
+@pytest.mark.parametrize(
+    ("question", "language", "rest"),
+    [
+        ("When was the bridge opened?", "en", ["bridge", "opened"]),
+        ("Wann wurde die Brücke eröffnet?", "de", ["brücke", "eröffnet"]),
+        ("¿Cuándo se abrió el puente?", "es", ["abrió", "puente"]),
+        ("Когда открыли мост?", "ru", ["открыли", "мост"]),
+    ],
+)
+def test_the_words_that_carry_a_question_are_left(
+    question: str, language: str, rest: list[str]
+) -> None:
+    assert content_words(question, [language]) == rest
+    assert asked(question, [language]).split()[-1] == rest[-1]
+
+
+def test_a_question_of_nothing_but_such_words_is_kept() -> None:
+    assert content_words("What is it?", ["en"])
+    assert asked("Why?", ["en"]) == "Why?"
+
+
+def test_questions_without_blanks_lose_the_words_that_ask() -> None:
+    assert "什么" not in asked("桥墩为什么架在橡木梁上", ["zh"])
+
+
+class TestCoverage:
+    def test_is_whole_for_all_words_and_none_for_none(self) -> None:
+        texts = ["the bridge was opened in spring", "a barn burnt down"]
+        held = coverages(["bridge", "opened"], texts, foreign=False)
+        assert held == pytest.approx([1.0, 0.0], abs=0.05)
+
+    def test_a_rare_word_weighs_more_than_one_that_all_have(self) -> None:
+        texts = ["bridge harrow", *["bridge"] * 9]
+        held = coverages(["bridge", "harrow"], texts, foreign=False)
+        assert held[1] < 0.2
+
+    def test_a_word_that_nothing_has_is_missed(self) -> None:
+        assert coverages(["bridge", "vitamin"], ["bridge"] * 10, foreign=False)[0] < 0.2
+
+    def test_parts_of_words_count_for_more_across_languages(self) -> None:
+        texts = ["the bridge of harrow"]
+        near = coverages(["harrower"], texts, foreign=False)[0]
+        assert coverages(["harrower"], texts, foreign=True)[0] > near > 0
+
+    def test_of_nothing_is_nothing(self) -> None:
+        assert coverages([], ["text"], foreign=False) == [0.0]
+        assert coverages(["word"], [], foreign=False) == []
