@@ -4,6 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 UI := services/gateway/ui
 VENDOR := $(UI)/vendor/LICENSES.txt
+NEWMAN := .venv/newman/6.2.2
 
 .DEFAULT_GOAL := help
 .PHONY: help install up test check fmt lock schemas docs bench clean
@@ -22,12 +23,15 @@ $(VENDOR): $(STAMP) $(UI)/package-lock.json $(UI)/vendor.json
 	@command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(UI)/nodejs.lock
 	@$(BIN)/python -m shared.cli.vendor && touch $@ || echo 'The dashboard needs the libraries that npm could not fetch; everything else works.'
 
-install: $(STAMP) $(VENDOR) ## Make .venv and install everything from the locks
+$(NEWMAN): | $(STAMP)
+	@npm install --silent --no-audit --no-fund --prefix $(@D) newman@$(@F) && touch $@ || echo 'The tests of the Postman collection need newman, which npm could not fetch.'
+
+install: $(STAMP) $(VENDOR) $(NEWMAN) ## Make .venv and install everything from the locks
 
 up: $(STAMP) $(VENDOR) ## The whole product on this machine: http://127.0.0.1:8000
 	@$(BIN)/minirag up
 
-test: $(STAMP) $(VENDOR) ## All tests, against real servers that they start themselves
+test: $(STAMP) $(VENDOR) $(NEWMAN) ## All tests, against real servers that they start themselves
 	$(BIN)/python -m pytest
 
 check: $(STAMP) ## Format, lint, types, import rules
