@@ -1,11 +1,14 @@
 """The one door is closed, and says what it can answer."""
 
 import json
+import re
 from typing import Any
 
 import httpx
 import pytest
+from jsonschema import Draft202012Validator
 
+from services.gateway.http.examples import EXAMPLES
 from services.gateway.http.reference import Described
 from shared.kernel.errors import NotFound, Unavailable
 from shared.web.problem import MEDIA_TYPE, STATUS
@@ -19,6 +22,12 @@ DOCUMENTED = [route for route in ROUTES if route.path in DOCUMENT["paths"]]
 
 def every(found: list[Route]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("route", found, ids=lambda route: route.name)
+
+
+def fits(value: Any, name: str) -> bool:
+    """Whether a value fits the schema with this name."""
+    schema = {"$ref": f"#/components/schemas/{name}", "components": DOCUMENT["components"]}
+    return Draft202012Validator(schema).is_valid(value)
 
 
 def declared(route: Route) -> dict[str, Any]:
@@ -73,12 +82,34 @@ class TestEveryDocumentedRoute:
             if status < "400" or route.name == "GET /readyz":
                 continue  # a probe's 503 is its answer, not an error
             assert answer["description"]
-            schema = answer["content"][MEDIA_TYPE]["schema"]
-            assert schema == {"$ref": "#/components/schemas/Problem"}
+            content = answer["content"][MEDIA_TYPE]
+            assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
+            for example in content["examples"].values():
+                assert fits(example["value"], "Problem")
+                assert example["value"]["status"] == int(status)
 
     @every(DOCUMENTED)
     def test_says_what_it_does(self, route: Route) -> None:
         assert DOCUMENT["paths"][route.path][route.method.lower()]["description"]
+
+
+class TestExamples:
+    @every(DOCUMENTED)
+    def test_show_every_body_that_is_sent_or_answered(self, route: Route) -> None:
+        operation = DOCUMENT["paths"][route.path][route.method.lower()]
+        answers = [
+            answer for status, answer in operation["responses"].items() if status in ("200", "201")
+        ]
+        for part in (operation.get("requestBody", {}), *answers):
+            schema = part.get("content", {}).get("application/json", {}).get("schema", {})
+            for name in re.findall(r'"#/components/schemas/(\w+)"', json.dumps(schema)):
+                assert name in EXAMPLES
+
+    @pytest.mark.parametrize("name", EXAMPLES)
+    def test_fit_what_they_are_examples_of(self, name: str) -> None:
+        assert fits(EXAMPLES[name], name)
+        # What a client may leave out is left out, and nothing is shown that there is not.
+        assert set(EXAMPLES[name]) <= set(DOCUMENT["components"]["schemas"][name]["properties"])
 
 
 class TestTheDescription:

@@ -25,6 +25,8 @@ from shared.web.problem import ProblemError, described, responses
 
 router = APIRouter(prefix="/v1", tags=["chat"])
 
+EVENTS = {"content": {sse.MEDIA_TYPE: {"schema": {"type": "string"}}}}
+"""An answer as a stream; its events are in the guide."""
 HEARTBEAT_EVERY = 5
 """Looks without a frame between two heartbeats: one every ten seconds."""
 
@@ -104,8 +106,9 @@ class CitationTextOut(BaseModel):
     response_model=ChatOut,
     responses={
         **responses(NotAuthenticated, NotFound, InvalidCommand),
-        200: {"content": {sse.MEDIA_TYPE: {"schema": {"type": "string"}}}},
+        200: EVENTS,
         502: described("The language model failed; the question stays stored."),
+        504: described("The language model took too long; the question stays stored."),
     },
 )
 async def chat(body: ChatIn, caller: CallerDep) -> Any:
@@ -124,6 +127,7 @@ async def chat(body: ChatIn, caller: CallerDep) -> Any:
     response_class=StreamingResponse,
     responses={
         **responses(NotAuthenticated, NotFound),
+        200: EVENTS,
         204: {"description": "`Last-Event-ID` is the end of the stream: nothing comes behind it."},
     },
 )

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from typing_extensions import override
 
+from services.gateway.http.examples import EXAMPLES, problem_examples
 from shared.kernel.errors import (
     Conflict,
     InvalidCommand,
@@ -16,7 +17,7 @@ from shared.kernel.errors import (
     TooLarge,
     Unavailable,
 )
-from shared.web.problem import Problem, responses
+from shared.web.problem import MEDIA_TYPE, Problem, responses
 
 REF = "#/components/schemas/{model}"
 STILL_RUNNING = {
@@ -57,9 +58,12 @@ class Described(FastAPI):
             for name in GENERATED:
                 components.pop(name, None)
             components["Problem"] = Problem.model_json_schema(ref_template=REF)
-            for operations in schema["paths"].values():
+            for name, example in EXAMPLES.items():
+                components.get(name, {})["examples"] = [example]
+            for path, operations in schema["paths"].items():
                 for method, operation in operations.items():
                     _complete(method, operation)
+                    _illustrate(path, operation["responses"])
         found: dict[str, Any] = self.openapi_schema or {}
         return found
 
@@ -80,3 +84,12 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
             declared.setdefault("202", STILL_RUNNING)
     declared.update({str(status): answer for status, answer in answers.items()})
     operation["responses"] = dict(sorted(declared.items()))
+
+
+def _illustrate(path: str, answers: dict[str, Any]) -> None:
+    """Add examples to problems; routes share what they declare, so nothing is changed in place."""
+    for status, answer in answers.items():
+        problem = answer.get("content", {}).get(MEDIA_TYPE)
+        if problem is not None:
+            shown = {**problem, "examples": problem_examples(int(status), path)}
+            answers[status] = {**answer, "content": {**answer["content"], MEDIA_TYPE: shown}}
