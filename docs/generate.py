@@ -1,14 +1,15 @@
 """`make docs`: writes the reference pages that follow from the code.
 
-`messages.md` from `shared/contracts` and the services' `main.py`, `configuration.md` from the
-docstrings of the settings, `events.md` from the public events.
+`api.md` from the OpenAPI document, `messages.md` from `shared/contracts` and the services'
+`main.py`, `configuration.md` from the docstrings of the settings, `events.md` from the public
+events.
 """
 
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from docs import configuration, events, messages
+from docs import api, configuration, events, messages
 
 FOLDER = Path(__file__).parent
 
@@ -16,6 +17,7 @@ FOLDER = Path(__file__).parent
 def pages() -> Mapping[Path, str]:
     """What every generated file must hold."""
     return {
+        FOLDER / "api.md": api.page(),
         FOLDER / "messages.md": messages.page(),
         FOLDER / "configuration.md": configuration.page(),
         FOLDER / "events.md": events.page(),

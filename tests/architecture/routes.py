@@ -5,17 +5,14 @@ import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import CodeType
-from typing import Any, cast
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 
+from docs.api import application
 from services.gateway.http import context
-from services.gateway.http.app import Limits, create_app
-from services.gateway.http.authentication import Authenticator
-from services.gateway.http.context import Gateway
-from services.gateway.ports import Replays
 from shared.kernel.errors import MiniRagError
 
 ANONYMOUS = {
@@ -83,17 +80,6 @@ class TakenId:
     place: str
     """`path`, `query` or `body`."""
     schema: dict[str, Any]
-
-
-def application() -> FastAPI:
-    """The application over no gateway: good for all that happens before a route's body runs."""
-    return create_app(
-        cast("Gateway", None),
-        authenticator=cast("Authenticator", None),
-        replays=cast("Replays", None),
-        limits=Limits(),
-        allowed_origins=["*"],
-    )
 
 
 def routes(app: FastAPI) -> list[Route]:

@@ -8,11 +8,12 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
+from docs.api import application
 from services.gateway.http.examples import EXAMPLES
 from services.gateway.http.reference import Described
 from shared.kernel.errors import NotFound, Unavailable
 from shared.web.problem import MEDIA_TYPE, STATUS
-from tests.architecture.routes import ANONYMOUS, Route, application, changes, ids, reads, routes
+from tests.architecture.routes import ANONYMOUS, Route, changes, ids, reads, routes
 
 APP = application()
 ROUTES = routes(APP)

@@ -12,7 +12,7 @@ import yaml
 
 from shared.adapters.topology import JOB_PARTITIONS
 from shared.cli.init import init
-from tests.architecture.routes import application
+from docs.api import application
 from tests.deploy.compose import OURS, ROOT, services
 from tests.deploy.image import VERSION, environment
 from tests.deploy.known import names, settings_of, unknown

@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.architecture.routes import Route, application, changes, ids, reads
+from docs.api import application
+from tests.architecture.routes import Route, changes, ids, reads
 from tests.e2e.receivers import receiving
 from tests.e2e.test_webhooks import delivered, webhook
 from tests.harness import PASSWORD, Installation, Tenant, eventually

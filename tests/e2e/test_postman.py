@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from docs.api import application
 from tests.architecture.extras import ROOT
-from tests.architecture.routes import application
 from tests.harness import Installation
 
 COLLECTION = ROOT / "postman" / "MiniRAG.postman_collection.json"

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
+from uuid import UUID
 
 import orjson
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import AfterValidator, PlainSerializer, StringConstraints
-from pydantic_core import CoreSchema, core_schema
+from pydantic import AfterValidator, GetCoreSchemaHandler, PlainSerializer, StringConstraints
 from typing_extensions import override
 
 from services.gateway.http.idempotency import command_id_of
@@ -69,10 +69,8 @@ class _Uuid:
     that ids have everywhere.
     """
 
-    def __get_pydantic_core_schema__(self, _source: Any, _handler: Any) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(
-            str, core_schema.uuid_schema(), serialization=core_schema.to_string_ser_schema()
-        )
+    def __get_pydantic_core_schema__(self, _source: Any, handler: GetCoreSchemaHandler) -> Any:
+        return handler.generate_schema(Annotated[UUID, AfterValidator(str), PlainSerializer(str)])
 
 
 def _storable(value: dict[str, Any]) -> dict[str, Any]:
