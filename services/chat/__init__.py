@@ -10,6 +10,6 @@ Emits     BotProfileCreated, BotProfileUpdated, QuestionAsked, QuestionAnswered,
 Projects  SourcePrepared, SourceUpdated, SourceDeleted → the index
 Reacts    QuestionAsked → retrieve and answer; TurnStopRequested → stop answering;
           SourcePrepared → tell when it is indexed
-Answers   GetBotProfile, FindBotProfile, ListBotProfiles, GetChat, ListChats, ListMessages,
-          GetMessage, GetTurn, GetCitation, Retrieve
+Answers   GetBotProfile, FindBotProfile, ListBotProfiles, GetChat, ListChats, CountChats,
+          ListMessages, GetMessage, GetTurn, GetCitation, Retrieve
 """

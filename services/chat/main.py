@@ -46,6 +46,7 @@ from shared.contracts.chat import (
     UpdateBotProfile,
 )
 from shared.contracts.chat_history import (
+    CountChats,
     GetChat,
     GetMessage,
     ListChats,
@@ -105,6 +106,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.answers(ListBotProfiles, bot_queries.list_bot_profiles)
     service.answers(GetChat, chat_queries.get_chat)
     service.answers(ListChats, chat_queries.list_chats)
+    service.answers(CountChats, chat_queries.count_chats)
     service.answers(ListMessages, chat_queries.list_messages)
     service.answers(GetMessage, chat_queries.get_message)
     service.answers(GetTurn, turn_queries.get_turn)

@@ -127,6 +127,11 @@ class VisitorClaims(Message):
 class SignedTokens(Protocol):
     """JSON web tokens of our own making. Reading raises `NotAuthenticated`."""
 
+    @property
+    def access_seconds(self) -> int:
+        """How long an access token lasts."""
+        ...
+
     def access(self, claims: AccessClaims, role: Role, now: datetime) -> tuple[str, int]:
         """The token, and the seconds that it lasts."""
         ...

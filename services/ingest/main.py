@@ -35,6 +35,7 @@ from shared.contracts.chat import IndexBuilt, IndexFailed
 from shared.contracts.ingest import (
     ChildrenIngestionRequested,
     CountChildren,
+    CountSources,
     CreateSource,
     CreateSourceBatch,
     DeleteSource,
@@ -175,6 +176,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.answers(GetSource, queries.get_source)
     service.answers(ListSources, queries.list_sources)
     service.answers(CountChildren, queries.count_children)
+    service.answers(CountSources, queries.count_sources)
     service.answers(GetTimeline, queries.get_timeline)
     history = HistoryQueries(store, platform.blobs, PooledDiffer(readers))
     service.answers(GetRevisions, history.get_revisions)

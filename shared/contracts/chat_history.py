@@ -48,6 +48,21 @@ class ListChats(PagedQuestion[ChatViews]):
     offset: int = Field(default=0, ge=0)
 
 
+class ChatTotals(Message):
+    chats: int
+    messages: int
+    turns: int
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class CountChats(Question[ChatTotals]):
+    """All that was ever said to the bots of the tenant."""
+
+    service: ClassVar[str] = "chat"
+    name: ClassVar[str] = "count_chats"
+
+
 class ListMessages(PagedQuestion[MessageViews]):
     """What was said in a chat, oldest first. Refused if there is no such chat."""
 

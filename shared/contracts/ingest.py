@@ -449,6 +449,27 @@ class CountChildren(Question[ChildrenCount]):
     source_id: str
 
 
+class BotSources(Message):
+    """Sources of one bot, inactive ones among them."""
+
+    bot_profile_id: str
+    sources: int
+    ready: int
+    chunks: int
+    """Of active sources."""
+
+
+class SourceTotals(Message):
+    by_status: dict[SourceStatus, int]
+    by_bot: tuple[BotSources, ...]
+    """Of the bots with the most sources."""
+
+
+class CountSources(Question[SourceTotals]):
+    service: ClassVar[str] = "ingest"
+    name: ClassVar[str] = "count_sources"
+
+
 class GetTimeline(PagedQuestion[Timeline]):
     """What happened to a source, oldest first."""
 

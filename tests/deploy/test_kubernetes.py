@@ -10,9 +10,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from docs.api import application
 from shared.adapters.topology import JOB_PARTITIONS
 from shared.cli.init import init
-from docs.api import application
 from tests.deploy.compose import OURS, ROOT, services
 from tests.deploy.image import VERSION, environment
 from tests.deploy.known import names, settings_of, unknown

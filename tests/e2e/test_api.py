@@ -1,6 +1,7 @@
 """The public interface, as a client uses it."""
 
 import concurrent.futures
+import json
 import uuid
 from typing import Any
 
@@ -393,6 +394,27 @@ class TestHealth:
             "analytics",
             "webhooks",
         }
+
+    def test_its_details_count_what_the_tenant_has_and_nothing_else(
+        self, tenant: Tenant, bot: str, other_tenant: Tenant
+    ) -> None:
+        tenant.ask(bot, "How long is the guarantee?")
+        found = tenant.http.get("/v1/system/health/detailed").json()
+        assert found["postgres"]["status"] == "ok"
+        assert found["db_stats"]["sources_by_status"]["ready"] == 1
+        assert found["db_stats"]["total_chunks"] > 0
+        assert found["qdrant_stats"]["points_count"] == found["db_stats"]["total_chunks"]
+        assert (found["db_stats"]["total_chats"], found["db_stats"]["total_messages"]) == (1, 2)
+        assert found["db_stats"]["total_prompt_tokens"] > 0
+        (shown,) = found["bot_sources"]
+        assert (shown["bot_profile_id"], shown["ready_sources"]) == (bot, 1)
+        assert set(found["redis_stats"]) >= {"used_memory_human", "connected_clients", "db_keys"}
+        assert found["config"]["jwt_expire_minutes"] == 60
+        assert "://" not in json.dumps(found["config"])
+        others = other_tenant.http.get("/v1/system/health/detailed").json()
+        assert set(others["db_stats"].pop("sources_by_status").values()) == {0}
+        assert set(others["db_stats"].values()) == {0}
+        assert others["bot_sources"] == []
 
     def test_the_interface_is_described(self, installation: Installation) -> None:
         paths = httpx.get(f"{installation.url}/openapi.json").json()["paths"]

@@ -24,6 +24,8 @@ from shared.contracts.chat import (
     Usage,
 )
 from shared.contracts.chat_history import (
+    ChatTotals,
+    CountChats,
     GetChat,
     GetMessage,
     ListChats,
@@ -164,6 +166,16 @@ async def test_a_replay_comes_out_the_same_in_any_chunks_and_with_redelivery(
         ]
         other = await queries.get_chat(GetChat(chat_id="c2"), meta(tenant))
         assert (other.bot_profile_id, other.message_count) == ("b2", 1)
+
+
+async def test_all_that_was_said_is_counted_of_the_own_tenant(
+    store: ReadModelStore, queries: ChatQueries, tenant_id: str, other_tenant_id: str
+) -> None:
+    await project(store, records(tenant_id, HISTORY), 0)
+    count = await queries.count_chats(CountChats(), meta(tenant_id))
+    assert count == ChatTotals(chats=2, messages=6, turns=2, prompt_tokens=10, completion_tokens=2)
+    nothing = ChatTotals(chats=0, messages=0, turns=0, prompt_tokens=0, completion_tokens=0)
+    assert await queries.count_chats(CountChats(), meta(other_tenant_id)) == nothing
 
 
 async def test_chats_are_found_by_bot_and_time(

@@ -14,8 +14,10 @@ from shared.adapters.projector import project
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Event, Metadata, Recorded, SortKey
 from shared.contracts.ingest import (
+    BotSources,
     ChildrenIngestionRequested,
     CountChildren,
+    CountSources,
     GetSource,
     GetTimeline,
     IngestionRequested,
@@ -26,6 +28,7 @@ from shared.contracts.ingest import (
     SourceFailed,
     SourceIngested,
     SourceSettings,
+    SourceTotals,
     SourceUnchanged,
     SourceUpdated,
     SourceView,
@@ -180,6 +183,20 @@ async def test_lists_show_what_is_active_at_its_level(
     assert count.idle == 2
     with pytest.raises(NotFound):
         await queries.count_children(CountChildren(source_id="none"), meta(tenant_id))
+
+
+async def test_sources_are_counted_by_status_and_by_bot(
+    store: ReadModelStore, queries: SourceQueries, tenant_id: str, other_tenant_id: str
+) -> None:
+    await project(store, records(tenant_id, HISTORY), 0)
+    count = await queries.count_sources(CountSources(), meta(tenant_id))
+    assert count.by_status == {"pending": 3, "ready": 2, "error": 1}
+    assert count.by_bot == (
+        BotSources(bot_profile_id="b1", sources=5, ready=2, chunks=15),
+        BotSources(bot_profile_id="b2", sources=1, ready=0, chunks=0),
+    )
+    theirs = await queries.count_sources(CountSources(), meta(other_tenant_id))
+    assert theirs == SourceTotals(by_status={}, by_bot=())
 
 
 @pytest.mark.parametrize("oldest_first", [False, True])

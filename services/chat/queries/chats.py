@@ -3,14 +3,16 @@
 from sqlalchemy import ColumnElement, func, select
 
 from services.chat.queries.scope import within
-from services.chat.tables import chats, messages
+from services.chat.tables import chats, messages, turns
 from shared.adapters.pages import cut, page_of
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Metadata
 from shared.contracts.chat import MessageView
 from shared.contracts.chat_history import (
+    ChatTotals,
     ChatView,
     ChatViews,
+    CountChats,
     GetChat,
     GetMessage,
     ListChats,
@@ -60,6 +62,27 @@ class ChatQueries:
                 total = await db.scalar(select(func.count()).select_from(query.subquery()))
         items, following = cut(rows, [ChatView.model_validate(dict(row)) for row in rows])
         return ChatViews(items=items, following=following, total=total)
+
+    async def count_chats(self, _question: CountChats, meta: Metadata) -> ChatTotals:
+        """From the counts that chats keep, so that messages are not counted one by one."""
+        counted = (chats.c.message_count, chats.c.total_prompt_tokens)
+        sums = [
+            func.coalesce(func.sum(column), 0)
+            for column in (*counted, chats.c.total_completion_tokens)
+        ]
+        query = select(func.count(), *sums).where(chats.c.tenant_id == meta.tenant_id)
+        ended = select(func.count()).where(
+            turns.c.tenant_id == meta.tenant_id, turns.c.usage.is_not(None)
+        )
+        async with self._store.reading(meta.tenant_id) as db:
+            number, said, prompt, completion = (await db.execute(query)).one()
+            return ChatTotals(
+                chats=number,
+                messages=said,
+                turns=await db.scalar(ended) or 0,
+                prompt_tokens=prompt,
+                completion_tokens=completion,
+            )
 
     async def list_messages(self, question: ListMessages, meta: Metadata) -> MessageViews:
         """Raise `NotFound` if the tenant has no such chat."""

@@ -31,7 +31,7 @@ class SignedWebTokens:
     def __init__(self, secrets: Sequence[str], access_seconds: int) -> None:
         self._keys = {key_id(secret): secret for secret in secrets}
         self._signing = key_id(secrets[0])
-        self._access_seconds = access_seconds
+        self.access_seconds = access_seconds
 
     def access(self, claims: AccessClaims, role: Role, now: datetime) -> tuple[str, int]:
         """The token, and the seconds that it lasts."""
@@ -41,9 +41,9 @@ class SignedWebTokens:
             "tid": claims.tenant_id,
             "role": role,
             "sid": claims.session_id,
-            "exp": now + timedelta(seconds=self._access_seconds),
+            "exp": now + timedelta(seconds=self.access_seconds),
         }
-        return self._sign(body, now), self._access_seconds
+        return self._sign(body, now), self.access_seconds
 
     def read_access(self, token: str) -> AccessClaims | VisitorClaims:
         """Who may call the API: a user, or a visitor of a web page."""

@@ -17,6 +17,7 @@ from services.gateway.http import (
     chats,
     events,
     exports,
+    health_details,
     mcp_server,
     openai_api,
     pages,
@@ -78,6 +79,7 @@ ROUTES = (
     stats,
     budgets,
     system,
+    health_details,
     pages,
 )
 """Fixed paths before those with an id in the same place."""
@@ -132,6 +134,7 @@ def create_app(
     app.state.gateway = gateway
     app.state.health = system.HealthProbe()
     app.router.routes.extend(ui.routes(demo_key, files or ui.Files()))
+    app.state.allowed_origins = list(allowed_origins)
     for module in ROUTES:
         app.include_router(module.router)
     problem.install(app)

@@ -171,6 +171,14 @@ WIDGET_KEY = {
     "created_at": AT,
 }
 WELL = {"status": "ok", "detail": None, "version": None, "latency_ms": 2.1}
+HEALTH = {
+    "status": "ok",
+    "postgres": WELL,
+    "qdrant": WELL,
+    "redis": WELL,
+    "nats": WELL,
+    "services": {"gateway": WELL, "ingest": WELL, "chat": WELL},
+}
 
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "TenantIn": {
@@ -284,13 +292,45 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "visitor_id": VISITOR_ID,
         "bot": PUBLIC_BOT,
     },
-    "Health": {
-        "status": "ok",
-        "postgres": WELL,
-        "qdrant": WELL,
-        "redis": WELL,
-        "nats": WELL,
-        "services": {"gateway": WELL, "ingest": WELL, "chat": WELL},
+    "Health": HEALTH,
+    "DetailedHealth": {
+        **HEALTH,
+        "uptime_seconds": 86_400,
+        "python_version": "3.11.9",
+        "platform": "Linux-6.8",
+        "db_stats": {
+            "sources_by_status": {"pending": 0, "processing": 0, "ready": 3, "error": 0},
+            "total_chunks": 36,
+            "total_messages": 120,
+            "total_chats": 41,
+            "total_usage_events": 60,
+            "total_prompt_tokens": 10_800,
+            "total_completion_tokens": 960,
+        },
+        "qdrant_stats": {
+            "collection": "minirag",
+            "vectors_count": 36,
+            "points_count": 36,
+            "status": "green",
+        },
+        "redis_stats": {},
+        "bot_sources": [
+            {
+                "bot_profile_id": BOT_ID,
+                "bot_name": "Shop",
+                "model": "gpt-4o-mini",
+                "is_active": True,
+                "source_count": 3,
+                "ready_sources": 3,
+                "total_chunks": 36,
+            }
+        ],
+        "config": {
+            "jwt_expire_minutes": 60,
+            "default_llm_model": "gpt-4o-mini",
+            "default_embedding_model": None,
+            "cors_origins": ["*"],
+        },
     },
     "Operation": {"id": TURN_ID, "status": "done", "detail": None},
 }

@@ -12,12 +12,15 @@ from shared.adapters.pages import NUMBER, cut, page_of
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Metadata
 from shared.contracts.ingest import (
+    BotSources,
     ChildrenCount,
     CountChildren,
+    CountSources,
     GetSource,
     GetTimeline,
     ListSources,
     SourceStatus,
+    SourceTotals,
     SourceView,
     SourceViews,
     Timeline,
@@ -26,6 +29,7 @@ from shared.kernel.errors import NotFound
 
 OTHER_BYTES = 700
 """Of a source as JSON: everything but its free texts."""
+BOTS_COUNTED = 1000
 KEY = (sources.c.position, sources.c.id)
 
 
@@ -100,6 +104,33 @@ class SourceQueries:
         )
         async with self._store.reading(meta.tenant_id) as db:
             return ChildrenCount(idle=await db.scalar(query) or 0)
+
+    async def count_sources(self, _question: CountSources, meta: Metadata) -> SourceTotals:
+        """All sources, and those of the bots that have the most."""
+        own = sources.c.tenant_id == meta.tenant_id
+        number, ready = func.count(), sources.c.status == "ready"
+        by_status = select(sources.c.status, number).where(own).group_by(sources.c.status)
+        by_bot = (
+            select(
+                sources.c.bot_profile_id,
+                number.label("sources"),
+                number.filter(ready).label("ready"),
+                func.coalesce(func.sum(sources.c.chunk_count).filter(sources.c.is_active), 0).label(
+                    "chunks"
+                ),
+            )
+            .where(own)
+            .group_by(sources.c.bot_profile_id)
+            .order_by(number.desc(), sources.c.bot_profile_id)
+            .limit(BOTS_COUNTED)
+        )
+        async with self._store.reading(meta.tenant_id) as db:
+            statuses = (await db.execute(by_status)).all()
+            bots = (await db.execute(by_bot)).mappings().all()
+        return SourceTotals(
+            by_status={row[0]: row[1] for row in statuses},
+            by_bot=tuple(BotSources.model_validate(dict(row)) for row in bots),
+        )
 
     async def children_of(self, tenant_id: str, parent_id: str) -> Sequence[str]:
         """Ids of the active children, oldest first."""
