@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from services.gateway.http.examples_outward import OUTWARD
 from shared.kernel.errors import (
     Conflict,
     InvalidCommand,
@@ -181,6 +182,7 @@ HEALTH = {
 }
 
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
+    **OUTWARD,
     "TenantIn": {
         "tenant_name": "Velo Berlin",
         "tenant_slug": "velo-berlin",

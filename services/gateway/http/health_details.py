@@ -105,7 +105,7 @@ async def detailed_health(
     request: Request, caller: CallerDep, probe: Annotated[HealthProbe, Depends(probe_of)]
 ) -> DetailedHealth:
     """How every part does, and what the tenant has. Tells no address."""
-    health = await probe.look(caller.gateway)
+    health = await probe.all.look(caller.gateway)
     sources = await _told(caller.ask(CountSources(), SourceTotals))
     chats = await _told(caller.ask(CountChats(), ChatTotals))
     bots = await _told(_bots(caller))

@@ -95,7 +95,7 @@ class WebhookWithSecret(WebhookOut):
 
 
 class RotationIn(BaseModel):
-    overlap_seconds: Annotated[int, Field(ge=0)] = DAY_SECONDS
+    overlap_seconds: Annotated[int, Field(ge=0, le=366 * DAY_SECONDS)] = DAY_SECONDS
     """How long deliveries are signed with the secret before as well; 0 ends it now."""
     secret: Secret | None = None
 
