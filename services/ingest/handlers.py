@@ -7,6 +7,7 @@ from services.ingest.domain.source import Absent
 from shared.contracts.base import Command, Done, Metadata
 from shared.contracts.ingest import CreateSource, CreateSourceBatch, DeleteSource
 from shared.contracts.ingest_stages import UndoSource
+from shared.contracts.ingest_website import CancelCrawl, PauseCrawl, ResumeCrawl
 from shared.kernel.errors import Conflict, InvalidCommand, NotFound, StaleVersion
 
 LastSequence = Callable[[str, str, str], Awaitable[int]]
@@ -20,7 +21,9 @@ AT_ONCE = 100
 
 
 class CheckReferences:
-    """Refuses a source whose bot or parent is not there. Exact: asks the log, not a projection."""
+    """Refuses a source whose bot or parent is not there, and a crawl whose source is not. Exact:
+    asks the log, not a projection.
+    """
 
     def __init__(self, last_sequence: LastSequence, current: Current) -> None:
         self._last_sequence = last_sequence
@@ -30,6 +33,10 @@ class CheckReferences:
         """Raise `InvalidCommand` or `NotFound`, in the words of the contract."""
         if isinstance(command, UndoSource):
             await self._check_undo(command, meta)
+        if isinstance(command, PauseCrawl | ResumeCrawl | CancelCrawl):
+            source = await self._current("source", meta.tenant_id, command.source_id)
+            if isinstance(source, Absent) or source.deleted:
+                raise NotFound("Source not found")
         if isinstance(command, CreateSource | CreateSourceBatch):
             await self._check_new(command, meta)
 

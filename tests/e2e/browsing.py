@@ -18,7 +18,7 @@ AXE = ui.FOLDER / ".tests" / "axe-core" / "axe.min.js"
 WAIT_MS = 60_000
 HOSTILE = (
     "*{font-family:Georgia,serif!important;color:#5a2d0c!important;text-transform:uppercase"
-    "!important;transform:rotate(9deg)!important}button{background:hotpink!important;"
+    "!important}body>*{transform:rotate(9deg)!important}button{background:hotpink!important;"
     "border:5px dashed red!important;width:100%!important}"
     "dialog,div{display:block!important;opacity:.2!important}"
     "svg{display:none!important}:root{--primary:red;--bg:red;--text:red}"

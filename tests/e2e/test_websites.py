@@ -234,7 +234,7 @@ def test_an_import_is_paused_goes_on_and_is_cancelled(tenant: Tenant) -> None:
 
     with serving(chain(500)) as site:
         source = website(tenant, site, max_pages=500, max_depth=10)
-        refused(tenant.http.post(f"/v1/sources/{source}/pause"), 404)
+        refused(tenant.http.post(f"/v1/sources/{source}/pause"), 409, "No import is on its way")
         assert crawl(tenant, source)["phase"] is None
         tenant.ingest(source)
         eventually(lambda: visited() >= 2)

@@ -242,3 +242,23 @@ class TestAConversation:
             await page.unroute(re.compile(r"/v1/chat$"))
             await ask(page)
             await expect(page.locator(".msg-assistant").last).to_contain_text("30 days")
+
+    async def test_begins_anew_where_the_chat_is_gone(
+        self, browser: Browser, tenant: Tenant, bot: str, shop: Site
+    ) -> None:
+        shop.script(key=public_key(tenant, bot, shop.origin))
+        forget = """() => {
+          const [name] = Object.keys(sessionStorage);
+          const kept = JSON.parse(sessionStorage[name]);
+          sessionStorage[name] = JSON.stringify({ ...kept, chat: crypto.randomUUID() });
+        }"""
+        async with opened(browser, "404") as page:
+            await page.goto(shop.origin)
+            await page.locator(".widget-bubble").click()
+            await ask(page)
+            await page.evaluate(forget)
+            await page.reload()
+            await page.locator(".widget-bubble").click()
+            await expect(page.locator(".msg-user")).to_have_count(0)
+            await ask(page)
+            await expect(page.locator(".msg-assistant").last).to_contain_text("30 days")

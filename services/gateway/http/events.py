@@ -51,7 +51,7 @@ class EventOut(BaseModel):
         **responses(NotAuthenticated, InvalidCommand),
         200: {
             "headers": {"Link": pagination.HEADERS["Link"]},
-            "content": {sse.MEDIA_TYPE: {"schema": {"type": "string"}}},
+            "content": {sse.MEDIA_TYPE: {}},
         },
     },
 )

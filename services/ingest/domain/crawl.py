@@ -33,7 +33,7 @@ from shared.contracts.ingest_website import (
     ResumeCrawl,
 )
 from shared.kernel.decider import Decider
-from shared.kernel.errors import Conflict, NotFound
+from shared.kernel.errors import Conflict
 
 AT_ONCE = 200
 """Pages of one event, so that it fits into a message."""
@@ -57,7 +57,7 @@ class Crawl(Message):
 
 
 def decide(crawl: Crawl, command: CrawlCommand, _meta: Metadata) -> Sequence[CrawlEvent]:
-    """What `command` does to `crawl`. Raises `NotFound` or `Conflict`."""
+    """What `command` does to `crawl`. Raises `Conflict`."""
     match command:
         case BeginCrawl(source_id=source_id, run_id=run_id):
             if crawl.run_id == run_id:
@@ -81,10 +81,8 @@ def decide(crawl: Crawl, command: CrawlCommand, _meta: Metadata) -> Sequence[Cra
 
 
 def _open_run(crawl: Crawl) -> str:
-    """Raise `NotFound` or `Conflict` if no crawl is on its way."""
-    if crawl.run_id is None:
-        raise NotFound("This source was never imported as a website")
-    if not crawl.open:
+    """Raise `Conflict` if no crawl is on its way."""
+    if crawl.run_id is None or not crawl.open:
         raise Conflict("No import is on its way")
     return crawl.run_id
 

@@ -28,7 +28,7 @@ from shared.contracts.ingest_website import (
     RecordSite,
     ResumeCrawl,
 )
-from shared.kernel.errors import Conflict, NotFound
+from shared.kernel.errors import Conflict
 from shared.kernel.testing import Scenario
 
 CrawlScenario = Scenario[Crawl, CrawlCommand, CrawlEvent]
@@ -174,7 +174,7 @@ class TestPausing:
 
     @pytest.mark.parametrize("order", [PauseCrawl, ResumeCrawl, CancelCrawl])
     def test_needs_a_crawl_on_its_way(self, crawl: CrawlScenario, order: Any) -> None:
-        crawl.given().when(order(source_id="s1")).then_refused(NotFound)
+        crawl.given().when(order(source_id="s1")).then_refused(Conflict)
         for end in (FINISHED, CANCELLED):
             crawl.given(BEGUN, end).when(order(source_id="s1")).then_refused(Conflict)
 

@@ -9,6 +9,7 @@ from services.ingest.domain.source import Absent, Present, source_decider
 from services.ingest.handlers import CheckReferences
 from shared.contracts.ingest import CreateSource, DeleteSource, SourceEvent
 from shared.contracts.ingest_stages import UndoSource
+from shared.contracts.ingest_website import CancelCrawl, PauseCrawl, ResumeCrawl
 from shared.kernel.errors import Conflict, InvalidCommand, NotFound
 from tests.unit.ingest.samples import BATCH, CREATE, CREATED, DELETED
 from tests.unit.samples import TENANT, metadata
@@ -86,3 +87,12 @@ async def test_a_batch_needs_its_bot_and_has_its_parent_in_it() -> None:
     await check("b1")(BATCH, metadata())
     with pytest.raises(InvalidCommand, match="Bot profile not found or belongs to"):
         await check()(BATCH, metadata())
+
+
+@pytest.mark.parametrize("order", [PauseCrawl, ResumeCrawl, CancelCrawl])
+async def test_a_crawl_needs_its_source(order: Any) -> None:
+    await check(parents={"s1": [CREATED]})(order(source_id="s1"), metadata())
+    gone: list[list[SourceEvent]] = [[], [CREATED, DELETED]]
+    for past in gone:
+        with pytest.raises(NotFound, match="Source not found"):
+            await check(parents={"s1": past})(order(source_id="s1"), metadata())

@@ -134,8 +134,9 @@ export class Answer {
     this.#foot.append(make('span', { className: 'gap' }));
     const copy = make('button', { className: 'icon', type: 'button', 'aria-label': t.copy, title: t.copy }, icon('copy'));
     copy.onclick = async () => {
-      await navigator.clipboard.writeText(this.#text);
-      this.#chat.announce(t.copied);
+      // Pages without TLS have no clipboard.
+      const done = await navigator.clipboard?.writeText(this.#text).then(() => true, () => false);
+      this.#chat.announce(done ? t.copied : t.failed);
     };
     this.#foot.append(copy);
     if (message) this.#foot.append(...this.#votes(message, feedback));

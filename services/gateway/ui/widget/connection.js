@@ -132,6 +132,8 @@ export class Connection {
   async history() {
     if (!this.chat) return [];
     const response = await this.#call('GET', `/v1/chat/${this.chat}/messages`);
+    // Somebody else's, or gone: what is asked from here on begins a chat of its own.
+    if (response.status === 403 || response.status === 404) this.forget();
     return response.ok ? response.json() : [];
   }
 
