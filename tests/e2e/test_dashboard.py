@@ -22,8 +22,8 @@ SHOP = b"""<!doctype html><html lang="en"><title>Returns</title><main><h1>Return
 within five working days.</p><h2>Shipping</h2><p>We ship to Germany, Austria and Switzerland.
 Delivery takes two to four days. Express delivery costs nine euros.</p></main></html>"""
 PAGES = (
-    "", "/start", "/bots", "/sources", "/chats", "/webhooks", "/events", "/tokens", "/team",
-    "/settings",
+    "", "/start", "/bots", "/sources", "/chats", "/usage", "/webhooks", "/events", "/tokens",
+    "/team", "/settings",
 )  # fmt: skip
 SPITEFUL = "<img src=x onerror=\"document.title='broken'\">"
 
