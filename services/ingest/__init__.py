@@ -18,9 +18,6 @@ Projects  ScheduleSet, ScheduleFired, ScheduleCancelled
 Works     job `ingest`: fetch, extract, chunk, embed; or count what a remote API knows; or begin a
           crawl
 Wakes     timer `crawl` → visit the next pages of a website
-Answers   GetSource, ListSources, CountChildren, GetTimeline, GetRevisions, GetDocuments, GetChunks,
-          GetDifference, GetCrawl, ListCrawledPages, PreviewWebsite
-          children that a deleted parent left behind
-Works     job `ingest`: fetch, extract, chunk, embed; or count what a remote API knows
-Answers   GetSource, ListSources, CountChildren, CountSources, GetTimeline
+Answers   GetSource, ListSources, CountChildren, CountSources, GetTimeline, GetRevisions,
+          GetDocuments, GetChunks, GetDifference, GetCrawl, ListCrawledPages, PreviewWebsite
 """

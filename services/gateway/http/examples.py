@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from services.gateway.http.examples_contents import CONTENTS
+from services.gateway.http.examples_figures import FIGURES
 from services.gateway.http.examples_outward import OUTWARD
 from shared.kernel.errors import (
     Conflict,
@@ -106,9 +108,13 @@ SOURCE = {
     "error_message": None,
     "is_active": True,
     "refresh_schedule": "weekly",
+    "refresh_cron": None,
+    "refresh_time_zone": None,
     "authority": None,
     "language": "en",
+    "revision": 2,
     "last_refreshed_at": AT,
+    "next_refresh_at": AT,
     "children_count": 0,
     "created_at": AT,
     "updated_at": AT,
@@ -160,6 +166,7 @@ QUOTAS = {
     "questions_per_address_hour": 300,
     "sessions_per_address_hour": 120,
 }
+APPEARANCE = {"heading": "Velo Berlin", "greeting": "How can we help?"}
 WIDGET_KEY = {
     "id": KEY_ID,
     "tenant_id": TENANT_ID,
@@ -168,6 +175,7 @@ WIDGET_KEY = {
     "name": "Shop",
     "allowed_origins": ["https://velo.example"],
     "quotas": QUOTAS,
+    "appearance": APPEARANCE,
     "is_active": True,
     "created_at": AT,
 }
@@ -182,6 +190,8 @@ HEALTH = {
 }
 
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
+    **CONTENTS,
+    **FIGURES,
     **OUTWARD,
     "TenantIn": {
         "tenant_name": "Velo Berlin",
@@ -245,7 +255,17 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "message": "Ingestion queued for 2 child sources",
         "enqueued": 2,
     },
-    "TimelineEntryOut": {"at": AT, "event": "source.ingested", "detail": "12 chunks"},
+    "TimelineEntryOut": {
+        "at": AT,
+        "event": "source.ingested",
+        "detail": "12 chunks",
+        "run_id": TURN_ID,
+        "attempt": None,
+        "seconds": 1.8,
+        "done": None,
+        "total": None,
+        "reason": None,
+    },
     "ChatIn": {"bot_profile_id": BOT_ID, "message": "How long is the guarantee?"},
     "ChatOut": {
         "turn_id": TURN_ID,
@@ -293,6 +313,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "expires_in": 900,
         "visitor_id": VISITOR_ID,
         "bot": PUBLIC_BOT,
+        "appearance": APPEARANCE,
     },
     "Health": HEALTH,
     "DetailedHealth": {
