@@ -178,6 +178,7 @@ class TestPages(ProjectionContract):
             question.model_copy(update={"after": first.following}), meta
         )
         assert (first.total, rest.following) == (5, None)
+        assert await queries.kept(tenant_id, "s1", "r2") == []
         shown = {one.url.removeprefix("https://a.example/"): one for one in first.items}
         shown |= {one.url.removeprefix("https://a.example/"): one for one in rest.items}
         assert {name: (one.outcome, one.source_id) for name, one in shown.items()} == {

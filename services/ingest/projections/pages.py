@@ -134,5 +134,5 @@ async def _retire(db: AsyncConnection, recorded: Recorded[Event], urls: Sequence
             pages.c.source_id == recorded.event.aggregate_id,
             pages.c.url.in_(urls),
         )
-        .values(outcome="retired", child_id=None)
+        .values(outcome="retired")
     )

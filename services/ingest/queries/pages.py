@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import RowMapping, func, or_, select
 
 from services.ingest.tables import crawls, pages
 from shared.adapters.pages import cut, page_of
@@ -86,7 +87,7 @@ class PageQueries:
             total = None
             if question.counted:
                 total = await db.scalar(select(func.count()).select_from(query.subquery()))
-        views = [CrawledPage.model_validate({**row, "source_id": row["child_id"]}) for row in rows]
+        views = [CrawledPage.model_validate(_shown(row)) for row in rows]
         items, following = cut(rows, views)
         return CrawledPages(items=items, following=following, total=total)
 
@@ -165,6 +166,7 @@ class PageQueries:
                 pages.c.tenant_id == tenant_id,
                 pages.c.source_id == source_id,
                 pages.c.child_id.is_not(None),
+                pages.c.outcome != "retired",  # whose owner may have brought it back
                 or_(
                     pages.c.run_id != run_id,
                     pages.c.outcome.not_in(("imported", "unchanged")),
@@ -187,3 +189,8 @@ class PageQueries:
         async with self._store.reading(tenant_id) as db:
             reason: str | None = await db.scalar(query)
             return reason
+
+
+def _shown(row: RowMapping) -> dict[str, Any]:
+    """A page that is retired has no source any more, whatever it was."""
+    return {**row, "source_id": None if row["outcome"] == "retired" else row["child_id"]}
