@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from services.gateway.http.examples_asking import ASKING
 from services.gateway.http.examples_contents import CONTENTS
 from services.gateway.http.examples_figures import FIGURES
 from services.gateway.http.examples_outward import OUTWARD
@@ -74,7 +75,7 @@ API_TOKEN = {
     "last_used_at": None,
     "created_at": AT,
 }
-BOT_SETTINGS = {
+BOT_SETTINGS: dict[str, Any] = {
     "name": "Shop",
     "description": "Answers what customers ask",
     "model": "gpt-4o-mini",
@@ -82,6 +83,10 @@ BOT_SETTINGS = {
     "system_prompt": "You are a helpful assistant.",
     "temperature": 0.7,
     "max_tokens": 1024,
+    "floor": None,
+    "refusal_text": None,
+    "check_claims": False,
+    "fallback_models": [],
 }
 BOT = {
     "id": BOT_ID,
@@ -143,6 +148,7 @@ CITATION = {
     "title": "Manual",
     "url": "https://velo.example/manual",
     "heading": "Manual > Guarantee",
+    "page": None,
     "revision": 1,
     "start": 412,
     "end": 474,
@@ -190,6 +196,7 @@ HEALTH = {
 }
 
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
+    **ASKING,
     **CONTENTS,
     **FIGURES,
     **OUTWARD,
@@ -287,6 +294,8 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
             "total_tokens": 196,
         },
         "grounded": True,
+        "support": 0.94,
+        "stopped": False,
     },
     "CitationTextOut": {
         "citation": CITATION,
