@@ -20,12 +20,17 @@ def give_up() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def options(name: str, on_fatal: Callable[[], None] = give_up) -> dict[str, Any]:
+def options(
+    name: str,
+    on_fatal: Callable[[], None] = give_up,
+    on_return: Callable[[], object] = lambda: None,
+) -> dict[str, Any]:
     """Connection options, also for FastStream's broker.
 
     The client's own defaults give up after two minutes without a broker and notice a hung one
     after six. A permission error surfaces only here, while the caller sees a timeout; going on
-    would mean to retry for ever what can never succeed, so it ends the process.
+    would mean to retry for ever what can never succeed, so it ends the process. `on_return` is
+    called whenever a lost connection is there again.
     """
 
     async def on_error(error: Exception) -> None:
@@ -45,6 +50,7 @@ def options(name: str, on_fatal: Callable[[], None] = give_up) -> dict[str, Any]
 
     async def on_reconnected() -> None:
         log.info("nats reconnected")
+        on_return()
 
     return {
         "name": name,

@@ -4,6 +4,8 @@ What can be changed is changed; anything else refuses to start and says which. T
 seconds here and nanoseconds on the wire, as nats-py converts them.
 """
 
+import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
@@ -13,14 +15,18 @@ from nats.aio.client import Client
 from nats.js import api
 from nats.js.errors import APIError, NotFoundError
 
+from shared.adapters.pull import ending
 from shared.adapters.vault import BUCKET
 from shared.kernel.errors import Unavailable, Unusable
+
+log = logging.getLogger(__name__)
 
 DAY = 86_400.0
 IDEMPOTENCY_BUCKET = "idempotency"
 JOB_PARTITIONS = 16
 NOT_READY = 503
 """Code of the answers of a server that is starting or has no leader."""
+RETRY_SECONDS = 0.5
 TOKEN_SECONDS = 300.0
 PACE = "pace"
 PACE_SECONDS = 3600.0
@@ -195,6 +201,21 @@ async def ensure_streams(client: Client, *, replicas: int = 1) -> None:
                 await js.update_stream(config)
         except (nats.errors.Error, TimeoutError) as error:
             raise _refusal("stream", config.name, changes, error) from error
+
+
+async def keep_streams(client: Client, came_back: asyncio.Event, *, replicas: int = 1) -> None:
+    """For ever: each time that `came_back` is set, bring back the streams that a broker which was
+    killed had in memory only.
+    """
+    while not ending():
+        await came_back.wait()
+        came_back.clear()
+        try:
+            await ensure_streams(client, replicas=replicas)
+        except (Unavailable, Unusable) as error:
+            log.warning("streams not looked after", extra={"error": str(error)})
+            await asyncio.sleep(RETRY_SECONDS)
+            came_back.set()
 
 
 async def ensure_consumer(client: Client, stream: str, wanted: api.ConsumerConfig) -> None:

@@ -1,7 +1,11 @@
 """What every service is given before it is built: broker, log, vault, blobs."""
 
+import asyncio
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from faststream.nats import NatsBroker
 from nats.aio.client import Client
@@ -12,7 +16,7 @@ from shared.adapters.blobs import Blobs
 from shared.adapters.envelope import Codec
 from shared.adapters.event_log import EventLog
 from shared.adapters.postgres import create_engine
-from shared.adapters.topology import ensure_streams
+from shared.adapters.topology import ensure_streams, keep_streams
 from shared.adapters.vault import BUCKET, Keyring, Vault
 from shared.kernel.errors import Unusable
 from shared.kernel.registry import REGISTRY
@@ -31,6 +35,8 @@ class Platform:
     vault: Vault
     blobs: Blobs
     engine: AsyncEngine
+    keep_streams: Callable[[], Coroutine[Any, Any, None]]
+    """To be run for as long as the service."""
 
     @classmethod
     async def open(
@@ -39,10 +45,11 @@ class Platform:
         """Connect and provision; closed by `stack`. Raises `Unusable` if the broker's streams
         differ in a way that cannot be applied.
         """
+        came_back = asyncio.Event()
         broker = NatsBroker(
             settings.nats_url.get_secret_value(),
             logger=None,
-            **nats_client.options(f"minirag-{service}"),
+            **nats_client.options(f"minirag-{service}", on_return=came_back.set),
         )
         await broker.connect()
         stack.push_async_callback(broker.stop)
@@ -64,4 +71,7 @@ class Platform:
             vault=vault,
             blobs=Blobs.open(settings.blob_url),
             engine=engine,
+            keep_streams=partial(
+                keep_streams, client, came_back, replicas=settings.stream_replicas
+            ),
         )

@@ -102,7 +102,7 @@ class Service:
         self._consumers: list[Consumer] = []
         self._projectors: dict[str, Projector] = {}
         self._handlers: dict[str, CommandHandler] = {}
-        self._loops: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        self._loops: list[Callable[[], Coroutine[Any, Any, None]]] = [platform.keep_streams]
         self._servers: list[Callable[[asyncio.Event], Coroutine[Any, Any, None]]] = []
         self._starts: list[Callable[[], Awaitable[None]]] = []
         self._after_rebuild: dict[str, Callable[[], Awaitable[None]]] = {}

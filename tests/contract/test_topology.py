@@ -1,9 +1,12 @@
 """The streams and consumers that the code defines, against what a real broker has."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import nats
+import nats.errors
 import orjson
 import pytest
 from nats.aio.client import Client
@@ -18,6 +21,7 @@ from shared.adapters.topology import (
     ensure_consumer,
     ensure_streams,
     job_consumer,
+    keep_streams,
     reaction_consumer,
 )
 from shared.embedded.nats_server import NatsServer
@@ -232,3 +236,34 @@ class TestConsumers:
             _, partition, _, _, source, _ = tokens.split(".")
             placed[source].add(partition)
         assert [len(partitions) for partitions in placed.values()] == [1, 1]
+
+
+async def test_streams_in_memory_are_there_again_after_the_broker_was_killed(
+    tmp_path: Path,
+) -> None:
+    came_back = asyncio.Event()
+    async with own_broker(tmp_path / "data") as broker:
+        client = await nats.connect(
+            broker.url, **nats_client.options("test", on_return=came_back.set)
+        )
+        await ensure_streams(client)
+        keeping = asyncio.create_task(keep_streams(client, came_back))
+        try:
+            broker.child.kill()
+            await broker.child.wait()
+            await broker.stop()
+            await broker.start()
+
+            async def all_are_there() -> None:
+                try:
+                    found = await client.jetstream().streams_info()
+                except (nats.errors.Error, TimeoutError) as away:
+                    raise AssertionError from away
+                names = {one.config.name for one in found}
+                assert names == {stream.name for stream in STREAMS}
+
+            await eventually(all_are_there)
+        finally:
+            keeping.cancel()
+            await asyncio.wait([keeping], timeout=5)
+            await client.close()

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
 from faststream.nats import NatsBroker
@@ -17,6 +18,7 @@ from shared.adapters.blobs import Blobs
 from shared.adapters.envelope import Codec
 from shared.adapters.event_log import EventLog
 from shared.adapters.read_model import ReadModelStore
+from shared.adapters.topology import keep_streams
 from shared.adapters.vault import Vault
 from shared.contracts.base import Metadata, Question
 from shared.runtime.platform import Platform
@@ -102,7 +104,8 @@ async def open_platform(
     url: str, service: str, engine: AsyncEngine, codec: Codec, vault: Vault, blobs: Blobs
 ) -> Platform:
     """What a service is given, on the servers of all tests."""
-    broker = NatsBroker(url, logger=None, **nats_client.options(service))
+    came_back = asyncio.Event()
+    broker = NatsBroker(url, logger=None, **nats_client.options(service, on_return=came_back.set))
     await broker.connect()
     client: Client | None = broker.connection
     assert client is not None
@@ -115,4 +118,5 @@ async def open_platform(
         vault=vault,
         blobs=blobs,
         engine=engine,
+        keep_streams=partial(keep_streams, client, came_back),
     )
