@@ -73,7 +73,7 @@ class TestUploading:
         made = upload(tenant, "prices.csv", content, bot_profile_id=bot).json()
         assert tenant.ready(made["id"])["chunk_count"] > 5
         answer = tenant.ask(bot, "What is the price of the bicycle Model 173?")
-        assert "Price: 1730 euros" in "".join(hit["content"] for hit in answer["sources"])
+        assert "Model 173 Price: 1730 euros" in answer["message"]["content"]
 
     @pytest.mark.parametrize(
         ("name", "content", "reason"),

@@ -32,6 +32,7 @@ MARKUP = re.compile(
 )
 FOOTNOTE = re.compile(r"\[\d{1,3}\]")
 """A number in brackets is the text's own footnote; in an answer it would pass for a citation."""
+NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 
 
@@ -40,7 +41,8 @@ class Sentence:
     """A sentence, the terms in it, and where it stands."""
 
     text: str
-    terms: frozenset[int]
+    terms: frozenset[int | str]
+    """Stems as numbers, and numbers as texts: stems leave those out."""
     passage: Passage
     place: int
 
@@ -68,7 +70,7 @@ def extract(question: str, passages: Sequence[Passage]) -> str:
     One to three, at most about 700 characters, in the order they stand in.
     """
     languages = {passage.language for passage in passages}
-    wanted = frozenset(query_terms(question, languages).indices)
+    wanted = frozenset([*query_terms(question, languages).indices, *NUMBER.findall(question)])
     sentences = [
         Sentence(text, terms_of(text, passage), passage, place)
         for passage in passages
@@ -85,14 +87,14 @@ def extract(question: str, passages: Sequence[Passage]) -> str:
     return " ".join(f"{sentence.text} [{sentence.passage.n}]" for sentence in chosen)
 
 
-def score(sentence: Sentence, weight: dict[int, float]) -> float:
+def score(sentence: Sentence, weight: dict[int | str, float]) -> float:
     """How much of the question the sentence holds, in which passage, and how tersely."""
     found = sum(weight.get(term, 0.0) for term in sentence.terms)
     length = 1 + len(sentence.text) / 1000
     return found * RANK_DECAY ** (sentence.passage.n - 1) / length
 
 
-def choose(ranked: Sequence[Sentence], weight: dict[int, float]) -> list[Sentence]:
+def choose(ranked: Sequence[Sentence], weight: dict[int | str, float]) -> list[Sentence]:
     best = score(ranked[0], weight)
     chosen = [ranked[0]]
     size = len(ranked[0].text)
@@ -114,8 +116,8 @@ def alike(left: Sentence, right: Sentence) -> bool:
     return bool(union) and len(left.terms & right.terms) / len(union) > ALIKE
 
 
-def terms_of(text: str, passage: Passage) -> frozenset[int]:
-    return frozenset(document_terms(text, passage.language).indices)
+def terms_of(text: str, passage: Passage) -> frozenset[int | str]:
+    return frozenset([*document_terms(text, passage.language).indices, *NUMBER.findall(text)])
 
 
 def sentences_of(passage: Passage) -> list[str]:

@@ -89,6 +89,11 @@ class TestTheAnswer:
         assert 1 <= len(re.findall(r"\[1\]", answer)) <= 3
         assert len(without_marks(answer)) <= MOST_CHARACTERS + 10
 
+    def test_finds_the_row_whose_number_is_asked_for(self) -> None:
+        rows = [f"Bicycle: Model {n}\nPrice: {n}0 euros" for n in range(140, 190)]
+        answer = extract("What is the price of Model 173?", [passage("\n\n".join(rows))])
+        assert answer == "Bicycle: Model 173 Price: 1730 euros [1]"
+
     def test_without_a_matching_word_is_still_a_quotation(self) -> None:
         answer = extract("Weather?", [passage("Every bicycle carries a guarantee.")])
         assert answer == "Every bicycle carries a guarantee. [1]"
