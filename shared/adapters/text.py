@@ -148,10 +148,10 @@ def normalise(text: str) -> str:
     NFC; every kind of blank becomes one space, for words must not fuse; at most one empty line;
     control and hidden characters go. Indentation of code is kept to the level of one space.
     """
-    text = unicodedata.normalize("NFC", text)
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n")
     text = text.replace("\u2029", "\n\n").replace("\x85", "\n")
-    text = CONTROL.sub("", text)
+    # Behind that: what was hidden may have kept a letter from its accent.
+    text = unicodedata.normalize("NFC", CONTROL.sub("", text))
     lines = (BLANKS.sub(" ", line).rstrip() for line in text.split("\n"))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 

@@ -100,7 +100,9 @@ class Api:
             return response.json() if response.content else None
         try:
             detail = response.json()["detail"]
-        except (ValueError, KeyError, TypeError):
+            if isinstance(detail, list):
+                detail = "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in detail)
+        except (ValueError, LookupError, TypeError):
             detail = response.text[:500]
         raise ApiError(f"{response.status_code}: {detail}")
 

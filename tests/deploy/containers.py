@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sysconfig
 from collections.abc import AsyncGenerator, Iterator, Mapping
@@ -184,7 +185,7 @@ class Containers:
             "GATEWAY_ADDRESS": f"{LOOPBACK}:{self.ports['gateway']}",
         }
         self._start("caddy", argv, env)
-        eventually(lambda: _listens(self.ports["https"]), lambda: self.log("caddy"), START_SECONDS)
+        eventually(lambda: _has_tls(self.ports["https"]), lambda: self.log("caddy"), START_SECONDS)
 
     @property
     def database_password(self) -> str:
@@ -229,6 +230,18 @@ def _listens(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+def _has_tls(port: int) -> bool:
+    """Whether the proxy has a certificate; it makes one of its own while it answers already."""
+    anybody = ssl.create_default_context()
+    anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+    try:
+        with socket.create_connection((LOOPBACK, port), 5) as probe:
+            anybody.wrap_socket(probe, server_hostname="localhost").close()
+    except OSError:
+        return False
+    return True
 
 
 @asynccontextmanager

@@ -47,7 +47,10 @@ class TestAnsweringInTheTerminal:
 
 class TestWhatIsWrong:
     def test_an_unknown_bot(self, installation: Installation) -> None:
-        assert "Bot profile not found" in told(installation, "ask", "--bot", "none", "Anybody?")
+        nobody = "00000000-0000-4000-8000-000000000007"
+        assert "Bot profile not found" in told(installation, "ask", "--bot", nobody, "Anybody?")
+        said = told(installation, "ask", "--bot", "none", "Anybody?")
+        assert "bot_profile_id: Input should be a valid UUID" in said
 
     def test_nothing_to_import(self, installation: Installation, tmp_path: Path) -> None:
         assert "neither an address" in told(installation, "import", str(tmp_path / "none"))

@@ -129,7 +129,7 @@ class TestIngestingAgain:
         self, tenant: Tenant
     ) -> None:
         sentences = [
-            f"The part number {n * n} has the price of {n * 7} euros." for n in range(4200)
+            f"The part number {n * n} has the price of {n * 7} euros." for n in range(4600)
         ]
         source = tenant.source(tenant.bot(), " ".join(sentences))
         tenant.ingest(source)

@@ -152,4 +152,5 @@ def _place(hit: Hit) -> Place:
         end=hit.end,
         heading=hit.heading,
         text=hit.text,
+        page=hit.page,
     )

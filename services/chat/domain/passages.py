@@ -24,6 +24,7 @@ class Place:
     end: int
     heading: str | None
     text: str
+    page: int | None = None
 
     def joined(self, behind: "Place") -> "Place":
         """Both, with the exact span from here to the end of `behind`."""
@@ -78,8 +79,8 @@ def _order(place: Place) -> tuple[str, int, int]:
 def _continues(group: Sequence[Place], behind: Place) -> bool:
     first, last = group[0], group[-1]
     return (
-        (last.source_id, last.revision, last.heading)
-        == (behind.source_id, behind.revision, behind.heading)
+        (last.source_id, last.revision, last.heading, last.page)
+        == (behind.source_id, behind.revision, behind.heading, behind.page)
         and last.ordinal + 1 == behind.ordinal
         and behind.start - last.end <= WIDEST_GAP
         and behind.end - first.start <= LONGEST

@@ -25,7 +25,7 @@ from shared.web.problem import ProblemError, described, responses
 
 router = APIRouter(prefix="/v1", tags=["chat"])
 
-EVENTS = {"content": {sse.MEDIA_TYPE: {"schema": {"type": "string"}}}}
+EVENTS: dict[str, Any] = {"content": {sse.MEDIA_TYPE: {}}}
 """An answer as a stream; its events are in the guide."""
 HEARTBEAT_EVERY = 5
 """Looks without a frame between two heartbeats: one every ten seconds."""

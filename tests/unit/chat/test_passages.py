@@ -32,7 +32,8 @@ def test_what_does_not_touch_stays_apart_in_the_order_of_rank() -> None:
     other = place(1, 12, 23, source_id="t")
     older = place(1, 12, 23, revision=2)
     below = place(1, 12, 23, heading="Walls")
-    found = [below, far, other, here, older]
+    overleaf = place(1, 12, 23, page=2)
+    found = [below, far, other, here, older, overleaf]
     assert neighbours(found, lambda one: one) == [[one] for one in found]
 
 

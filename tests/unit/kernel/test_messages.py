@@ -37,8 +37,8 @@ def test_whoever_holds_personal_text_names_whose_key_protects_it(message: type[K
 
 
 def test_the_personal_fields_are_those_that_hold_peoples_words() -> None:
-    assert set(dict(QuestionAsked.personal_fields())) == {"question"}
-    assert set(dict(AskQuestion.personal_fields())) == {"question"}
+    assert set(dict(QuestionAsked.personal_fields())) == {"question", "before"}
+    assert set(dict(AskQuestion.personal_fields())) == {"question", "before"}
     assert set(dict(UserCreated.personal_fields())) == {"email", "display_name"}
     assert set(dict(RegisterTenant.personal_fields())) == {"owner_email", "owner_display_name"}
     assert not dict(SlugClaimed.personal_fields())
