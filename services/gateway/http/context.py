@@ -28,8 +28,8 @@ from shared.contracts.base import Command, Done, Message, Metadata, Question
 from shared.contracts.chat import ChatScope
 from shared.contracts.operations import AwaitPosition, Position, ServiceHealth
 from shared.kernel.clock import utc_now
-from shared.kernel.errors import NotAuthenticated, NotPermitted, Refused, Unavailable
-from shared.kernel.ids import TOKEN, derived_id
+from shared.kernel.errors import NotAuthenticated, NotPermitted, Unavailable
+from shared.kernel.ids import derived_id
 from shared.kernel.tokens import PREFIX, token_from
 from shared.runtime.bus import Bus
 
@@ -278,13 +278,6 @@ async def owner(caller: CallerDep) -> Caller:
 
 AdminDep = Annotated[Caller, Depends(admin)]
 OwnerDep = Annotated[Caller, Depends(owner)]
-
-
-def checked_id(value: str, error: Refused) -> str:
-    """An id from a path. One that cannot exist is answered like one that does not."""
-    if not TOKEN.fullmatch(value):
-        raise error
-    return value
 
 
 def given(body: Any) -> dict[str, Any]:

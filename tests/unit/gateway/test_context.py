@@ -14,13 +14,12 @@ from services.gateway.http.context import (
     Text,
     Timestamp,
     admin,
-    checked_id,
     metadata_for,
     owner,
 )
 from services.gateway.ports import Principal
 from shared.contracts.gateway import Role
-from shared.kernel.errors import NotFound, NotPermitted
+from shared.kernel.errors import NotPermitted
 from tests.unit.samples import T0, metadata
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -132,12 +131,6 @@ class TestWhatAClientSends:
     def test_unless_it_could_not_be_stored(self, value: dict[str, Any]) -> None:
         with pytest.raises(ValidationError, match=r"NUL|cannot be stored"):
             TypeAdapter[dict[str, Any]](JsonObject).validate_python(value)
-
-    @pytest.mark.parametrize("value", ["", "a.b", "*", "x" * 65, "a b", "\x00"])
-    def test_an_id_that_cannot_exist_is_one_that_does_not(self, value: str) -> None:
-        with pytest.raises(NotFound, match="Source not found"):
-            checked_id(value, NotFound("Source not found"))
-        assert checked_id("s-1", NotFound("x")) == "s-1"
 
 
 def test_times_are_told_in_utc_with_a_z() -> None:
