@@ -122,6 +122,7 @@ class Projector:
                 if ending():
                     # The error came up while the cancellation was cleaned up after.
                     raise asyncio.CancelledError from error
+                self._position = 0  # a database that crashed may have forgotten its last rows
                 log.warning("projector starts again", extra={**self._about(), "error": str(error)})
                 await asyncio.sleep(RETRY_SECONDS)
 

@@ -20,7 +20,7 @@ from shared.contracts.webhooks import (
     TestResult,
 )
 from shared.kernel.clock import utc_now
-from shared.kernel.errors import NotFound
+from shared.kernel.errors import NotFound, Unavailable
 
 ACTOR = "service/webhooks"
 
@@ -40,6 +40,8 @@ class Attempts:
     async def deliver(self, lane: Lane, pending: Pending) -> bool:
         """Make the next attempt at `pending`; False if its endpoint gets nothing now.
 
+        Raise `Unavailable` if the log knows of an attempt that `pending` does not.
+
         Whatever is killed on the way, the same attempt is made again with the same id and bytes.
         """
         endpoint = await self._current("webhook_endpoint", lane.tenant_id, lane.webhook_id)
@@ -47,6 +49,10 @@ class Attempts:
             return False
         if not endpoint.settings.is_active:
             return False
+        delivery = await self._current("delivery", lane.tenant_id, pending.delivery_id)
+        if not isinstance(delivery, Delivery) or delivery.attempts >= pending.attempt:
+            # The database forgets its last moments in a crash; the log does not.
+            raise Unavailable("the attempt was made, and the delivery log does not show it yet")
         cause = Metadata(
             tenant_id=lane.tenant_id,
             message_id=pending.delivery_id,

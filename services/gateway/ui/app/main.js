@@ -1,6 +1,6 @@
 /** The frame of the dashboard: navigation, language, theme, and the page that is open. */
 
-import { Icon, html, render, useEffect, useRef, useSignal } from './lib/kit.js';
+import { Icon, html, render, useEffect, useLayoutEffect, useRef, useSignal } from './lib/kit.js';
 import { renew, session, signOut } from './lib/api.js';
 import { look, offers } from './lib/offered.js';
 import { go, href, path } from './lib/router.js';
@@ -47,7 +47,7 @@ function Goto({ close }) {
   const ref = useRef();
   const asked = useSignal('');
   const at = useSignal(0);
-  useEffect(() => {
+  useLayoutEffect(() => {
     ref.current.showModal();
   }, []);
   const hits = [...PAGES, ...HIDDEN].filter(page => offers(page.needs) && t(page.name).toLowerCase().includes(asked.value.toLowerCase()));
@@ -83,8 +83,9 @@ function Tools({ here, search }) {
 
 function Shell() {
   const looking = useSignal(false);
-  useEffect(() => {
-    look();
+  useEffect(look, []);
+  // With the first frame: whoever sees the page may type.
+  useLayoutEffect(() => {
     const key = event => {
       if (!(event.metaKey || event.ctrlKey) || event.key !== 'k') return;
       event.preventDefault();

@@ -1,6 +1,6 @@
 /** Small parts that every page uses. */
 
-import { Icon, copied, html, signal, useEffect, useRef, useSignal } from '../lib/kit.js';
+import { Icon, copied, html, signal, useLayoutEffect, useRef, useSignal } from '../lib/kit.js';
 import { explained } from '../lib/api.js';
 import { t } from '../lib/words.js';
 
@@ -57,7 +57,7 @@ export function Form({ send, action, children, wide }) {
 /** A dialog that is open as long as it is drawn. */
 export function Dialog({ title, close, drawer, children }) {
   const ref = useRef();
-  useEffect(() => {
+  useLayoutEffect(() => {
     ref.current.showModal();
   }, []);
   const outside = event => event.target === ref.current && ref.current.close();
