@@ -117,7 +117,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     dispatch = Dispatch(
         LockedLeadership(platform.engine, platform.client),
         delivery_queries,
-        BrokerTimers(platform.client),
+        BrokerTimers(service.timers),
         attempts.deliver,
     )
     service.serves(dispatch.run)
