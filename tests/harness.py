@@ -3,7 +3,7 @@
 import atexit
 import json
 import os
-import random
+import secrets
 import shutil
 import signal
 import subprocess
@@ -40,8 +40,9 @@ class Installation:
     def __init__(self, data_dir: Path, *flags: str, env: Mapping[str, str] | None = None) -> None:
         self.data_dir = data_dir
         self._flags = flags
-        # Two that start at the same time must not both find the same port free.
-        self._port = random.randrange(10_000, 19_000)  # noqa: S311  no secret
+        # Two that start at the same time must not both find the same port free, and the seed of
+        # `random` may be the same in both.
+        self._port = 10_000 + secrets.randbelow(9_000)
         self._env = {**os.environ, **ENVIRONMENT, **(env or {})}
         self._process: subprocess.Popen[str] | None = None
         self.output: list[str] = []

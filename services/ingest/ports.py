@@ -88,12 +88,15 @@ class Span:
 
 
 class FetchFailed(Exception):
-    """`reason` is for people; `retryable` says whether another attempt may help."""
+    """`reason` is for people; `retryable` says whether another attempt may help, `retry_after` in
+    how many seconds the server wants to be asked again.
+    """
 
-    def __init__(self, reason: str, *, retryable: bool) -> None:
+    def __init__(self, reason: str, *, retryable: bool, retry_after: float | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.retryable = retryable
+        self.retry_after = retry_after
 
 
 class Unreadable(Exception):
@@ -126,6 +129,10 @@ class HostPace(Protocol):
 
         If that is more than `patience`, nothing is reserved: ask again by then.
         """
+        ...
+
+    async def hold(self, site: str, seconds: float) -> None:
+        """Nobody asks the site for so many seconds from now."""
         ...
 
 

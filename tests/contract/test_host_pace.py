@@ -38,6 +38,16 @@ async def test_who_is_not_so_patient_reserves_nothing(pace: BrokerPace, site: st
         assert 20 < await pace.reserve(site, 30.0, 1.0) <= 30
 
 
+async def test_a_site_that_is_held_is_left_alone_and_never_for_less_than_it_was(
+    pace: BrokerPace, site: str
+) -> None:
+    await pace.hold(site, 60.0)
+    await pace.hold(site, 5.0)
+    assert 50 < await pace.reserve(site, 30.0, 1.0) <= 60
+    assert 50 < await pace.reserve(site, 30.0, PATIENT) <= 60
+    assert 80 < await pace.reserve(site, 30.0, 1.0) <= 90
+
+
 async def test_sites_do_not_wait_for_each_other(pace: BrokerPace, site: str) -> None:
     assert await pace.reserve(site, 30.0, PATIENT) == 0
     assert await pace.reserve(f"www.{site}", 30.0, PATIENT) == 0

@@ -1,7 +1,6 @@
 """Any OpenAI-compatible server, directly: a tenth of the CPU of a general client per token."""
 
 import asyncio
-import math
 import random
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -15,6 +14,7 @@ from typing_extensions import override
 from services.chat.domain.tokens import estimated
 from services.chat.ports import LanguageModel, ModelFailed, Prompt, Spent, Text
 from shared.adapters.egress import Blocked, Oversized
+from shared.adapters.retry_after import retry_after_seconds
 
 FIRST_TOKEN_SECONDS = 20.0
 IDLE_SECONDS = 15.0
@@ -202,7 +202,7 @@ def refused(status: int, headers: Mapping[str, str], reason: str | None = None) 
             "The language model takes no more requests at the moment.",
             retryable=True,
             status=429,
-            retry_after=seconds(headers.get("retry-after")),
+            retry_after=retry_after_seconds(headers.get("retry-after")),
         )
     return ModelFailed("llm_failed", FAILED, retryable=status in RETRYABLE)
 
@@ -221,12 +221,3 @@ def unusable() -> ModelFailed:
     return ModelFailed(
         "llm_misconfigured", "The language model's address or key cannot be used.", retryable=False
     )
-
-
-def seconds(value: str | None) -> float | None:
-    """`Retry-After` as seconds; its date form is not worth a wait of ours."""
-    try:
-        found = None if value is None else float(value)
-    except ValueError:
-        return None
-    return None if found is None or not math.isfinite(found) else max(0.0, found)

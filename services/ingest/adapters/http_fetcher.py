@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from services.ingest.ports import Fetched, FetchFailed, NotModified, PageFetcher, Redirected
 from shared.adapters.egress import MEGABYTE, Blocked, Oversized, read_limited
+from shared.adapters.retry_after import retry_after_seconds
 
 TOTAL_SECONDS = 30.0
 LIMIT = 20 * MEGABYTE
@@ -75,7 +76,11 @@ class HttpFetcher(PageFetcher):
             if code >= HTTPStatus.BAD_REQUEST:
                 phrase = response.reason_phrase or "error"
                 retryable = code in RETRYABLE or code >= HTTPStatus.INTERNAL_SERVER_ERROR
-                raise FetchFailed(f"The server answered {code} {phrase}", retryable=retryable)
+                raise FetchFailed(
+                    f"The server answered {code} {phrase}",
+                    retryable=retryable,
+                    retry_after=retry_after_seconds(response.headers.get("retry-after")),
+                )
             return Fetched(
                 url=str(response.url),
                 data=await read_limited(response, LIMIT),

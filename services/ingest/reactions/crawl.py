@@ -14,8 +14,8 @@ from typing import Any, Protocol
 from services.ingest.domain.crawl import Crawl
 from services.ingest.domain.source import Present
 from services.ingest.domain.website import Website, site_of
-from services.ingest.ports import HostPace
-from services.ingest.reactions.site import PATIENCE, ReadSite, SiteClosed, Sleep
+from services.ingest.ports import FetchFailed, HostPace
+from services.ingest.reactions.site import PATIENCE, ReadSite, SiteClosed, Sleep, hold
 from services.ingest.reactions.visit import DuePage, Execute, Visit, VisitPage
 from shared.adapters.blobs import Blobs
 from shared.contracts.base import Metadata, Recorded
@@ -206,7 +206,8 @@ class CrawlWebsite:
             metadata=_because(tick, f"visit {page.url}"),
         )
 
-        async def paced() -> None:
+        async def paced(failure: FetchFailed) -> None:
+            await hold(self.pace, page.url, failure)
             await self.sleep(await self.pace.reserve(site_of(page.url), delay, PATIENCE))
 
         record = await self.visit_page(visit, paced)

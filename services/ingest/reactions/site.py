@@ -33,6 +33,12 @@ class SiteClosed(Exception):
     """Nothing of the site may be fetched; the message is for people."""
 
 
+async def hold(pace: HostPace, address: str, failure: FetchFailed) -> None:
+    """Let nobody ask the site of `address` before it wants to be asked again, within bounds."""
+    if failure.retry_after:
+        await pace.hold(site_of(address), min(failure.retry_after, CRAWL_DELAY_LIMIT))
+
+
 @dataclass
 class SiteFound:
     """What was read."""
@@ -127,6 +133,7 @@ class ReadSite:
             except FetchFailed as failure:
                 if not failure.retryable or attempt == ATTEMPTS:
                     raise
+                await hold(self.pace, address, failure)
                 continue
             if isinstance(answer, Fetched):
                 return answer

@@ -25,7 +25,8 @@ from shared.kernel.ids import derived_id
 
 Execute = Callable[[Command, Metadata, str], Awaitable[Done]]
 Current = Callable[[str, str, str], Awaitable[Any]]
-Paced = Callable[[], Awaitable[None]]
+Paced = Callable[[FetchFailed], Awaitable[None]]
+"""Waits until the site may be asked again after what it answered."""
 
 
 class DuePage(Protocol):
@@ -131,7 +132,7 @@ class VisitPage:
             except FetchFailed as failure:
                 if not failure.retryable:
                     raise
-                await paced()
+                await paced(failure)
         return await self._once(visit, before)
 
     async def _once(self, visit: Visit, before: Any) -> Fetched | NotModified | Redirected:

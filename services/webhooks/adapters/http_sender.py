@@ -4,15 +4,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 
 import httpx
 from typing_extensions import override
 
 from services.webhooks.ports import Answer, Sender
 from shared.adapters.egress import Blocked, Oversized
-from shared.kernel.clock import utc_now
+from shared.adapters.retry_after import retry_after_seconds
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +61,7 @@ class HttpSender(Sender):
             "POST", url, content=body, headers=dict(headers)
         ) as response:
             got.status_code = response.status_code
-            got.retry_after = _seconds(response.headers.get("retry-after"))
+            got.retry_after = retry_after_seconds(response.headers.get("retry-after"))
             async for piece in response.aiter_bytes():
                 got.body += piece
                 if len(got.body) >= EXCERPT:
@@ -77,17 +75,3 @@ class _Got:
         self.status_code: int | None = None
         self.retry_after: float | None = None
         self.body = bytearray()
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """Of a `Retry-After` header, in either form (RFC 9110, section 10.2.3)."""
-    if retry_after is None:
-        return None
-    if retry_after.isascii() and retry_after.isdigit():
-        return float(retry_after[:9])
-    try:
-        at = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return None
-    aware = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (aware - utc_now()).total_seconds())

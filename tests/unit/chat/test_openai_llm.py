@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from services.chat.adapters.openai_llm import ATTEMPTS, OpenAiModel, seconds, spent
+from services.chat.adapters.openai_llm import ATTEMPTS, OpenAiModel, spent
 from services.chat.domain.prompt import Turn
 from services.chat.ports import ModelFailed, Prompt, Spent, Text
 from shared.adapters.egress import egress_client
@@ -323,21 +323,3 @@ def test_usage_is_what_the_server_counted_or_an_estimate(
 ) -> None:
     took = spent(PROMPT, told, said=8)
     assert (took.prompt_tokens, took.completion_tokens) == expected
-
-
-@pytest.mark.parametrize(
-    ("header", "waits"),
-    [
-        (None, None),
-        ("3", 3.0),
-        ("0.5", 0.5),
-        ("-1", 0.0),
-        ("", None),
-        ("soon", None),
-        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
-        ("inf", None),
-        ("nan", None),
-    ],
-)
-def test_a_wait_is_taken_in_seconds_only(header: str | None, waits: float | None) -> None:
-    assert seconds(header) == waits

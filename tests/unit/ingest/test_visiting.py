@@ -96,11 +96,16 @@ class Pace(HostPace):
     """Lets everybody wait, and remembers for how long."""
 
     waits: list[tuple[str, float]] = field(default_factory=list)
+    holds: list[tuple[str, float]] = field(default_factory=list)
 
     @override
     async def reserve(self, site: str, delay: float, patience: float) -> float:
         self.waits.append((site, delay))
         return 0.0
+
+    @override
+    async def hold(self, site: str, seconds: float) -> None:
+        self.holds.append((site, seconds))
 
 
 async def no_sleep(_seconds: float) -> None:
@@ -146,7 +151,7 @@ class Crawling:
             assert self.child is not None
             return self.child.state
 
-        async def paced() -> None:
+        async def paced(_failure: FetchFailed) -> None:
             self.paces += 1
 
         visit_page = VisitPage(
@@ -349,6 +354,16 @@ class TestReadingASite:
         found, *_ = await self.read({f"{ROOT}sitemap.xml": [away]})
         assert found.incomplete
         assert found.notes == [f"{ROOT}sitemap.xml: away"]
+
+    async def test_a_site_that_names_its_time_is_left_alone_so_long(self) -> None:
+        busy = FetchFailed("busy", retryable=True, retry_after=7.0)
+        longer = FetchFailed("busy", retryable=True, retry_after=86400.0)
+        answers: dict[str, list[Answer]] = {
+            f"{ROOT}robots.txt": [busy, page("User-agent: *")],
+            f"{ROOT}sitemap.xml": [longer, page("<urlset></urlset>")],
+        }
+        _, _, pace = await self.read(answers)
+        assert pace.holds == [("docs.example", 7.0), ("docs.example", 120.0)]
 
     async def test_rules_that_cannot_be_read_close_it_unless_they_are_not_asked_for(self) -> None:
         answers: dict[str, list[Answer]] = {
