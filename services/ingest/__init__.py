@@ -12,6 +12,7 @@ Emits     SourceCreated, SourceUpdated, SourceDeleted, IngestionRequested,
 Reacts    IngestionRequested → queue the job; IndexBuilt, IndexFailed → end the run;
           ChildrenIngestionRequested → request each child's; SourceCreated, SourceDeleted → delete
           children that a deleted parent left behind; SourceUndone → undo the deletion of children;
+          SourceUpdated → change the pages of a website alike;
           ScheduleFired → request an ingestion; CrawlBegun, CrawlResumed → set the timer of the
           crawl; CrawlFinished, CrawlCancelled → end the run
 Projects  ScheduleSet, ScheduleFired, ScheduleCancelled

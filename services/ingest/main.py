@@ -18,7 +18,12 @@ from services.ingest.queries.history import HistoryQueries
 from services.ingest.queries.pages import PageQueries
 from services.ingest.queries.sources import SourceQueries
 from services.ingest.reactions.crawl import KIND, CrawlWebsite, EndCrawl, WakeCrawl
-from services.ingest.reactions.families import IngestChildren, RestoreChildren, SweepChildren
+from services.ingest.reactions.families import (
+    IngestChildren,
+    PassSettingsOn,
+    RestoreChildren,
+    SweepChildren,
+)
 from services.ingest.reactions.ingestion import IngestSource
 from services.ingest.reactions.preview import PreviewSite
 from services.ingest.reactions.refresh import RefreshSource
@@ -47,6 +52,7 @@ from shared.contracts.ingest import (
     RequestIngestion,
     SourceCreated,
     SourceDeleted,
+    SourceUpdated,
     UpdateSource,
 )
 from shared.contracts.ingest_history import (
@@ -161,6 +167,8 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     sweep = SweepChildren(service.execute, service.current, queries.children_of, shown)
     service.reacts("sweep-children", [SourceCreated, SourceDeleted], sweep)
 
+    pass_on = PassSettingsOn(service.execute, service.current, queries.standing, shown)
+    service.reacts("pass-settings-on", [SourceUpdated], pass_on)
     restore = RestoreChildren(service.execute, queries.deleted_with, shown)
     service.reacts("restore-children", [SourceUndone], restore)
 

@@ -249,6 +249,8 @@ class SourceUpdated(SourceMessage, Event):
     name: ClassVar[str] = "updated"
     bot_profile_id: str
     settings: SourceSettings
+    changed: tuple[str, ...] = ()
+    """The fields of `settings` that were otherwise before."""
 
 
 class SourceDeleted(SourceMessage, Event):

@@ -221,6 +221,25 @@ def chain(count: int) -> Site:
     return Site(pages | {"/": html("Home", "Welcome.", "/0")})
 
 
+def test_what_is_changed_about_a_website_is_changed_about_its_pages(tenant: Tenant) -> None:
+    def pages(name: str) -> set[Any]:
+        return {child[name] for child in listed(tenant, source)}
+
+    with serving(chain(2)) as site:
+        bot = tenant.bot()
+        source = website(tenant, site, bot)
+        imported(tenant, source)
+        path = f"/v1/sources/{source}"
+        assert tenant.http.patch(path, json={"authority": "mandatory"}).status_code == 200
+        eventually(lambda: pages("authority") == {"mandatory"})
+        assert tenant.http.patch(path, json={"is_active": False}).status_code == 200
+        eventually(lambda: not listed(tenant, source))
+        assert not tenant.ask(bot, "What number is it?")["sources"]
+        assert tenant.http.patch(path, json={"is_active": True}).status_code == 200
+        eventually(lambda: len(listed(tenant, source)) == 3)
+    eventually(lambda: tenant.ask(bot, "What number is it?")["sources"])
+
+
 def test_an_import_is_paused_goes_on_and_is_cancelled(tenant: Tenant) -> None:
     def order(name: str) -> dict[str, Any]:
         answer = tenant.http.post(f"/v1/sources/{source}/{name}")

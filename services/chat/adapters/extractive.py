@@ -33,6 +33,8 @@ MARKUP = re.compile(
 FOOTNOTE = re.compile(r"\[\d{1,3}\]")
 """A number in brackets is the text's own footnote; in an answer it would pass for a citation."""
 NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+HEADING = re.compile(r"\s*#{1,6}\s")
+RULER = re.compile(r"\s*\|[\s:|-]+\|?\s*$")
 LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 
 
@@ -71,11 +73,8 @@ def extract(question: str, passages: Sequence[Passage]) -> str:
     """
     languages = {passage.language for passage in passages}
     wanted = frozenset([*query_terms(question, languages).indices, *NUMBER.findall(question)])
-    sentences = [
-        Sentence(text, terms_of(text, passage), passage, place)
-        for passage in passages
-        for place, text in enumerate(sentences_of(passage))
-    ]
+    # Where there is nothing but scraps, a scrap is the answer.
+    sentences = sentences_in(passages) or sentences_in(passages, scraps=True)
     if not sentences:
         return ""
     seen = Counter(term for sentence in sentences for term in sentence.terms & wanted)
@@ -85,6 +84,15 @@ def extract(question: str, passages: Sequence[Passage]) -> str:
     chosen = choose(ranked, weight)
     chosen.sort(key=lambda s: (s.passage.n, s.place))
     return " ".join(f"{sentence.text} [{sentence.passage.n}]" for sentence in chosen)
+
+
+def sentences_in(passages: Sequence[Passage], *, scraps: bool = False) -> list[Sentence]:
+    """All sentences, in order; with `scraps`, all there is to read."""
+    return [
+        Sentence(text, terms_of(text, passage), passage, place)
+        for passage in passages
+        for place, text in enumerate(sentences_of(passage, scraps=scraps))
+    ]
 
 
 def score(sentence: Sentence, weight: dict[int | str, float]) -> float:
@@ -120,17 +128,20 @@ def terms_of(text: str, passage: Passage) -> frozenset[int | str]:
     return frozenset([*document_terms(text, passage.language).indices, *NUMBER.findall(text)])
 
 
-def sentences_of(passage: Passage) -> list[str]:
-    """Readable sentences of a passage: Markdown's marks taken off, headings and scraps left out."""
+def sentences_of(passage: Passage, *, scraps: bool = False) -> list[str]:
+    """Readable sentences of a passage, Markdown's marks taken off.
+
+    Headings and what is too short to say something are left out, unless `scraps` are wanted.
+    """
     found = []
     for block in re.split(r"\n\s*\n|\n(?=\s*(?:[-*+]|\d+[.)]|#{1,6}|\|)\s)", passage.text):
-        if re.match(r"\s*(#{1,6}\s|\|[\s:|-]+\|?\s*$)", block):
+        if RULER.match(block) or (HEADING.match(block) and not scraps):
             continue
         plain = " ".join(
             MARKUP.sub("", LINK.sub(r"\1", FOOTNOTE.sub("", block))).replace("|", " · ").split()
         )
         for sentence in segment(passage.language or "en", plain):
             cleaned = sentence.strip()
-            if len(cleaned) >= SHORTEST:
+            if len(cleaned) >= (1 if scraps else SHORTEST):
                 found.append(cleaned)
     return found

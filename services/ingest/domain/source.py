@@ -227,11 +227,19 @@ def _create_batch(source: Absent | Present, command: CreateSourceBatch) -> Seque
 def _update(source: Present, command: UpdateSource) -> Sequence[SourceEvent]:
     settings = merged(source.settings, command.changes)
     check_settings(source.source_type, settings)
-    if settings == source.settings:
+    changed = tuple(
+        name
+        for name in SourceSettings.model_fields
+        if getattr(settings, name) != getattr(source.settings, name)
+    )
+    if not changed:
         return []
     return [
         SourceUpdated(
-            source_id=command.source_id, bot_profile_id=source.bot_profile_id, settings=settings
+            source_id=command.source_id,
+            bot_profile_id=source.bot_profile_id,
+            settings=settings,
+            changed=changed,
         )
     ]
 

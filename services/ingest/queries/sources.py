@@ -142,6 +142,20 @@ class SourceQueries:
         async with self._store.reading(tenant_id) as db:
             return (await db.scalars(query)).all()
 
+    async def standing(self, tenant_id: str, parent_id: str) -> Sequence[str]:
+        """Ids of the children that are not deleted, switched off or not, oldest first."""
+        query = (
+            select(sources.c.id)
+            .where(
+                sources.c.tenant_id == tenant_id,
+                sources.c.parent_id == parent_id,
+                sources.c.deleted.is_(False),
+            )
+            .order_by(sources.c.position)
+        )
+        async with self._store.reading(tenant_id) as db:
+            return (await db.scalars(query)).all()
+
     async def deleted_with(self, tenant_id: str, parent_id: str) -> Sequence[str]:
         """Ids of the children that were deleted with their parent, oldest first."""
         query = (

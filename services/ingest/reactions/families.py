@@ -1,6 +1,7 @@
 """What follows for children from facts about their parent."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from services.ingest.domain.source import Present
@@ -11,11 +12,15 @@ from shared.contracts.ingest import (
     RequestIngestion,
     SourceCreated,
     SourceDeleted,
+    SourceUpdated,
+    UpdateSource,
 )
 from shared.contracts.ingest_stages import SourceUndone, UndoSource
 from shared.kernel.errors import Conflict, NotFound, Unavailable
 
 SHOWN_SECONDS = 30.0
+INHERITED = frozenset({"authority", "is_active", "language"})
+"""Settings of a website that its pages have as well."""
 
 Execute = Callable[[Command, Metadata, str], Awaitable[Done]]
 Current = Callable[[str, str, str], Awaitable[Any]]
@@ -109,6 +114,41 @@ class RestoreChildren:
                 )
             except Conflict:
                 continue  # it was undone by itself meanwhile, or its parent deleted again
+
+
+class PassSettingsOn:
+    """What is changed about a website is changed about its pages."""
+
+    def __init__(
+        self,
+        execute: Execute,
+        current: Current,
+        children_of: ChildrenOf,
+        await_shown: AwaitShown,
+    ) -> None:
+        self._execute = execute
+        self._current = current
+        self._children_of = children_of
+        self._await_shown = await_shown
+
+    async def __call__(self, recorded: Recorded[SourceUpdated]) -> None:
+        """Raise `Unavailable` while the read model does not show all pages yet."""
+        changed = INHERITED.intersection(recorded.event.changed)
+        if not changed:
+            return
+        website = await self._current("source", recorded.tenant_id, recorded.event.source_id)
+        if not isinstance(website, Present) or website.source_type != "website":
+            return
+        # As they are by now: a later change may have been passed on before.
+        changes = {name: getattr(website.settings, name) for name in sorted(changed)}
+        await _shown(self._await_shown, recorded.sequence)
+        for page in await self._children_of(recorded.tenant_id, recorded.event.source_id):
+            with suppress(NotFound):  # it was deleted meanwhile
+                await self._execute(
+                    UpdateSource(source_id=page, changes=changes),
+                    recorded.metadata,
+                    f"pass settings on to {page}",
+                )
 
 
 async def _shown(await_shown: AwaitShown, sequence: int) -> None:

@@ -235,6 +235,7 @@ class VisitPage:
                 config={"url": url},
                 authority=parent.settings.authority,
                 is_active=parent.settings.is_active,
+                language=parent.settings.language,
             ),
             raw_ref=raw_ref,
             media_type=answer.media_type,

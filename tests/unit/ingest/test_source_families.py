@@ -5,7 +5,12 @@ import pytest
 from services.ingest.domain.source import Absent, Present, source_decider
 from services.ingest.handlers import AT_ONCE, DeleteChildrenFirst
 from services.ingest.queries.sources import Children
-from services.ingest.reactions.families import IngestChildren, RestoreChildren, SweepChildren
+from services.ingest.reactions.families import (
+    IngestChildren,
+    PassSettingsOn,
+    RestoreChildren,
+    SweepChildren,
+)
 from shared.contracts.base import Command, Done, Metadata
 from shared.contracts.ingest import (
     BATCH_CHILDREN,
@@ -22,6 +27,9 @@ from shared.contracts.ingest import (
     SourceIngested,
     SourceSettings,
     SourceStatus,
+    SourceType,
+    SourceUpdated,
+    UpdateSource,
 )
 from shared.contracts.ingest_stages import UndoSource
 from shared.kernel.errors import Conflict, InvalidCommand, NotFound, StaleVersion, Unavailable
@@ -201,6 +209,47 @@ class TestDeletingAFamily:
         for command in (CREATE, RequestIngestion(source_id="s1")):
             await self.before(family)(command, metadata())
         assert family.ordered == []
+
+
+class TestPassingSettingsOn:
+    OFF = SETTINGS.model_copy(update={"is_active": False, "authority": "mandatory"})
+
+    async def pass_on(
+        self, family: Family, *changed: str, source_type: SourceType = "website"
+    ) -> None:
+        website = CREATED.model_copy(update={"source_type": source_type})
+        told = SourceUpdated(
+            source_id="s1", bot_profile_id="b1", settings=self.OFF, changed=changed
+        )
+        family.parents["s1"] = [website, told]
+        pass_on = PassSettingsOn(
+            family.execute, family.current, family.children_of, family.await_shown
+        )
+        await pass_on(recorded(told))
+
+    async def test_changes_each_page_as_the_website_was_changed(self) -> None:
+        family = Family("c1", "c2")
+        await self.pass_on(family, "name", "is_active")
+        assert family.ordered == [
+            UpdateSource(source_id=page, changes={"is_active": False}) for page in ("c1", "c2")
+        ]
+
+    async def test_leaves_alone_what_was_not_changed_and_what_is_no_website(self) -> None:
+        family = Family("c1")
+        await self.pass_on(family, "name", "config")
+        await self.pass_on(family)
+        await self.pass_on(family, "authority", source_type="url")
+        assert family.ordered == []
+
+    async def test_a_page_that_was_deleted_meanwhile_stops_nothing(self) -> None:
+        family = Family("c1", "c2")
+        family.refuses["c1"] = NotFound("Source not found")
+        await self.pass_on(family, "authority")
+        assert family.ordered == [UpdateSource(source_id="c2", changes={"authority": "mandatory"})]
+
+    async def test_waits_until_all_pages_are_shown(self) -> None:
+        with pytest.raises(Unavailable):
+            await self.pass_on(Family("c1", shown=0), "authority")
 
 
 class TestSweeping:

@@ -36,7 +36,8 @@ def update(**changes: Any) -> UpdateSource:
 
 def updated(**changes: Any) -> SourceUpdated:
     settings = SETTINGS.model_copy(update=changes)
-    return SourceUpdated(source_id="s1", bot_profile_id="b1", settings=settings)
+    changed = tuple(name for name in SourceSettings.model_fields if name in changes)
+    return SourceUpdated(source_id="s1", bot_profile_id="b1", settings=settings, changed=changed)
 
 
 class TestCreating:
@@ -159,7 +160,9 @@ class TestUpdating:
     def test_leaves_alone_what_is_not_named(self, source: SourceScenario) -> None:
         before = updated(description="Long", authority="guideline")
         source.given(CREATED, before).when(update(description="Short")).then(
-            updated(description="Short", authority="guideline")
+            updated(description="Short", authority="guideline").model_copy(
+                update={"changed": ("description",)}
+            )
         )
 
     def test_to_what_is_already_so_is_no_news(self, source: SourceScenario) -> None:
