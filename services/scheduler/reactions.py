@@ -20,7 +20,9 @@ from shared.contracts.scheduler import (
     ScheduleSet,
     SetSchedule,
 )
+from shared.kernel import faults
 from shared.kernel.errors import Refused
+from shared.kernel.faults import FaultPoint
 from shared.kernel.ids import derived_id
 
 KIND = "schedule"
@@ -145,7 +147,9 @@ class Fire:
         cause = tick.metadata.model_copy(
             update={"message_id": derived_id("slot", schedule_id, slot.isoformat())}
         )
+        faults.passed(FaultPoint.SCHEDULE_WOKEN)
         await self._execute(FireSchedule(schedule_id=schedule_id, slot=slot), cause, "fire")
+        faults.passed(FaultPoint.SCHEDULE_FIRED)
         await self._set_timers.arm(schedule_id, cause)
 
 

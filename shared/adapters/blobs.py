@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
+from shared.kernel import faults
 from shared.kernel.errors import Unavailable
+from shared.kernel.faults import FaultPoint
 from shared.kernel.ids import subject_token
 
 FAILURES = (BaseError, OSError)
@@ -70,9 +72,12 @@ class Blobs:
         try:
             await self._store.head_async(path)
         except FileNotFoundError:
+            faults.passed(FaultPoint.BLOB_WRITING)
             await self._store.put_async(path, content, chunk_size=PIECE, max_concurrency=2)
+            faults.passed(FaultPoint.BLOB_WRITTEN)
             if self._root is not None:
                 await asyncio.to_thread(_sync, self._root / path)
+            faults.passed(FaultPoint.BLOB_SYNCED)
 
 
 def _path(tenant_id: str, ref: str) -> str:

@@ -24,7 +24,9 @@ from shared.adapters.envelope import (
 )
 from shared.adapters.pull import Pull
 from shared.contracts.base import Event, Metadata, Recorded
+from shared.kernel import faults
 from shared.kernel.errors import StaleVersion, Unavailable, Unknown, Unusable
+from shared.kernel.faults import FaultPoint
 from shared.kernel.ids import derived_id, new_id
 from shared.kernel.registry import UnknownEvent
 
@@ -71,21 +73,24 @@ class EventLog:
         events may be stored all the same, which only reading the tail can tell.
         """
         messages = [await self._message(n, append, metadata) for n, append in enumerate(events)]
+        faults.passed(FaultPoint.LOG_APPENDING)
         try:
             if len(messages) == 1:
                 subject, body, headers = messages[0]
                 ack = await self._js.publish(
                     subject, body, headers=headers, stream=STREAM, timeout=TIMEOUT
                 )
-                return [ack.seq]
-            last = await self._atomic(messages)
-            return list(range(last - len(messages) + 1, last + 1))
+                last = ack.seq
+            else:
+                last = await self._atomic(messages)
         except APIError as error:
             if error.err_code in CONFLICTS:
                 raise StaleVersion(str(error.description)) from error
             raise Unavailable(f"event log refused the append: {error.description}") from error
         except (nats.errors.Error, TimeoutError) as error:
             raise Unknown("no acknowledgement from the event log") from error
+        faults.passed(FaultPoint.LOG_APPENDED)
+        return list(range(last - len(messages) + 1, last + 1))
 
     async def tail(
         self, tenant_id: str, aggregate: str, aggregate_id: str, after: int = 0
@@ -263,6 +268,7 @@ class EventLog:
             if n < len(messages):
                 await self._client.publish(subject, body, headers=batched)
                 continue
+            faults.passed(FaultPoint.LOG_BATCHED)
             batched["Nats-Batch-Commit"] = "1"
             reply = await self._client.request(subject, body, timeout=TIMEOUT, headers=batched)
             answer = orjson.loads(reply.data)

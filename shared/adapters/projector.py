@@ -20,7 +20,9 @@ from shared.adapters.pull import PullEnded, ending
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Event, Recorded
 from shared.contracts.operations import Rebuilt
+from shared.kernel import faults
 from shared.kernel.errors import Unavailable, Unusable
+from shared.kernel.faults import FaultPoint
 
 log = logging.getLogger(__name__)
 
@@ -170,10 +172,13 @@ async def project(
     """Apply one batch and move the checkpoint; None if it was not at `position` any more."""
     async with store.writing() as db:
         await store.apply(db, records)
+        faults.passed(FaultPoint.PROJECTOR_ROWS)
         after = records[-1].sequence
         if not await store.advance(db, position, after):
             await db.rollback()
             return None
+        faults.passed(FaultPoint.PROJECTOR_MOVED)
+    faults.passed(FaultPoint.PROJECTOR_COMMITTED)
     return after
 
 

@@ -19,7 +19,9 @@ from pydantic import TypeAdapter
 from shared.adapters.envelope import Codec, command_subject, metadata_headers
 from shared.contracts.base import Command, Done, Message, Metadata, Outcome, Question, Refusal
 from shared.contracts.operations import GetOutcome, MaybeOutcome
+from shared.kernel import faults
 from shared.kernel.errors import QuotaExceeded, Unavailable, refused
+from shared.kernel.faults import FaultPoint
 
 OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
 REFUSED = "refused"
@@ -75,6 +77,7 @@ class Bus:
         self._waiting[command_id] = future
         try:
             repeated = await self._store(command, metadata)
+            faults.passed(FaultPoint.ORDER_STORED)
             outcome = await self._outcome(future, owner, metadata, wait, look_now=repeated)
         finally:
             self._waiting.pop(command_id, None)

@@ -24,8 +24,10 @@ from shared.contracts.base import (
     Recorded,
     Refusal,
 )
+from shared.kernel import faults
 from shared.kernel.decider import AnyDecider
 from shared.kernel.errors import Conflict, Refused, StaleVersion, Unavailable, Unknown
+from shared.kernel.faults import FaultPoint
 from shared.kernel.ids import derived_id
 from shared.runtime.consumer import Turnstile
 
@@ -198,6 +200,8 @@ class CommandHandler:
                 metadata.now,
                 StoredOutcome(metadata.tenant_id, position, refusal),
             )
+            faults.passed(FaultPoint.COMMAND_ROWS)
+        faults.passed(FaultPoint.COMMAND_SHOWN)
         return outcome
 
     def _decider(self, aggregate: str) -> AnyDecider:

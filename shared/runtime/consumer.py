@@ -19,14 +19,23 @@ from nats.js import api
 
 from shared.adapters.pull import Pull, PullEnded
 from shared.adapters.topology import ensure_consumer
+from shared.kernel import faults
 from shared.kernel.correlation import CORRELATION
 from shared.kernel.errors import Unavailable, Unusable
+from shared.kernel.faults import FaultPoint
 
 log = logging.getLogger(__name__)
 
 DELAYS = (0.2, 1.0, 3.0, 10.0, 30.0, 60.0)
 """Seconds before attempt 2, 3, …; the last one repeats. Each is stretched by up to a fifth."""
 RETRY_SECONDS = 0.5
+POINTS = {
+    "CMDS": (FaultPoint.COMMAND_HANDLED, FaultPoint.COMMAND_ACKNOWLEDGED),
+    "JOBS": (FaultPoint.JOB_HANDLED, FaultPoint.JOB_ACKNOWLEDGED),
+    "EVENTS": (FaultPoint.REACTION_HANDLED, FaultPoint.REACTION_ACKNOWLEDGED),
+    "SCHED": (FaultPoint.TIMER_HANDLED, FaultPoint.TIMER_ACKNOWLEDGED),
+}
+"""Before and after the acknowledgement, by the stream that a message is from."""
 
 
 class Poison(Exception):
@@ -184,7 +193,10 @@ class Consumer:
             step = DELAYS[min(delivery.attempt, len(DELAYS)) - 1]
             await message.nak(delay=step * random.uniform(1, 1.2))  # noqa: S311  jitter
         else:
+            handled, acknowledged = POINTS.get(self.stream, POINTS["JOBS"])
+            faults.passed(handled)
             await message.ack()
+            faults.passed(acknowledged)
 
     async def _surrender(self, message: Msg, delivery: Delivery, reason: str) -> None:
         """Give the message up. If even that fails now, it comes again and is given up then."""

@@ -13,7 +13,7 @@ import uvloop
 from pydantic import ValidationError
 
 from shared.kernel.errors import Unusable
-from shared.runtime import logs
+from shared.runtime import faults, logs
 from shared.runtime.heartbeat import beat
 from shared.runtime.platform import Platform
 from shared.runtime.service import Service
@@ -62,6 +62,7 @@ async def _run(names: Sequence[str]) -> None:
     }
     for read in settings.values():
         logs.configure(read.log_level)
+    faults.arm(settings)
     async with asyncio.TaskGroup() as background, AsyncExitStack() as stack:
         # From before the broker is reached until the last stream has drained.
         files = {read.heartbeat_file for read in settings.values() if read.heartbeat_file}

@@ -104,6 +104,9 @@ class ServiceSettings(Configuration):
     """Let ingestion and model calls reach loopback addresses: tests, self-hosted models."""
     log_level: str = "INFO"
     """Level of the JSON log lines on standard error."""
+    fault_dir: Path | None = None
+    """For tests of crashes on one machine only: the folder with the fault points at which the
+    process is to end itself. Refused where broker or database are elsewhere."""
     heartbeat_file: Path | None = None
     """Touched every two seconds while the event loop turns; `minirag healthcheck --live` reads
     it. Unset: no heartbeat."""

@@ -14,6 +14,8 @@ from shared.adapters.chunk_batch import PreparedChunk, read_batch
 from shared.contracts.base import Event, Recorded
 from shared.contracts.chat import IndexBuilt
 from shared.contracts.ingest import Prepared, SourceDeleted, SourcePrepared, SourceUpdated
+from shared.kernel import faults
+from shared.kernel.faults import FaultPoint
 from shared.kernel.ids import derived_id, new_id
 
 
@@ -62,6 +64,7 @@ class Index:
             index = await self._indexes.open(name, dimension)
             scope = Scope(tenant_id, source_id=source_id)
             await index.delete(scope, below_revision=below_revision)
+            faults.passed(FaultPoint.INDEX_DELETED)
             await index.flush()
 
     async def _index(
@@ -74,7 +77,9 @@ class Index:
             await index.upsert(
                 await asyncio.to_thread(self._points, recorded.tenant_id, event, data)
             )
+        faults.passed(FaultPoint.INDEX_UPSERTED)
         await index.flush()
+        faults.passed(FaultPoint.INDEX_FLUSHED)
         row = {
             "tenant_id": recorded.tenant_id,
             "source_id": event.source_id,

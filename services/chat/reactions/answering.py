@@ -51,6 +51,8 @@ from shared.contracts.chat import (
     TurnStopRequested,
     Usage,
 )
+from shared.kernel import faults
+from shared.kernel.faults import FaultPoint
 
 SUPPORTED = 0.8
 """Share of an answer's cited claims that must be supported for it to count as grounded."""
@@ -111,6 +113,7 @@ class AnswerQuestion:
         if not speech.ended:
             turn = await self.chats.get_turn(GetTurn(turn_id=event.turn_id), meta)
             await tell_end(speech, turn)
+            faults.passed(FaultPoint.CHAT_ENDED)
 
     async def given_up(self, recorded: Recorded[QuestionAsked], _reason: str) -> None:
         """After the last attempt the turn says so: no answer is generated for ever."""
@@ -131,6 +134,7 @@ class AnswerQuestion:
         past = await self._past(recorded)
         query, spent_before = await self._query(recorded, bot, past)
         found = await self.retriever.retrieve(tenant_id, event.bot_profile_id, query)
+        faults.passed(FaultPoint.CHAT_RETRIEVED)
         retrieval_ms = (time.perf_counter() - started) * 1000
         by_id = {one.hit.id: one for one in found}
         verdict = judge([candidate(one) for one in found], floor_of(bot.floor))
@@ -168,7 +172,9 @@ class AnswerQuestion:
                 total_ms=(time.perf_counter() - started) * 1000,
             ),
         )
+        faults.passed(FaultPoint.CHAT_SPOKEN)
         await self.execute(command, recorded.metadata, "answer")
+        faults.passed(FaultPoint.CHAT_ANSWERED)
 
     async def _converse(
         self,

@@ -6,6 +6,8 @@ from typing import Any
 
 from services.chat.ports import Frames
 from shared.contracts.chat import Citation, Frame, FrameName, TurnView
+from shared.kernel import faults
+from shared.kernel.faults import FaultPoint
 
 
 @dataclass
@@ -75,6 +77,7 @@ class Speech:
         await self.frames.publish(
             self.tenant_id, self.turn_id, Frame(i=self._i, event=name, data=dict(data))
         )
+        faults.passed(FaultPoint.CHAT_FRAME)
 
 
 async def tell_end(speech: Speech, turn: TurnView) -> None:

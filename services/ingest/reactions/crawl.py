@@ -28,7 +28,9 @@ from shared.contracts.ingest_website import (
     FinishCrawl,
     RecordSite,
 )
+from shared.kernel import faults
 from shared.kernel.errors import NotFound
+from shared.kernel.faults import FaultPoint
 from shared.kernel.ids import derived_id
 
 KIND = "crawl"
@@ -211,6 +213,7 @@ class CrawlWebsite:
             await self.sleep(await self.pace.reserve(site_of(page.url), delay, PATIENCE))
 
         record = await self.visit_page(visit, paced)
+        faults.passed(FaultPoint.CRAWL_VISITED)
         known = await self.rows.known(
             tenant_id, source_id, run_id, [found.url for found in record.found]
         )
@@ -218,6 +221,7 @@ class CrawlWebsite:
         await self.execute(
             record.model_copy(update={"found": fresh}), visit.metadata, "record page"
         )
+        faults.passed(FaultPoint.CRAWL_RECORDED)
         return 0.0
 
     async def _read(self, tick: Tick, site: Website) -> float | None:

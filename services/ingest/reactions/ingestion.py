@@ -36,7 +36,9 @@ from shared.contracts.ingest import (
     StartIngestion,
 )
 from shared.contracts.ingest_website import BeginCrawl
+from shared.kernel import faults
 from shared.kernel.errors import Unavailable
+from shared.kernel.faults import FaultPoint
 
 FETCH_ATTEMPTS = 3
 """A site that does not answer is asked so often before the source is in error."""
@@ -96,6 +98,7 @@ class IngestSource:
             return  # superseded, deleted, or waiting for the index
         start = StartIngestion(source_id=job.aggregate_id, run_id=run_id, attempt=job.attempt)
         await self.execute(start, job.metadata, f"start {job.attempt}")
+        faults.passed(FaultPoint.INGEST_STARTED)
         try:
             if source.source_type == "website":
                 begin = BeginCrawl(source_id=job.aggregate_id, run_id=run_id)
@@ -129,6 +132,7 @@ class IngestSource:
         if plan is None or plan.recipe != preparation.recipe(source):
             started = time.perf_counter()
             document = await self._read(tenant_id, source, fetched)
+            faults.passed(FaultPoint.INGEST_EXTRACTED)
             if self._answers_already(source, document):
                 return await self._unchanged(job)
             seconds = time.perf_counter() - started
@@ -143,6 +147,7 @@ class IngestSource:
         )
         command = RecordPrepared(source_id=source_id, run_id=run_id, prepared=prepared)
         await self.execute(command, job.metadata, "prepared")
+        faults.passed(FaultPoint.INGEST_PREPARED)
         return None
 
     async def _read(self, tenant_id: str, source: Present, fetched: SourceFetched) -> Extracted:
@@ -193,6 +198,7 @@ class IngestSource:
         )
         command = RecordFetched.model_validate(event.model_dump())
         await self.execute(command, job.metadata, "fetched")
+        faults.passed(FaultPoint.INGEST_FETCHED)
         return event
 
     async def _get(self, job: Job, source: Present) -> Fetched | None:

@@ -20,6 +20,8 @@ from shared.adapters.chunk_plan import Planned, read_plan, write_plan
 from shared.contracts.base import Command
 from shared.contracts.ingest import Prepared, SourceFetched
 from shared.contracts.ingest_stages import Batch, Plan, RecordChunked, RecordEmbedded
+from shared.kernel import faults
+from shared.kernel.faults import FaultPoint
 
 Tell = Callable[[Command, str], Awaitable[None]]
 """Order what was done to be recorded; the purpose makes a repetition harmless."""
@@ -109,6 +111,7 @@ class Preparation:
             split_seconds=time.perf_counter() - started,
         )
         await tell(command, f"chunked by {plan.recipe}")
+        faults.passed(FaultPoint.INGEST_CHUNKED)
         return plan
 
     async def prepare(
@@ -134,6 +137,8 @@ class Preparation:
             batch, embedded = await self._batch(tenant_id, text, first, part, known)
             batches.append(batch)
             total += embedded
+            about = source_id, run_id, len(batches)
+            faults.passed(FaultPoint.INGEST_EMBEDDED, *about, embedded)
             if first + BATCH_SIZE < len(chunks):
                 command = RecordEmbedded(
                     source_id=source_id,
@@ -143,6 +148,7 @@ class Preparation:
                     embedded=embedded,
                 )
                 await tell(command, f"embedded {len(batches)} by {plan.recipe}")
+                faults.passed(FaultPoint.INGEST_BATCH_TOLD, *about)
         return Prepared(
             revision=source.revision + 1,
             content_hash=plan.content_hash,
