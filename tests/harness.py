@@ -106,6 +106,10 @@ class Installation:
     def url(self) -> str:
         return str(json.loads((self.data_dir / "run.json").read_text())["url"])
 
+    def all_well(self) -> bool:
+        """Whether every service and every backing part is."""
+        return bool(httpx.get(f"{self.url}/v1/system/health").json()["status"] == "ok")
+
     def cli(self, *args: str) -> subprocess.CompletedProcess[str]:
         """Run a command of `minirag` against this installation."""
         command = [sys.executable, "-m", "shared.cli.app", *args]
@@ -219,10 +223,6 @@ class Tenant:
             look, lambda: self.http.get(f"/v1/sources/{source}/timeline").text
         )
         return found
-
-    def all_well(self) -> bool:
-        """Whether every service and every backing part is."""
-        return bool(self.http.get("/v1/system/health").json()["status"] == "ok")
 
     def ask(self, bot: str, message: str, **fields: Any) -> dict[str, Any]:
         answer = self.http.post(

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, async_playwright
 
 from tests.e2e import browsing
-from tests.harness import Installation, Tenant, reachable
+from tests.harness import Installation, Tenant, eventually, reachable
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +18,23 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
     running = Installation(reachable(tmp_path_factory, "shared"), env=env).start()
     yield running
     assert running.stop() == 0, "".join(running.output)
+
+
+@pytest.fixture(scope="session")
+def _isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    # Webhooks are tried again after 0.25 and 15 seconds.
+    env = {"MINIRAG_WEBHOOK_PACE": "0.05"}
+    running = Installation(reachable(tmp_path_factory, "isolated"), "--isolated", env=env).start()
+    yield running
+    assert running.stop() == 0, "".join(running.output)
+
+
+@pytest.fixture
+def isolated(_isolated: Installation) -> Iterator[Installation]:
+    """Every service in a process of its own, for tests that kill them one by one."""
+    eventually(_isolated.all_well, _isolated.logs)
+    yield _isolated
+    eventually(_isolated.all_well, _isolated.logs)
 
 
 @pytest.fixture

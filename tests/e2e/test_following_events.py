@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -79,19 +78,17 @@ def test_a_type_that_is_unknown_is_told_in_a_line(installation: Installation) ->
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_a_stream_goes_on_when_the_broker_was_killed(
-    data_dir: Path, register: Callable[[str], Tenant]
+    isolated: Installation, register: Callable[[str], Tenant]
 ) -> None:
-    running = Installation(data_dir, "--isolated").start()
-    tenant = register(running.url)
+    tenant = register(isolated.url)
     bot = tenant.bot()
     with tenant.http.stream("GET", "/v1/events", params={"type": "source.created"}) as answer:
         told = frames(answer)
         assert next(told)[1] == "ready"
         first = tenant.source(bot, TEXT)
         assert next(told)[2]["aggregate_id"] == first
-        running.kill("nats")
+        isolated.kill("nats")
         eventually(lambda: tenant.http.get("/readyz").status_code == 200)
         second = tenant.source(bot, TEXT)
         assert next(told)[2]["aggregate_id"] == second
     assert [one["aggregate_id"] for one in page(tenant, type="source.created")] == [first, second]
-    assert running.stop() == 0

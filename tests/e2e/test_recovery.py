@@ -5,7 +5,7 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -23,14 +23,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 SOURCES = 20
 PARAGRAPHS = 60
-
-
-@pytest.fixture
-def isolated(data_dir: Path) -> Iterator[Installation]:
-    """Every service in a process of its own."""
-    running = Installation(data_dir, "--isolated").start()
-    yield running
-    assert running.stop() == 0, "".join(running.output)
 
 
 def word(kind: str, n: int, p: int) -> str:
@@ -100,20 +92,17 @@ def test_a_process_killed_during_an_ingest_loses_nothing(
     isolated.kill(victim)
     for source in ids:
         assert tenant.ready(source)["chunk_count"] == PARAGRAPHS
-    eventually(tenant.all_well)
+    eventually(isolated.all_well)
     assert secret(2, 5) in tenant.ask(bot, question(2, 5))["message"]["content"]
 
 
 @pytest.mark.parametrize("victim", ["nats", "postgres", "chat", "gateway"])
 def test_a_process_killed_during_a_stream_loses_no_answer(
-    data_dir: Path, register: Register, victim: str
+    isolated: Installation, register: Register, victim: str
 ) -> None:
-    with slow_model() as base:
-        running = Installation(
-            data_dir, "--isolated", env={"OPENAI_API_BASE": base, "OPENAI_API_KEY": "k"}
-        ).start()
-        tenant = register(running.url)
-        bot = tenant.bot(model="gpt-4o-mini")
+    tenant = register(isolated.url)
+    with slow_model() as credentials:
+        bot = tenant.bot(model="gpt-4o-mini", credentials=credentials)
         source = tenant.source(bot, document(1))
         tenant.ingest(source)
         tenant.ready(source)
@@ -128,33 +117,32 @@ def test_a_process_killed_during_a_stream_loses_no_answer(
                 for name, data in events(answer.iter_text()):
                     turn = turn or data.get("turn_id", "")
                     if name == "delta":
-                        running.kill(victim)
+                        isolated.kill(victim)
                         break
         finally:
-            eventually(tenant.all_well)
+            eventually(isolated.all_well)
         again = eventually(
             lambda: [
                 *events(iter([tenant.http.get(f"/v1/chat/turns/{turn}/stream").text])),
             ]
         )
-        assert again[-1][0] == "done", again
-        said = ""
-        for name, data in again:
-            said = "" if name == "restart" else said + data.get("content", "")
-        assert said.strip() == WHOLE
-        facts = inside.facts(data_dir)
-        answered = [key for key in facts if key[1] == "answered"]
-        assert [facts[key] for key in answered] == [1]
-        assert running.stop() == 0
+    assert again[-1][0] == "done", again
+    said = ""
+    for name, data in again:
+        said = "" if name == "restart" else said + data.get("content", "")
+    assert said.strip() == WHOLE
+    facts = inside.facts(isolated.data_dir)
+    mine = f"evt.{tenant.id}."
+    assert [n for (of, what), n in facts.items() if of.startswith(mine) and what == "answered"] == [
+        1
+    ]
 
 
-def test_a_client_that_goes_away_leaves_a_stored_answer(data_dir: Path, register: Register) -> None:
-    with slow_model() as base:
-        running = Installation(
-            data_dir, env={"OPENAI_API_BASE": base, "OPENAI_API_KEY": "k"}
-        ).start()
-        tenant = register(running.url)
-        bot = tenant.bot()
+def test_a_client_that_goes_away_leaves_a_stored_answer(
+    installation: Installation, tenant: Tenant
+) -> None:
+    with slow_model() as credentials:
+        bot = tenant.bot(model="gpt-4o-mini", credentials=credentials)
         source = tenant.source(bot, document(1))
         tenant.ingest(source)
         tenant.ready(source)
@@ -164,13 +152,12 @@ def test_a_client_that_goes_away_leaves_a_stored_answer(data_dir: Path, register
         stored = eventually(
             lambda: [
                 row
-                for row in inside.rows(data_dir)["chat_chats.messages"]
+                for row in inside.rows(installation.data_dir)["chat_chats.messages"]
                 if first[1]["turn_id"] in row and '"assistant"' in row
             ]
         )
-        assert WHOLE in stored[0]
-        assert json.loads(stored[0])["completion_tokens"] == len(WORDS)
-        assert running.stop() == 0
+    assert WHOLE in stored[0]
+    assert json.loads(stored[0])["completion_tokens"] == len(WORDS)
 
 
 def test_after_a_kill_of_everything_it_goes_on_with_the_same_data(
@@ -251,12 +238,10 @@ def test_every_read_model_and_the_index_come_back_identical_from_the_log(
     assert running.stop() == 0
 
 
-def test_a_second_installation_on_the_same_data_is_refused(data_dir: Path) -> None:
-    running = Installation(data_dir).start()
-    second = Installation(data_dir)
+def test_a_second_installation_on_the_same_data_is_refused(installation: Installation) -> None:
+    second = Installation(installation.data_dir)
     with pytest.raises(AssertionError, match="in use by another MiniRAG"):
         second.start()
-    assert running.stop() == 0
 
 
 WORDS = [f"word{n}" for n in range(25)]
@@ -266,7 +251,9 @@ WHOLE = " ".join(WORDS) + " [1]"
 class slow_model:  # noqa: N801  reads as what it is
     """An OpenAI-compatible server that takes its time over every word."""
 
-    def __enter__(self) -> str:
+    def __enter__(self) -> dict[str, str]:
+        """What a bot needs to use it."""
+
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers["Content-Length"]))
@@ -291,7 +278,8 @@ class slow_model:  # noqa: N801  reads as what it is
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.handle_error = lambda *_: None  # type: ignore[method-assign]  # the way it is silenced
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        address = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        return {"api_key": "k", "api_base": address}
 
     def __exit__(self, *_exc: object) -> None:
         self._server.shutdown()

@@ -2,9 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import groupby
-from pathlib import Path
 
 import pytest
 
@@ -17,15 +16,6 @@ Register = Callable[[str], Tenant]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 COUNT = 12
-
-
-@pytest.fixture
-def isolated(data_dir: Path) -> Iterator[Installation]:
-    """Every service in a process of its own; webhooks are tried again after 0.25 and 15 seconds."""
-    env = {"MINIRAG_WEBHOOK_PACE": "0.05"}
-    running = Installation(data_dir, "--isolated", env=env).start()
-    yield running
-    assert running.stop() == 0, "".join(running.output)
 
 
 def arrived(receiver: Receiver) -> list[str]:

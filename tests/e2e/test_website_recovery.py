@@ -1,7 +1,6 @@
 """A crawl goes on where it was, whatever is killed: no page twice as a source, none left out."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,14 +13,6 @@ from tests.harness import Installation, Tenant, eventually
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 PAGES = 30
-
-
-@pytest.fixture
-def isolated(data_dir: Path) -> Iterator[Installation]:
-    """Every service in a process of its own."""
-    running = Installation(data_dir, "--isolated").start()
-    yield running
-    assert running.stop() == 0, "".join(running.output)
 
 
 def test_ingest_and_the_broker_killed_during_a_crawl_cost_no_page_and_double_none(
