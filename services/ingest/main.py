@@ -155,7 +155,12 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         overlap=settings.chunk_overlap,
     )
     service.reacts("queue-ingestion", [IngestionRequested], QueueIngestion(service.dispatch_job))
-    service.works({"ingest": ingest}, given_up=ingest.given_up)
+    service.works(
+        {"ingest": ingest},
+        given_up=ingest.given_up,
+        places=settings.jobs_at_once,
+        share=settings.jobs_per_tenant,
+    )
     service.reacts("end-ingestion", [IndexBuilt, IndexFailed], EndIngestion(service.execute))
 
     refresh = RefreshSource(service.execute, service.current)

@@ -19,6 +19,11 @@ class Settings(ServiceSettings):
     """Characters that neighbouring chunks share, where whole sentences fit."""
     workers: int = Field(default=2, ge=1, le=64)
     """Processes for extraction, and as many for embedding."""
+    jobs_at_once: int = Field(default=16, ge=1, le=256)
+    """Sources that one replica works on at a time."""
+    jobs_per_tenant: int = Field(default=8, ge=1, le=256)
+    """Sources of one tenant that all replicas together work on at a time. The others wait in its
+    own queue and delay nobody else."""
     document_memory_mb: int = Field(default=1536, ge=700)
     """Memory that reading one document may address; a document that needs more ends in an error."""
     ocr_languages: str = Field(default="eng", pattern=r"^[A-Za-z_]{3,20}(\+[A-Za-z_]{3,20})*$")

@@ -18,18 +18,22 @@ from nats.js.errors import APIError, NotFoundError
 from shared.adapters.pull import ending
 from shared.adapters.vault import BUCKET
 from shared.kernel.errors import Unavailable, Unusable
+from shared.kernel.ids import subject_token
 
 log = logging.getLogger(__name__)
 
 DAY = 86_400.0
 IDEMPOTENCY_BUCKET = "idempotency"
-JOB_PARTITIONS = 16
+LANE_SECONDS = 3600.0
+"""How long a lane of the jobs outlives its last job."""
 NOT_READY = 503
 """Code of the answers of a server that is starting or has no leader."""
 RETRY_SECONDS = 0.5
 TOKEN_SECONDS = 300.0
 PACE = "pace"
 PACE_SECONDS = 3600.0
+CLEARED = frozenset({"subject_transform"})
+"""What a definition without it takes away from what is there."""
 DUPLICATE_SECONDS = 120.0
 """What the server takes where nothing is said; said, so that nothing differs at the next start."""
 
@@ -61,7 +65,7 @@ STREAMS: Sequence[api.StreamConfig] = (
     ),
     api.StreamConfig(
         name="JOBS",
-        description="Long work, partitioned so that one aggregate's is done in order.",
+        description="Long work; each tenant's is given out by a consumer of its own.",
         subjects=["job.*.*.*.*"],
         retention=api.RetentionPolicy.WORK_QUEUE,
         storage=api.StorageType.FILE,
@@ -69,13 +73,6 @@ STREAMS: Sequence[api.StreamConfig] = (
         max_age=7 * DAY,
         duplicate_window=600,
         allow_direct=True,
-        subject_transform=api.SubjectTransform(
-            src="job.*.*.*.*",
-            dest=(
-                f"jobp.{{{{partition({JOB_PARTITIONS},1,2,3)}}}}"
-                ".{{wildcard(1)}}.{{wildcard(2)}}.{{wildcard(3)}}.{{wildcard(4)}}"
-            ),
-        ),
     ),
     api.StreamConfig(
         name="SCHED",
@@ -248,15 +245,17 @@ def command_consumer(service: str, aggregates: Sequence[str]) -> api.ConsumerCon
     )
 
 
-def job_consumer(service: str, partition: int) -> api.ConsumerConfig:
-    """One partition of the jobs: one at a time, whichever replica pulls it."""
+def lane_consumer(service: str, tenant_id: str, share: int) -> api.ConsumerConfig:
+    """The jobs of one tenant: `share` at a time, in all replicas together."""
+    tenant = subject_token(tenant_id)
     return api.ConsumerConfig(
-        durable_name=f"{service}-p{partition}",
-        filter_subjects=[f"jobp.{partition}.>"],
+        durable_name=f"{service}-{tenant}",
+        filter_subjects=[f"job.{tenant}.>"],
         ack_policy=api.AckPolicy.EXPLICIT,
         ack_wait=15,
         max_deliver=-1,
-        max_ack_pending=1,
+        max_ack_pending=share,
+        inactive_threshold=LANE_SECONDS,
     )
 
 
@@ -283,7 +282,7 @@ def differences(wanted: Any, have: Any) -> list[str]:
     found = []
     for field in fields(wanted):
         value = getattr(wanted, field.name)
-        if value is None or (field.name == "metadata"):
+        if field.name == "metadata" or (value is None and field.name not in CLEARED):
             continue
         there = getattr(have, field.name)
         if isinstance(value, bool) and there is None:

@@ -98,7 +98,9 @@ class Consumer:
         key: Callable[[str], str],
         concurrency: int,
         max_attempts: int,
+        places: asyncio.Semaphore | None = None,
     ) -> None:
+        """`places` are for several consumers together to share; else there are `concurrency`."""
         self._client = client
         self.stream = stream
         self._config = config
@@ -106,12 +108,17 @@ class Consumer:
         self._handle = handle
         self._give_up = give_up
         self._key = key
-        self._places = asyncio.Semaphore(concurrency)
+        self._places = places or asyncio.Semaphore(concurrency)
         self._batch = concurrency
         self._max_attempts = max_attempts
         self._turnstile = Turnstile()
         self._in_flight: dict[int, Msg] = {}
         self._beat = (config.ack_wait or 30) / 3
+
+    @property
+    def busy(self) -> bool:
+        """Whether it has taken messages that are not settled yet."""
+        return bool(self._in_flight)
 
     async def ensure(self) -> None:
         """Make or update the durable. Raises `Unusable` if the broker refuses."""

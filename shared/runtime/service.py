@@ -17,12 +17,7 @@ from pydantic import ValidationError
 from shared.adapters.envelope import read_metadata
 from shared.adapters.projector import Projector
 from shared.adapters.read_model import ReadModel, ReadModelStore
-from shared.adapters.topology import (
-    JOB_PARTITIONS,
-    command_consumer,
-    job_consumer,
-    reaction_consumer,
-)
+from shared.adapters.topology import command_consumer, reaction_consumer
 from shared.contracts.base import (
     Command,
     Done,
@@ -59,13 +54,13 @@ from shared.runtime.bus import (
 from shared.runtime.commands import Before, Check, CommandHandler
 from shared.runtime.consumer import Consumer, Delivery, Poison
 from shared.runtime.dead_letters import DeadLetters
+from shared.runtime.lanes import PLACES, SHARE, Lanes
 from shared.runtime.platform import Platform
 from shared.runtime.timers import Timers, Wake, WakeGivenUp, hearing
 
 log = logging.getLogger(__name__)
 
 COMMAND_ATTEMPTS = 8
-JOB_ATTEMPTS = 6
 REACTION_ATTEMPTS = 20
 COMMAND_CONCURRENCY = 64
 QUESTION_CONCURRENCY = 32
@@ -85,7 +80,7 @@ class Job:
 
     def __init__(self, delivery: Delivery, metadata: Metadata) -> None:
         tokens = delivery.subject.split(".")
-        self.aggregate, self.aggregate_id, self.kind = tokens[3], tokens[4], tokens[5]
+        self.aggregate, self.aggregate_id, self.kind = tokens[2], tokens[3], tokens[4]
         self.body = delivery.data
         self.attempt = delivery.attempt
         self.metadata = metadata
@@ -99,7 +94,7 @@ class Service:
         self.platform = platform
         self.timers = Timers(platform.client)
         self.ready = asyncio.Event()
-        self._consumers: list[Consumer] = []
+        self._consumers: list[Consumer | Lanes] = []
         self._projectors: dict[str, Projector] = {}
         self._handlers: dict[str, CommandHandler] = {}
         self._loops: list[Callable[[], Coroutine[Any, Any, None]]] = [platform.keep_streams]
@@ -171,9 +166,14 @@ class Service:
         return handler
 
     def works(
-        self, kinds: Mapping[str, Callable[[Job], Awaitable[None]]], given_up: JobGivenUp
+        self,
+        kinds: Mapping[str, Callable[[Job], Awaitable[None]]],
+        given_up: JobGivenUp,
+        *,
+        places: int = PLACES,
+        share: int = SHARE,
     ) -> None:
-        """Work the jobs of these kinds: one at a time per partition, so in order per aggregate."""
+        """Work the jobs of these kinds, as `Lanes` has it; of one aggregate one at a time here."""
 
         async def handle(delivery: Delivery) -> None:
             job = Job(delivery, _metadata(delivery))
@@ -190,16 +190,16 @@ class Service:
             if job.kind in kinds:
                 await given_up(job, reason)
 
-        for partition in range(JOB_PARTITIONS):
-            self._consume(
-                "JOBS",
-                job_consumer(self.name, partition),
-                handle,
-                give_up,
-                key=str,
-                concurrency=1,
-                max_attempts=JOB_ATTEMPTS,
-            )
+        lanes = Lanes(
+            self.platform.client,
+            self.name,
+            handle,
+            give_up,
+            key=_aggregate_key,
+            places=places,
+            share=share,
+        )
+        self._consumers.append(lanes)
 
     def reacts(
         self,

@@ -20,8 +20,8 @@ from shared.adapters.topology import (
     differences,
     ensure_consumer,
     ensure_streams,
-    job_consumer,
     keep_streams,
+    lane_consumer,
     reaction_consumer,
 )
 from shared.embedded.nats_server import NatsServer
@@ -106,6 +106,16 @@ class TestStreams:
         assert await have(js, "DLQ") == wanted
         assert (await js.get_last_msg("DLQ", "dlq.CMDS.kept")).data == b"kept"
 
+    async def test_a_transform_that_is_no_longer_wanted_is_taken_away(
+        self, admin: Client, js: JetStreamContext
+    ) -> None:
+        [wanted] = [one for one in STREAMS if one.name == "JOBS"]
+        apart = api.SubjectTransform(src="job.*.*.*.*", dest="apart.{{wildcard(1)}}")
+        await js.add_stream(wanted.evolve(subject_transform=apart))
+        await ensure_streams(admin)
+        await js.publish("job.acme.source.s.ingest", b"kept")
+        assert (await js.get_last_msg("JOBS", "job.acme.source.s.ingest")).data == b"kept"
+
     @pytest.mark.parametrize(
         ("stream", "drift", "named"),
         [
@@ -188,7 +198,7 @@ class TestDurability:
 class TestConsumers:
     ALL = (
         ("CMDS", command_consumer("ingest-sources", ["source"])),
-        ("JOBS", job_consumer("ingest", 7)),
+        ("JOBS", lane_consumer("ingest", "acme", 8)),
         ("EVENTS", reaction_consumer("chat", "answer", [("chat", "question_asked")])),
     )
 
@@ -221,21 +231,6 @@ class TestConsumers:
         await ensure_consumer(admin, "EVENTS", wanted.evolve(deliver_policy=api.DeliverPolicy.NEW))
         with pytest.raises(Unusable, match=r"EVENTS/chat-answer \(.*deliver_policy: "):
             await ensure_consumer(admin, "EVENTS", wanted)
-
-    async def test_jobs_of_one_aggregate_share_a_partition(
-        self, admin: Client, js: JetStreamContext
-    ) -> None:
-        await ensure_streams(admin)
-        for source in ("s1", "s2"):
-            for kind in ("fetch", "embed"):
-                await js.publish(f"job.t1.source.{source}.{kind}", b"")
-        placed: dict[str, set[str]] = {"s1": set(), "s2": set()}
-        for sequence in range(1, 5):
-            tokens = (await js.get_msg("JOBS", sequence)).subject
-            assert tokens is not None
-            _, partition, _, _, source, _ = tokens.split(".")
-            placed[source].add(partition)
-        assert [len(partitions) for partitions in placed.values()] == [1, 1]
 
 
 async def test_streams_in_memory_are_there_again_after_the_broker_was_killed(

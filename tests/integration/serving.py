@@ -21,6 +21,8 @@ from shared.adapters.read_model import ReadModelStore
 from shared.adapters.topology import keep_streams
 from shared.adapters.vault import Vault
 from shared.contracts.base import Metadata, Question
+from shared.runtime.consumer import Consumer
+from shared.runtime.lanes import STREAM
 from shared.runtime.platform import Platform
 from shared.runtime.service import Service
 from tests.bank.messages import AccountView, Deposit, OpenAccount, Withdraw
@@ -93,9 +95,13 @@ class Bank:
     async def _tidy(self) -> None:
         """A work queue has one consumer for a subject: leave it to the next test."""
         js = self.service.platform.client.jetstream()
-        for consumer in self.service._consumers:
+        names = [(c.stream, c._name) for c in self.service._consumers if isinstance(c, Consumer)]
+        lanes = await js.consumers_info(STREAM)
+        mine = f"{self.service.name}-"
+        names += [(STREAM, lane.name) for lane in lanes if lane.name.startswith(mine)]
+        for stream, name in names:
             with contextlib.suppress(NotFoundError):
-                await js.delete_consumer(consumer.stream, consumer._name)
+                await js.delete_consumer(stream, name)
         await self.service.platform.broker.stop()
         await self.store.drop()
 

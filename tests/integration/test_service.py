@@ -328,7 +328,7 @@ class TestJobs:
                 assert work.given_up == [(b"bad", "no ink")]
 
             await eventually(settled)
-            await only_letter(client, f"dlq.JOBS.jobp.*.{tenant_id}.>")
+            await only_letter(client, f"dlq.JOBS.job.{tenant_id}.>")
 
     @pytest.mark.parametrize("headers", [True, False])
     async def test_nobody_works_become_dead_letters(
@@ -338,8 +338,8 @@ class TestJobs:
         js = client.jetstream()
         await js.publish(f"job.{tenant_id}.account.a.sing", b"", headers=made)
         async with bank.running():
-            await only_letter(client, f"dlq.JOBS.jobp.*.{tenant_id}.>")
-            await gone(client, "JOBS", f"jobp.*.{tenant_id}.>")
+            await only_letter(client, f"dlq.JOBS.job.{tenant_id}.>")
+            await gone(client, "JOBS", f"job.{tenant_id}.>")
         assert (work.done, work.given_up) == ([], [])
 
 
