@@ -6,7 +6,7 @@ Takes     CreateSource, CreateSourceBatch, UpdateSource, DeleteSource, RequestIn
 Emits     SourceCreated, SourceUpdated, SourceDeleted, IngestionRequested,
           ChildrenIngestionRequested, IngestionStarted, SourceFetched, SourcePrepared,
           SourceUnchanged, SourceIngested, SourceFailed, SourceExtracted, SourceChunked,
-          SourceEmbedded, SourceUndone; CrawlBegun, CrawlSiteRead, CrawlPagesFound,
+          SourceEmbedded, SourceWaiting, SourceUndone; CrawlBegun, CrawlSiteRead, CrawlPagesFound,
           CrawlPageVisited, CrawlPaused, CrawlResumed, CrawlCancelled, CrawlPagesRetired,
           CrawlFinished
 Reacts    IngestionRequested → queue the job; IndexBuilt, IndexFailed → end the run;
@@ -18,7 +18,8 @@ Reacts    IngestionRequested → queue the job; IndexBuilt, IndexFailed → end 
 Projects  ScheduleSet, ScheduleFired, ScheduleCancelled
 Works     job `ingest`: fetch, extract, chunk, embed; or count what a remote API knows; or begin a
           crawl
-Wakes     timer `crawl` → visit the next pages of a website
+Wakes     timer `crawl` → visit the next pages of a website; timer `ingestion` → queue the job of
+          a run again that waited for a provider
 Answers   GetSource, ListSources, CountChildren, CountSources, GetTimeline, GetRevisions,
           GetDocuments, GetChunks, GetDifference, GetCrawl, ListCrawledPages, PreviewWebsite
 """

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack
 
+from services.ingest.adapters.batching import BatchingEmbedder
 from services.ingest.adapters.differ import PooledDiffer
 from services.ingest.adapters.documents import PooledDocuments
 from services.ingest.adapters.embedder import PooledEmbedder
@@ -30,6 +31,7 @@ from services.ingest.reactions.refresh import RefreshSource
 from services.ingest.reactions.runs import EndIngestion, QueueIngestion
 from services.ingest.reactions.site import ReadSite
 from services.ingest.reactions.visit import VisitPage
+from services.ingest.reactions.waiting import KIND as WAITING, GoOn, WaitForProvider
 from services.ingest.settings import Settings
 from services.ingest.tables import metadata
 from shared.adapters.egress import egress_client
@@ -139,6 +141,8 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         before=DeleteChildrenFirst(service.execute, service.execute_together, queries.children_of),
     )
 
+    embedder = BatchingEmbedder(PooledEmbedder(workers))
+    service.runs(embedder.run)
     fetcher = HttpFetcher(http)
     ingest = IngestSource(
         execute=service.execute,
@@ -147,9 +151,10 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         documents=PooledDocuments(
             readers, ocr_languages=settings.ocr_languages, tessdata=settings.tessdata
         ),
-        embedder=PooledEmbedder(workers),
+        embedder=embedder,
         remote=NyxcoreKnowledge(with_token),
         secret=platform.vault.get,
+        wait=WaitForProvider(service.execute, service.current, service.timers, utc_now),
         blobs=platform.blobs,
         max_chars=settings.chunk_chars,
         overlap=settings.chunk_overlap,
@@ -161,6 +166,8 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         places=settings.jobs_at_once,
         share=settings.jobs_per_tenant,
     )
+    go_on = GoOn(service.dispatch_job, service.execute)
+    service.wakes(WAITING, go_on, given_up=go_on.given_up)
     service.reacts("end-ingestion", [IndexBuilt, IndexFailed], EndIngestion(service.execute))
 
     refresh = RefreshSource(service.execute, service.current)

@@ -107,6 +107,33 @@ class Unreadable(Exception):
         self.reason = reason
 
 
+class Throttled(Exception):
+    """A provider takes no more for now: no fault of what it was sent, and no attempt at it.
+
+    `retry_after` is in seconds, if the provider said; `reason` is for people and tells no key.
+    """
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class Pauses(Protocol):
+    """Until when providers are left in peace, for all replicas."""
+
+    async def left(self, account: str) -> float:
+        """Seconds until the provider may be asked for this account again; 0: now.
+
+        Raise `Unavailable`.
+        """
+        ...
+
+    async def pause(self, account: str, seconds: float) -> None:
+        """Leave it in peace for so long at least. Raise `Unavailable`."""
+        ...
+
+
 class Fetcher(Protocol):
     async def fetch(
         self, url: str, *, etag: str | None = None, last_modified: str | None = None
@@ -191,5 +218,8 @@ class Embedder(Protocol):
     def dimension(self) -> int: ...
 
     async def embed(self, texts: Sequence[str]) -> list[bytes]:
-        """One unit vector per text, as little-endian float32 bytes."""
+        """One unit vector per text, as little-endian float32 bytes.
+
+        Raise `Throttled` if the provider takes no more for now.
+        """
         ...

@@ -11,11 +11,13 @@ from shared.contracts.ingest_stages import (
     Batch,
     RecordChunked,
     RecordEmbedded,
+    RecordWaiting,
     SourceChunked,
     SourceEmbedded,
     SourceExtracted,
     SourceMessage,
     SourceUndone,
+    SourceWaiting,
     UndoSource,
 )
 
@@ -343,6 +345,7 @@ SourceCommand = (
     | RecordFetched
     | RecordChunked
     | RecordEmbedded
+    | RecordWaiting
     | RecordPrepared
     | RecordRemote
     | RecordUnchanged
@@ -361,6 +364,7 @@ SourceEvent = (
     | SourceExtracted
     | SourceChunked
     | SourceEmbedded
+    | SourceWaiting
     | SourcePrepared
     | SourceUnchanged
     | SourceIngested

@@ -1,5 +1,6 @@
 """Messages of ingest about the stages of a run, and about taking back what it came to."""
 
+from datetime import datetime
 from typing import ClassVar
 
 from pydantic import Field
@@ -63,6 +64,15 @@ class RecordEmbedded(SourceMessage, Command):
     """How many of its chunks had to be embedded."""
 
 
+class RecordWaiting(SourceMessage, Command):
+    """A provider takes no more for now; the run goes on at `until`."""
+
+    verb: ClassVar[str] = "record_waiting"
+    run_id: str
+    until: datetime
+    reason: str
+
+
 class UndoSource(SourceMessage, Command):
     """Take back what was done last: the deletion, or the change to another revision."""
 
@@ -101,6 +111,15 @@ class SourceEmbedded(SourceMessage, Event):
     total: int
     embedded: int
     """How many chunks of the batch had to be embedded."""
+
+
+class SourceWaiting(SourceMessage, Event):
+    """A provider takes no more for now. Nothing failed: the run goes on at `until`."""
+
+    name: ClassVar[str] = "waiting"
+    run_id: str
+    until: datetime
+    reason: str
 
 
 class SourceUndone(SourceMessage, Event):

@@ -51,10 +51,12 @@ from shared.contracts.ingest import (
 from shared.contracts.ingest_stages import (
     RecordChunked,
     RecordEmbedded,
+    RecordWaiting,
     SourceChunked,
     SourceEmbedded,
     SourceExtracted,
     SourceUndone,
+    SourceWaiting,
     UndoSource,
 )
 from shared.kernel.decider import Decider
@@ -136,6 +138,8 @@ def decide(
             return stages.record_chunked(_run(source, run_id), command)
         case RecordEmbedded(run_id=run_id):
             return stages.record_embedded(_run(source, run_id), command)
+        case RecordWaiting(run_id=run_id):
+            return stages.record_waiting(_run(source, run_id), command, meta)
         case RecordPrepared():
             return _record_prepared(source, command)
         case RecordRemote():
@@ -438,6 +442,9 @@ def evolve(source: Absent | Present, event: SourceEvent) -> Absent | Present:
             return source.model_copy(update={"run": run})
         case SourceEmbedded():
             run = source.run and stages.embedded(source.run, event)
+            return source.model_copy(update={"run": run})
+        case SourceWaiting():
+            run = source.run and stages.waiting(source.run, event.until)
             return source.model_copy(update={"run": run})
         case SourcePrepared():
             after = source.model_copy(update={"revision": event.prepared.revision})

@@ -29,6 +29,7 @@ from shared.contracts.ingest_stages import (
     SourceEmbedded,
     SourceExtracted,
     SourceUndone,
+    SourceWaiting,
 )
 from shared.contracts.scheduler import ScheduleCancelled, ScheduleFired, ScheduleSet
 
@@ -142,6 +143,8 @@ def detail(event: Event) -> str:
             return f"{done} of {total} chunks"
         case SourceUndone() as undone:
             return history.told(undone)
+        case SourceWaiting(until=until, reason=reason):
+            return f"waiting for the provider until {until:%Y-%m-%d %H:%M:%S} UTC: {reason}"
         case SourcePrepared(prepared=prepared):
             return (
                 f"revision {prepared.revision}: {prepared.chunk_count} chunks, "

@@ -20,6 +20,7 @@ from services.ingest.ports import (
     FetchFailed,
     NotModified,
     RemoteKnowledge,
+    Throttled,
     Unreadable,
 )
 from services.ingest.reactions.preparation import Preparation, content_hash
@@ -49,6 +50,8 @@ TEXT_TYPES = ("text/markdown", "text/plain", "text/html")
 Execute = Callable[[Command, Metadata, str], Awaitable[Done]]
 Current = Callable[[str, str, str], Awaitable[Any]]
 Secret = Callable[[str, str], Awaitable[bytes | None]]
+Wait = Callable[[str, str, Metadata, Throttled], Awaitable[None]]
+"""Has the run of a source go on when its provider takes more again."""
 
 
 class Job(Protocol):
@@ -71,6 +74,7 @@ class IngestSource:
     embedder: Embedder
     remote: RemoteKnowledge
     secret: Secret
+    wait: Wait
     blobs: Blobs
     max_chars: int
     overlap: int
@@ -113,6 +117,8 @@ class IngestSource:
             await self._fail(job, failure.reason)
         except Unreadable as failure:
             await self._fail(job, failure.reason)
+        except Throttled as refusal:
+            await self.wait(job.aggregate_id, run_id, job.metadata, refusal)
 
     async def given_up(self, job: Job, reason: str) -> None:
         """After the last attempt the source says so: nothing stays in `processing`."""

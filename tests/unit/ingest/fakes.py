@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from typing_extensions import override
@@ -165,3 +166,15 @@ class CountingEmbedder(Embedder):
     async def embed(self, texts: Sequence[str]) -> list[bytes]:
         self.embedded += texts
         return [hashlib.sha256(text.encode()).digest()[:8] for text in texts]
+
+
+@dataclass
+class ManualTimers:
+    """Timers that a test lets go off; remembers each."""
+
+    made: list[tuple[str, str, datetime, Metadata, bytes]] = field(default_factory=list)
+
+    async def set(
+        self, kind: str, timer_id: str, at: datetime, cause: Metadata, body: bytes = b""
+    ) -> None:
+        self.made.append((kind, timer_id, at, cause, body))

@@ -9,6 +9,7 @@ from services.ingest.domain.source import Present
 from services.ingest.ports import Fetched, FetchFailed, NotModified, Unreadable
 from services.ingest.reactions.ingestion import FETCH_ATTEMPTS, IngestSource
 from services.ingest.reactions.runs import EndIngestion, QueueIngestion
+from services.ingest.reactions.waiting import WaitForProvider
 from shared.adapters.chunk_batch import BATCH_SIZE, read_batch
 from shared.contracts.base import Metadata, Recorded
 from shared.contracts.chat import IndexBuilt, IndexFailed
@@ -30,6 +31,7 @@ from tests.unit.ingest.fakes import (
     CountingEmbedder,
     Killed,
     LineDocuments,
+    ManualTimers,
     MemoryBlobs,
     ScriptedFetcher,
     ScriptedKnowledge,
@@ -44,7 +46,7 @@ from tests.unit.ingest.samples import (
     requested,
     started,
 )
-from tests.unit.samples import TENANT, metadata, recorded
+from tests.unit.samples import T0, TENANT, metadata, recorded
 
 PAGE = Fetched(f"{URL}/", b"One line.\nTwo lines.", "text/html", '"1"', "Thu, 01 Jan 2026")
 
@@ -68,6 +70,7 @@ class World:
     blobs: MemoryBlobs = field(default_factory=MemoryBlobs)
     remote: ScriptedKnowledge = field(default_factory=ScriptedKnowledge)
     secrets: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    timers: ManualTimers = field(default_factory=ManualTimers)
 
     @property
     def ingest(self) -> IngestSource:
@@ -79,6 +82,7 @@ class World:
             embedder=self.embedder,
             remote=self.remote,
             secret=self.secret,
+            wait=WaitForProvider(self.source.execute, self.source.current, self.timers, lambda: T0),
             blobs=cast("Any", self.blobs),
             max_chars=1000,
             overlap=0,
