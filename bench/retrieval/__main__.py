@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 
+from bench.retrieval.calibrate import floors
 from bench.retrieval.run import Bench, Figures, table
 from bench.retrieval.sets import Asked, QuestionSet, read
 
@@ -26,7 +27,10 @@ def main() -> None:
         asked = random.Random(1).sample(asked, options.sample)  # noqa: S311  the same ones every time
     with httpx.Client(base_url=options.url, timeout=60, trust_env=False) as http:
         http.headers["Authorization"] = f"Bearer {options.token}"
-        print(table(_measured(http, questions, asked)))
+        found = _measured(http, questions, asked)
+    print(table(found))
+    if options.floors:
+        print(floors(found))
 
 
 def _measured(http: httpx.Client, questions: QuestionSet, asked: list[Asked]) -> dict[str, Figures]:
@@ -44,6 +48,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--paragraphs", help="only the paragraphs of this language")
     parser.add_argument("--questions", help="only the questions of this language")
     parser.add_argument("--out-of-scope", type=Path, help="a set whose questions are foreign here")
+    parser.add_argument("--floors", action="store_true", help="what each floor would do, too")
     parser.add_argument("--sample", type=int, help="ask only so many, drawn at random")
     return parser.parse_args()
 

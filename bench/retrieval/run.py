@@ -29,6 +29,10 @@ class Figures:
     """Place of the paragraph that answers, for each answerable question."""
     refused: dict[Kind, list[bool]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     milliseconds: list[float] = field(default_factory=list)
+    best: dict[Kind, list[float]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
+    """Evidence of the best passage."""
+    strange: list[float] = field(default_factory=list)
+    """Cosines of questions and passages that do not answer them."""
 
     def hit(self, within: int) -> float:
         """Share of answerable questions whose paragraph is among the first."""
@@ -76,6 +80,12 @@ class Bench:
         found = self.retrieve(asked.question)
         figures.milliseconds.append(found["latency_ms"])
         figures.refused[asked.kind].append(found["verdict"] != "grounded")
+        figures.best[asked.kind].append(found["best"])
+        figures.strange += [
+            passage["similarity"]
+            for passage in found["passages"]
+            if self._places.get(passage["source_id"]) != asked.paragraph
+        ]
         if asked.kind == "answerable":
             places: list[int | None] = [
                 self._places.get(passage["source_id"]) for passage in found["passages"]

@@ -282,6 +282,8 @@ class Found:
     text_ref: str
     authority: str | None
     language: str | None
+    worth: float = 1.0
+    """What evidence in the passage's language is multiplied by (`Calibration.worth`)."""
     foreign: bool = False
     """Whether the question is in a language that the knowledge base does not have."""
 
@@ -297,6 +299,7 @@ def candidate(found: Found) -> Candidate:
         coverage=found.coverage,
         authority=found.authority,
         likeness=found.likeness,
+        worth=found.worth,
         foreign=found.foreign,
     )
 

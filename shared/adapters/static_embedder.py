@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 MODEL = "local/wordllama-256"
 DIMENSION = 256
@@ -28,6 +29,26 @@ def embed(texts: Sequence[str]) -> list[bytes]:
 def similarity(left: bytes, right: bytes) -> float:
     """Cosine of two unit vectors, between -1 and 1."""
     return float(np.dot(np.frombuffer(left, "<f4"), np.frombuffer(right, "<f4")))
+
+
+def weights(words: Sequence[str]) -> list[float]:
+    """How much each word means to the model: the summed lengths of its tokens' vectors.
+
+    Training has made those of common words short, so this works like a rarity in the language,
+    without a list of frequencies.
+    """
+    return [sum(float(_lengths()[n]) for n in _tokens(word)) for word in words]
+
+
+def _tokens(word: str) -> list[int]:
+    found: list[int] = _model().tokenizer.encode(word, add_special_tokens=False).ids
+    return found
+
+
+@lru_cache(maxsize=1)
+def _lengths() -> npt.NDArray[np.float32]:
+    lengths: npt.NDArray[np.float32] = np.linalg.norm(_model().embedding, axis=1)
+    return lengths
 
 
 @lru_cache(maxsize=1)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bench.retrieval.calibrate import KEPT, below, floors
 from bench.retrieval.run import Bench, Figures, table
 from bench.retrieval.sets import QuestionSet, read
 from tests.harness import Installation, Tenant, eventually
@@ -64,9 +65,19 @@ class TestTheOwnSet:
         self, figures: dict[str, Figures]
     ) -> None:
         for language, one in figures.items():
-            assert one.refusals("answerable") <= 0.1, (language, table(figures))
+            assert one.refusals("answerable") <= 0.05, (language, table(figures))
         strange = [refused for one in figures.values() for refused in one.refused["out-of-scope"]]
-        assert sum(strange) / len(strange) >= 0.9, table(figures)
+        assert len(strange) == 106
+        assert sum(strange) / len(strange) >= 0.92, table(figures)
+
+    def test_what_a_floor_would_do_is_told_for_every_language(
+        self, figures: dict[str, Figures]
+    ) -> None:
+        lines = floors(figures).splitlines()[2:]
+        assert len(lines) == len(LANGUAGES) * len(KEPT)
+        for language, one in figures.items():
+            first = one.best["answerable"]
+            assert below(first, 0.01) <= below(first, 0.1), language
 
 
 @pytest.mark.slow
@@ -74,16 +85,17 @@ class TestTheOwnSet:
 def test_a_question_finds_its_text_in_another_language(
     filled: Bench, questions: QuestionSet
 ) -> None:
-    for asked, shown, least in (("de", "en", 0.6), ("ru", "en", 0.5)):
+    for asked, shown, first, five in (("de", "en", 0.6, 0.85), ("ru", "en", 0.5, 0.7)):
         crossed = questions.only(shown, asked)
         by_text = {text: place for place, (text, _) in enumerate(crossed.paragraphs)}
         answerable = [one for one in crossed.questions if one.kind == "answerable"]
-        hits = 0
+        ranks = []
         for one in answerable:
             found = filled.retrieve(one.question, language=shown)
-            first = found["passages"][0]["text"]
-            hits += one.paragraph == by_text[first]
-        assert hits / len(answerable) >= least, (asked, shown, hits)
+            texts = [by_text[passage["text"]] for passage in found["passages"]]
+            ranks.append(texts.index(one.paragraph) + 1 if one.paragraph in texts else 99)
+        assert sum(rank == 1 for rank in ranks) / len(ranks) >= first, (asked, ranks)
+        assert sum(rank <= 5 for rank in ranks) / len(ranks) >= five, (asked, ranks)
 
 
 class TestRetrieve:

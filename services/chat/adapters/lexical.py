@@ -60,6 +60,11 @@ def terms(text: str) -> Numbers:
     )
 
 
+def is_pair(word: str) -> bool:
+    """Whether a word is of a script without blanks, whose terms are pairs of characters."""
+    return PAIR.search(fold(word)) is not None
+
+
 def pieces(word: str) -> list[str]:
     """The letters of a word's terms, to look for them in a folded text."""
     folded = fold(word)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from typing_extensions import override
 
-from services.chat.adapters.evidence import coverages
+from services.chat.adapters.evidence import coverages, likenesses
 from services.chat.adapters.lexical import query_terms
 from services.chat.adapters.questions import asked, content_words
 from services.chat.domain.calibration import Calibration, calibration
@@ -111,11 +111,13 @@ def _passages(
     texts = [indexed_text(place.heading, place.text) for place in whole]
     held = [coverages(wording.words, texts, foreign=wording.foreign) for wording in wordings]
     foreign = all(wording.foreign for wording in wordings)
+    cosines = [max(hit.similarity for hit in group) for group in groups]
+    spoken = [sources[place.source_id].language for place in whole]
+    likeness = cosines if foreign else likenesses(cosines, spoken, numbers)
     found = []
     for n, (group, place) in enumerate(zip(groups, whole, strict=True)):
         source = sources[place.source_id]
         best = max(group, key=lambda hit: hit.score)
-        similarity = max(hit.similarity for hit in group)
         found.append(
             Found(
                 hit=replace(
@@ -124,12 +126,10 @@ def _passages(
                     start=place.start,
                     page=min(group, key=lambda hit: hit.start).page,
                     end=place.end,
-                    similarity=similarity,
+                    similarity=cosines[n],
                 ),
                 coverage=max(shares[n] for shares in held),
-                likeness=max(0.0, similarity)
-                if foreign
-                else numbers.likeness(similarity, source.language),
+                likeness=max(0.0, likeness[n]),
                 chunk_ids=tuple(hit.id for hit in group),
                 source_name=source.name,
                 title=source.title,
@@ -137,6 +137,7 @@ def _passages(
                 text_ref=source.text_ref,
                 authority=source.authority,
                 language=source.language,
+                worth=numbers.worth(source.language),
                 foreign=foreign,
             )
         )

@@ -15,14 +15,14 @@ model to say.
 CONTEXT_LIMIT = 5
 BINDING = 0.8
 """Share of the floor from which a mandatory passage is kept, however many others rank before it."""
-LIKENESS, COVERAGE = 0.3, 0.7
+LIKENESS, COVERAGE = 0.31, 0.69
 """Weights of what speaks for a passage: each alone is fooled more easily."""
 AUTHORITY_ORDER = ("mandatory", "guideline", "informational")
 
 
-FOREIGN_LIKENESS, FOREIGN_COVERAGE = 1.1, 1.1
+FOREIGN_LIKENESS, FOREIGN_COVERAGE = 0.78, 1.3
 """The same, for a question in a language that the knowledge base does not have: most words cannot
-match, so what does match counts more. Two of three strange questions are still refused."""
+match, so what does match counts more. Four of five strange questions are still refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,10 @@ class Candidate:
     """Share of the question's terms in the chunk."""
     authority: str | None = None
     likeness: float | None = None
-    """The similarity as evidence (`Calibration.likeness`); unknown: the similarity itself."""
+    """The similarity above what chance gives; unknown: the similarity itself."""
 
+    worth: float = 1.0
+    """What evidence in the text's language is multiplied by (`Calibration.worth`)."""
     foreign: bool = False
     """Whether the question is in a language that the knowledge base does not have."""
 
@@ -51,7 +53,7 @@ class Candidate:
         likeness = max(self.similarity if self.likeness is None else self.likeness, 0.0)
         if self.foreign:
             return min(1.0, FOREIGN_LIKENESS * likeness + FOREIGN_COVERAGE * self.coverage)
-        return LIKENESS * likeness + COVERAGE * self.coverage
+        return min(1.0, self.worth * (LIKENESS * likeness + COVERAGE * self.coverage))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Which passages an answer is made from."""
 
+from dataclasses import replace
+
 from services.chat.domain.calibration import SENTENCE, STATIC, calibration
 from services.chat.domain.grounding import (
     BINDING,
@@ -52,5 +54,12 @@ def test_a_bot_may_ask_for_more_or_less_than_the_measured_evidence() -> None:
 def test_numbers_belong_to_the_embedding_model() -> None:
     assert calibration("local/wordllama-256") is STATIC
     assert calibration("text-embedding-3-small") is SENTENCE
-    assert STATIC.likeness(0.5, "ko") < STATIC.likeness(0.5, "de") == 0.5
-    assert STATIC.likeness(-0.2, "de") == 0.0
+
+
+def test_one_floor_fits_languages_whose_evidence_differs() -> None:
+    near = Candidate("a", "s", "a", 0.0, 0.3, 0.3)
+    assert near.evidence < FLOOR < replace(near, worth=STATIC.worth("ru")).evidence
+    assert replace(near, worth=STATIC.worth("en")).evidence < FLOOR
+    assert STATIC.worth("en") < STATIC.worth("xx") < STATIC.worth("ru")
+    sure = Candidate("a", "s", "a", 0.0, 1.0, 1.0, worth=STATIC.worth("zh"))
+    assert sure.evidence == 1.0

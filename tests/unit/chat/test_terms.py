@@ -3,10 +3,11 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from services.chat.adapters.evidence import coverages
+from services.chat.adapters.evidence import coverages, likenesses
 from services.chat.adapters.folding import fold
 from services.chat.adapters.lexical import document_terms, pieces, query_terms, terms
 from services.chat.adapters.questions import asked, content_words
+from services.chat.domain.calibration import STATIC
 
 
 def shared(left: str, right: str) -> float:
@@ -103,10 +104,19 @@ class TestCoverage:
     def test_a_rare_word_weighs_more_than_one_that_all_have(self) -> None:
         texts = ["bridge harrow", *["bridge"] * 9]
         held = coverages(["bridge", "harrow"], texts, foreign=False)
-        assert held[1] < 0.2
+        assert held[1] < 0.3 < held[0]
 
     def test_a_word_that_nothing_has_is_missed(self) -> None:
-        assert coverages(["bridge", "vitamin"], ["bridge"] * 10, foreign=False)[0] < 0.2
+        assert coverages(["bridge", "vitamin"], ["bridge"] * 10, foreign=False)[0] < 0.3
+
+    def test_a_word_that_means_much_weighs_more_than_a_common_one(self) -> None:
+        held = coverages(["year", "lantern"], ["the year", "the lantern"], foreign=False)
+        assert held[1] > held[0]
+
+    def test_a_run_without_blanks_counts_by_its_pairs(self) -> None:
+        held = coverages(["维尔蒙奶酪"], ["维尔蒙是一种奶酪", "今天下雨"], foreign=False)
+        assert held[0] > 0.5
+        assert held[1] == 0.0
 
     def test_parts_of_words_count_for_more_across_languages(self) -> None:
         texts = ["the bridge of harrow"]
@@ -116,3 +126,17 @@ class TestCoverage:
     def test_of_nothing_is_nothing(self) -> None:
         assert coverages([], ["text"], foreign=False) == [0.0]
         assert coverages(["word"], [], foreign=False) == []
+
+
+class TestLikeness:
+    def test_is_what_stands_above_the_other_passages_of_its_language(self) -> None:
+        cosines = [0.8, *[0.6] * 6, 0.3]
+        found = likenesses(cosines, ["ru"] * 7 + ["en"], STATIC)
+        assert found[0] == pytest.approx(0.2)
+        assert set(found[1:7]) == {0.0}
+        assert found[7] == pytest.approx(0.3 - STATIC.chance_of("en"))
+
+    def test_of_few_passages_is_what_stands_above_chance(self) -> None:
+        assert likenesses([0.5], ["de"], STATIC) == [pytest.approx(0.5 - STATIC.chance_of("de"))]
+        assert likenesses([0.5], ["ru"], STATIC) == [0.0]
+        assert likenesses([0.5], [None], STATIC) == [pytest.approx(0.1)]
