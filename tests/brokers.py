@@ -6,20 +6,24 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from shared.embedded.data_dir import DataDir
-from shared.embedded.nats_server import NatsServer, nats_program
-from shared.embedded.ports import keep_ports
+from shared.embedded.nats_server import NatsServer, OutsideDoor, nats_program
+from shared.embedded.ports import LOOPBACK, keep_ports
 from shared.embedded.secrets import keep_secrets
 
 
 @asynccontextmanager
-async def own_broker(path: Path) -> AsyncIterator[NatsServer]:
-    """Running, on an empty folder; without streams."""
+async def own_broker(path: Path, *, outside: bool = False) -> AsyncIterator[NatsServer]:
+    """Running, on an empty folder; without streams. With `outside` subscribers get in."""
     home = DataDir(path)
     home.acquire()
     try:
-        ports = keep_ports(home.ports, ("nats", "monitor"))
+        ports = keep_ports(home.ports, ("nats", "monitor", "outside"))
         server = NatsServer(
-            home, keep_secrets(home.secrets, ()), port=ports["nats"], monitor=ports["monitor"]
+            home,
+            keep_secrets(home.secrets, ()),
+            port=ports["nats"],
+            monitor=ports["monitor"],
+            outside=OutsideDoor(LOOPBACK, ports["outside"]) if outside else None,
         )
         await server.start()
         try:

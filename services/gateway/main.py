@@ -10,6 +10,7 @@ import uvicorn
 from sqlalchemy import text
 from typing_extensions import override
 
+from services.gateway.adapters.broker_door import BrokerDoor
 from services.gateway.adapters.counters import SharedCounters
 from services.gateway.adapters.passwords import Argon2Passwords
 from services.gateway.adapters.principals import CachedPrincipals
@@ -23,9 +24,12 @@ from services.gateway.domain.widget_keys import widget_key_decider
 from services.gateway.http.app import Limits, create_app
 from services.gateway.http.authentication import Authenticator
 from services.gateway.http.context import Gateway
+from services.gateway.http.permissions import check
+from services.gateway.http.subscribers import Subscribers
 from services.gateway.http.throttle import LoginLimits, LoginThrottle
 from services.gateway.http.ui import Files
 from services.gateway.http.visitors import VisitorQuotas
+from services.gateway.ports import Principal
 from services.gateway.projections import Identity
 from services.gateway.queries import IdentityQueries
 from services.gateway.reactions import TokenUses
@@ -52,6 +56,8 @@ from shared.contracts.gateway import (
     UpdateUser,
     UpdateWidgetKey,
 )
+from shared.contracts.public import events_behind
+from shared.kernel.clock import utc_now
 from shared.runtime.bus import Bus
 from shared.runtime.platform import Platform
 from shared.runtime.service import Service
@@ -151,9 +157,11 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         health=service.health,
         event_log=platform.event_log,
     )
+    authenticator = Authenticator(principals, signed)
+    _subscribers(service, settings, authenticator, token_uses)
     app = create_app(
         gateway,
-        authenticator=Authenticator(principals, signed),
+        authenticator=authenticator,
         replays=await SealedReplays.open(platform.client, platform.vault),
         limits=Limits(
             address=settings.requests_per_address_minute,
@@ -189,6 +197,32 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
 
     service.serves(serve)
     return service
+
+
+def _subscribers(
+    service: Service, settings: Settings, authenticator: Authenticator, token_uses: TokenUses
+) -> None:
+    """Let in those from outside who follow events on the broker itself."""
+    if settings.subscriber_seed is None:
+        return
+    platform = service.platform
+
+    async def admit(credential: str) -> Principal:
+        found = await authenticator.of_token(credential, utc_now())
+        check(found, "GET", "/v1/events")
+        token_uses.note(found.tenant_id, found.id)
+        return found
+
+    door = BrokerDoor(
+        platform.client,
+        settings.nats_url.get_secret_value(),
+        settings.subscriber_seed.get_secret_value(),
+        admit,
+        service.shown(IDENTITY.name),
+    )
+    service.starts(door.start)
+    tell = Subscribers(platform.client.publish, platform.vault).tell
+    service.reacts("subscribers", events_behind(), tell, in_order=True, from_now=True)
 
 
 async def _demo_key(file: Path | None) -> str | None:

@@ -51,6 +51,9 @@ class Settings(ServiceSettings):
     """Requests that one gateway works on at a time; more are answered with 503."""
     streams_at_once: int = Field(default=15_000, ge=0)
     """Streamed answers that one gateway holds open; more are answered with 503."""
+    subscriber_seed: SecretStr | None = None
+    """Seed of the account key (`SA…`) whose public half the broker's `auth_callout` names. With it,
+    subscribers get into the broker by an API token; unset: nobody does."""
     principal_cache_seconds: float = Field(default=10, ge=0)
     """How long it is remembered at most who a credential speaks for. Changes take effect at once
     all the same; this is the bound when the broker is away."""

@@ -260,17 +260,23 @@ def lane_consumer(service: str, tenant_id: str, share: int) -> api.ConsumerConfi
 
 
 def reaction_consumer(
-    service: str, name: str, events: Sequence[tuple[str, str]], *, in_order: bool = False
+    service: str,
+    name: str,
+    events: Sequence[tuple[str, str]],
+    *,
+    in_order: bool = False,
+    from_now: bool = False,
 ) -> api.ConsumerConfig:
     """A durable over the log for one reaction; `events` are pairs of aggregate and event name.
 
-    With `in_order` no event is given out before the one before it is settled.
+    With `in_order` no event is given out before the one before it is settled. With `from_now` it
+    begins with what is told after its first start, not with the log.
     """
     return api.ConsumerConfig(
         durable_name=f"{service}-{name}",
         filter_subjects=[f"evt.*.{aggregate}.*.{event}" for aggregate, event in events],
         ack_policy=api.AckPolicy.EXPLICIT,
-        deliver_policy=api.DeliverPolicy.ALL,
+        deliver_policy=api.DeliverPolicy.NEW if from_now else api.DeliverPolicy.ALL,
         ack_wait=15,
         max_deliver=-1,
         max_ack_pending=1 if in_order else 1000,

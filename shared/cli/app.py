@@ -68,11 +68,28 @@ def up(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show what the processes log.")
     ] = False,
+    subscribers_port: Annotated[
+        int | None,
+        typer.Option(
+            envvar="MINIRAG_SUBSCRIBERS_PORT",
+            min=1,
+            max=65535,
+            help="Let subscribers with a token into NATS there, over WebSocket.",
+        ),
+    ] = None,
 ) -> None:
     """Start everything: NATS, Postgres and all services."""
     from shared.cli.up import run_stack
 
-    raise typer.Exit(run_stack(data_dir, host, port, isolated=isolated, verbose=verbose))
+    code = run_stack(
+        data_dir,
+        host,
+        port,
+        isolated=isolated,
+        verbose=verbose,
+        subscribers_port=subscribers_port,
+    )
+    raise typer.Exit(code)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from shared.adapters.nkeys import account_of, new_account_seed
 from shared.adapters.provision import DATABASE, role
 from shared.embedded.data_dir import write_private
 from shared.embedded.secrets import new_jwt_secret, new_password, new_vault_key
@@ -96,6 +97,8 @@ def _secrets(kept: _Kept) -> None:
     nats = secret("NATS_URL", lambda: f"nats://minirag:{new_password()}@nats:4222")
     password = urlsplit(nats).password
     secret("nats.conf", lambda: f'NATS_PASSWORD: "{password}"\n')
+    seed = secret("MINIRAG_SUBSCRIBER_SEED", new_account_seed)
+    secret("nats-issuer.conf", lambda: f'NATS_ISSUER: "{account_of(seed)}"\n')
     secret("nats-cluster.conf", lambda: _cluster(new_password()))
 
     admin = secret("postgres_password", new_password)

@@ -15,7 +15,15 @@ from shared.embedded.supervisor import Plan, Supervisor
 SERVICES_COMMAND = (sys.executable, "-P", "-m", "shared.cli.app", "run")
 
 
-def run_stack(data_dir: Path, host: str, port: int, *, isolated: bool, verbose: bool) -> int:
+def run_stack(
+    data_dir: Path,
+    host: str,
+    port: int,
+    *,
+    isolated: bool,
+    verbose: bool,
+    subscribers_port: int | None,
+) -> int:
     """Run until told to stop; returns the exit code."""
     plan = Plan(
         data_dir=data_dir,
@@ -24,6 +32,7 @@ def run_stack(data_dir: Path, host: str, port: int, *, isolated: bool, verbose: 
         port=port,
         isolated=isolated,
         verbose=verbose,
+        subscribers_port=subscribers_port,
         ask=ask_command(data_dir),
     )
     return asyncio.run(Supervisor(plan, elapsed_lines(), make_demo).run())

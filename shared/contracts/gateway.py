@@ -10,9 +10,9 @@ from typing_extensions import override
 from shared.contracts.base import Claim, Command, Event, Keyed, Message, Personal
 
 Role = Literal["owner", "admin", "member"]
-Scope = Literal["chat", "read", "write", "admin"]
+Scope = Literal["chat", "read", "write", "admin", "events"]
 """What a credential may be used for: ask bots; read; change bots and sources; manage people,
-tokens, widget keys, webhooks and the tenant itself.
+tokens, widget keys, webhooks and the tenant itself; follow events, and nothing else.
 """
 BrowserTokens = Literal["none", "bot_bound", "all"]
 """Which secret tokens a foreign web page may use. `bot_bound`: those that reach one bot only."""

@@ -5,10 +5,12 @@ import json
 import os
 import shutil
 import sysconfig
+from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGTERM
 from urllib.parse import quote
 
+from shared.adapters.nkeys import account_of
 from shared.embedded.child import Child, Launch
 from shared.embedded.data_dir import DataDir, write_private
 from shared.embedded.loopback import get, status
@@ -43,20 +45,49 @@ jetstream {{
   max_file_store: {max_file_store}
   max_memory_store: 512MB
 }}
+accounts {{
+  $SYS: {{ users: [{{ user: system, password: $MINIRAG_NATS_PASSWORD }}] }}
+}}
 authorization {{
-  user: {user}
-  password: $MINIRAG_NATS_PASSWORD
+  users: [{{
+    user: {user}, password: $MINIRAG_NATS_PASSWORD, allowed_connection_types: ["STANDARD"]
+  }}]
+  # Whoever else comes holds an API token, or nothing; the gateway tells.
+  auth_callout {{ issuer: {issuer}, auth_users: [{user}, system] }}
 }}
 """
+WEBSOCKET = """websocket {{
+  listen: "{host}:{port}"
+  no_tls: true
+  same_origin: true
+}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideDoor:
+    """Where subscribers from outside get in, over WebSocket."""
+
+    host: str
+    port: int
 
 
 class NatsServer:
     """One nats-server on a data directory. `start` again after it has ended."""
 
-    def __init__(self, home: DataDir, secrets: Secrets, *, port: int, monitor: int) -> None:
+    def __init__(
+        self,
+        home: DataDir,
+        secrets: Secrets,
+        *,
+        port: int,
+        monitor: int,
+        outside: OutsideDoor | None = None,
+    ) -> None:
         self.child = Child("nats", home)
         self.port = port
         self.monitor = monitor
+        self._outside = outside
         self._secrets = secrets
         self._config = home.nats / "nats.conf"
         self._store = home.nats / "store"
@@ -126,7 +157,13 @@ class NatsServer:
             store=json.dumps(str(self._store)),
             max_file_store=_largest_store(self._store),
             user=USER,
+            issuer=account_of(self._secrets.subscriber_seed),
         )
+        if self._outside is not None:
+            door = self._outside
+            if not is_free(door.port, door.host):
+                raise Unavailable(f"port {door.port} for subscribers is taken by another program")
+            config += WEBSOCKET.format(host=door.host, port=door.port)
         write_private(self._config, config.encode())
         return nats_program()
 

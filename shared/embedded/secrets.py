@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from shared.adapters.nkeys import new_account_seed
 from shared.embedded.data_dir import write_private
 from shared.kernel.errors import Unusable
 
@@ -23,6 +24,8 @@ class Secrets:
     """By service."""
     vault_key: str
     jwt_secret: str
+    subscriber_seed: str
+    """Signs who gets into the broker from outside."""
 
 
 def keep_secrets(path: Path, services: Sequence[str]) -> Secrets:
@@ -55,6 +58,7 @@ def _completed(kept: Mapping[str, Any], services: Sequence[str]) -> Secrets:
         | {name: new_password() for name in services if not databases.get(name)},
         vault_key=kept.get("vault_key") or new_vault_key(),
         jwt_secret=kept.get("jwt_secret") or new_jwt_secret(),
+        subscriber_seed=kept.get("subscriber_seed") or new_account_seed(),
     )
 
 

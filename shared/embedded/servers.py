@@ -9,7 +9,7 @@ from signal import SIGINT
 from shared.adapters.provision import DATABASE, provision, role
 from shared.embedded.data_dir import DataDir
 from shared.embedded.leftovers import end_leftovers
-from shared.embedded.nats_server import NatsServer
+from shared.embedded.nats_server import NatsServer, OutsideDoor
 from shared.embedded.placement import Placement, place
 from shared.embedded.ports import keep_ports
 from shared.embedded.postgres_server import PostgresServer
@@ -27,6 +27,7 @@ class Servers:
         home: DataDir,
         services: Sequence[str] = SERVICES,
         placing: Callable[[DataDir], Placement] = place,
+        outside: OutsideDoor | None = None,
     ) -> None:
         """Reads and writes the data directory; not for the event loop."""
         self.ended = end_leftovers(home.pids, home.path, {"postgres": SIGINT})
@@ -34,7 +35,7 @@ class Servers:
         self.secrets: Secrets = keep_secrets(home.secrets, services)
         ports = keep_ports(home.ports, ("nats", "nats_monitor", "postgres"))
         self.nats = NatsServer(
-            home, self.secrets, port=ports["nats"], monitor=ports["nats_monitor"]
+            home, self.secrets, port=ports["nats"], monitor=ports["nats_monitor"], outside=outside
         )
         self.postgres = PostgresServer(home, self.secrets, port=ports["postgres"], placing=placing)
         self._services = services

@@ -15,6 +15,7 @@ from shared.embedded import loopback
 from shared.embedded.child import Child, Launch
 from shared.embedded.data_dir import DataDir, write_private
 from shared.embedded.keeping import EXIT_UNUSABLE, Part, keep, mirror
+from shared.embedded.nats_server import OutsideDoor
 from shared.embedded.ports import LOOPBACK, first_free
 from shared.embedded.servers import Say, Servers
 from shared.embedded.surroundings import SERVICES, service_environment
@@ -49,6 +50,8 @@ class Plan:
     """A process for every service, instead of one for all."""
     verbose: bool = False
     """Show what the children log."""
+    subscribers_port: int | None = None
+    """Where subscribers from outside reach the broker on `host`; None: not at all."""
     ask: str = "minirag ask"
     """What a person types to ask this installation, without the question."""
 
@@ -123,7 +126,7 @@ class Supervisor:
 
     async def _live(self) -> None:
         _allow_open_files()
-        servers = self._servers = await asyncio.to_thread(Servers, self._home)
+        servers = self._servers = await asyncio.to_thread(self._made)
         if servers.ended:
             self._say(f"ended what a killed run had left: {', '.join(servers.ended)}")
         await servers.start(self._say)
@@ -154,6 +157,11 @@ class Supervisor:
                     tasks.create_task(mirror(part.child))
             tasks.create_task(servers.nats.watch())
             tasks.create_task(self._greet())
+
+    def _made(self) -> Servers:
+        port = self._plan.subscribers_port
+        outside = None if port is None else OutsideDoor(self._plan.host, port)
+        return Servers(self._home, outside=outside)
 
     def _service_parts(self, servers: Servers) -> Iterator[Part]:
         plan = self._plan

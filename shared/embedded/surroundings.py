@@ -48,6 +48,7 @@ def service_environment(
         "NATS_URL": nats_url,
         "MINIRAG_VAULT_KEY": secrets.vault_key,
         "MINIRAG_JWT_SECRET": secrets.jwt_secret,
+        "MINIRAG_SUBSCRIBER_SEED": secrets.subscriber_seed,
         "MINIRAG_BLOB_URL": home.blobs.as_uri(),
         "MINIRAG_INDEX_DIR": str(home.index),
         "MINIRAG_DATA_DIR": str(home.path),

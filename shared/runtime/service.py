@@ -210,11 +210,13 @@ class Service:
         concurrency: int = 16,
         attempts: int = REACTION_ATTEMPTS,
         in_order: bool = False,
+        from_now: bool = False,
         given_up: Callable[[Recorded[Any], str], Awaitable[None]] | None = None,
     ) -> None:
         """Do `reaction` for every such fact, at least once, in order per aggregate.
 
         With `in_order` one after another in the order of the log, whichever replica does it.
+        With `from_now` not for what was told before its first start.
         """
 
         async def recorded(delivery: Delivery) -> Recorded[Event]:
@@ -239,7 +241,7 @@ class Service:
         pairs = [(event.aggregate, event.name) for event in to]
         self._consume(
             "EVENTS",
-            reaction_consumer(self.name, name, pairs, in_order=in_order),
+            reaction_consumer(self.name, name, pairs, in_order=in_order, from_now=from_now),
             handle,
             give_up,
             key=_aggregate_key,
@@ -249,10 +251,8 @@ class Service:
 
     def wakes(self, kind: str, wake: Wake, given_up: WakeGivenUp | None = None) -> None:
         """Do `wake` when a timer of this kind goes off, at least once."""
-        record = self._dead_letters.record
-        self._consumers.append(
-            hearing(self.platform.client, self.name, kind, wake, given_up, record)
-        )
+        client, record = self.platform.client, self._dead_letters.record
+        self._consumers.append(hearing(client, self.name, kind, wake, given_up, record))
 
     def answers(
         self, question: type[Q], answer: Callable[[Q, Metadata], Awaitable[Message]]

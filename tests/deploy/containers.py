@@ -34,7 +34,7 @@ SCRIPTS = Path(sysconfig.get_path("scripts"))
 START_SECONDS = 120.0
 STOP_SECONDS = 60.0
 BOUND = {
-    "nats": {4222: "nats", 8222: "monitor"},
+    "nats": {4222: "nats", 8222: "monitor", 9222: "subscribers"},
     "postgres": {5432: "postgres"},
     "gateway": {8000: "gateway"},
     "caddy": {8080: "http", 8443: "https", 8081: "probe"},
@@ -183,6 +183,7 @@ class Containers:
             "CADDY_HTTPS_PORT": str(self.ports["https"]),
             "CADDY_PROBE_PORT": str(self.ports["probe"]),
             "GATEWAY_ADDRESS": f"{LOOPBACK}:{self.ports['gateway']}",
+            "NATS_ADDRESS": f"{LOOPBACK}:{self.ports['subscribers']}",
         }
         self._start("caddy", argv, env)
         eventually(lambda: _has_tls(self.ports["https"]), lambda: self.log("caddy"), START_SECONDS)

@@ -1,6 +1,8 @@
 """Every container's command and environment, run as a process here, make a working product."""
 
 import signal
+import ssl
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -13,7 +15,8 @@ from tests.deploy.compose import OURS
 from tests.deploy.containers import Containers, containers, database
 from tests.deploy.manifests import kinds, rendered
 from tests.deploy.smoke import smoke
-from tests.harness import eventually, reachable
+from tests.harness import Tenant, eventually, reachable
+from tests.subscribing import over_websocket
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -50,6 +53,17 @@ def running(stores: Containers) -> Iterator[Containers]:
 class TestTheWholeStack:
     def test_answers_through_the_proxy_with_tls(self, running: Containers) -> None:
         smoke(f"https://localhost:{running.ports['https']}", verify=False)
+
+    async def test_lets_subscribers_with_a_token_into_the_broker_through_the_proxy(
+        self, running: Containers
+    ) -> None:
+        port = running.ports["https"]
+        tenant = Tenant(f"https://localhost:{port}", f"feed-{uuid.uuid4().hex[:12]}", verify=False)
+        tenant.close()
+        tls = ssl._create_unverified_context()  # noqa: S323  the proxy's own authority signed it
+        assert b"PONG" in await over_websocket(port, {"auth_token": tenant.token}, tls=tls)
+        refused = await over_websocket(port, {"auth_token": f"{tenant.token}x"}, tls=tls)
+        assert b"Authorization Violation" in refused
 
     def test_the_proxy_sends_plain_http_to_tls(self, running: Containers) -> None:
         answer = httpx.get(f"http://localhost:{running.ports['http']}/docs", trust_env=False)

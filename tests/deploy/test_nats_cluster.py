@@ -48,7 +48,7 @@ def brokers(tmp_path: Path) -> Iterator[Brokers]:
     secrets = tmp_path / ".compose" / "secrets"
     names = [f"nats-{n}" for n in range(BROKERS)]
     ports = keep_ports(
-        tmp_path / "ports.json", [f"{n}-{p}" for n in names for p in (4222, 6222, 8222)]
+        tmp_path / "ports.json", [f"{n}-{p}" for n in names for p in (4222, 6222, 8222, 9222)]
     )
     password = re.search(r'NATS_PASSWORD: "(\w+)"', (secrets / "nats.conf").read_text())
     assert password
@@ -60,6 +60,7 @@ def brokers(tmp_path: Path) -> Iterator[Brokers]:
         folder = tmp_path / name
         folder.mkdir()
         shutil.copy(secrets / "nats.conf", folder / "secrets.conf")
+        shutil.copy(secrets / "nats-issuer.conf", folder / "issuer.conf")
         for file, source in (
             ("nats.conf", K8S / "base" / "nats.conf"),
             ("cluster.conf", secrets / "nats-cluster.conf"),
@@ -69,7 +70,7 @@ def brokers(tmp_path: Path) -> Iterator[Brokers]:
                 lambda match: f"{LOOPBACK}:{ports[f'{match[1]}-6222']}",
                 source.read_text(),
             )
-            for port in (4222, 6222, 8222):
+            for port in (4222, 6222, 8222, 9222):
                 text = text.replace(f"0.0.0.0:{port}", f"{LOOPBACK}:{ports[f'{name}-{port}']}")
             (folder / file).write_text(text.replace('"/data"', json.dumps(str(folder / "data"))))
         env = {"SERVER_NAME": name, "MAX_FILE_STORE": "1GB"}

@@ -198,7 +198,7 @@ def test_the_document_describes_every_event(installation: Installation) -> None:
     document = answer.json()
     assert document["asyncapi"] == "3.0.0"
     assert f"http://{document['servers']['minirag']['host']}" == installation.url
-    for channel in ("feed", "webhook"):
+    for channel in ("feed", "webhook", "broker"):
         assert set(document["channels"][channel]["messages"]) == set(PUBLIC_TYPES)
     text = json.dumps(document)
     for reference in set(text.split('"$ref": "#/')[1:]):

@@ -37,7 +37,7 @@ def document(server: str) -> dict[str, Any]:
         "info": {
             "title": "MiniRAG events",
             "version": "0.1.0",
-            "description": "What happens in a tenant, over server-sent events and webhooks.",
+            "description": "What happens in a tenant, over server-sent events, webhooks and NATS.",
         },
         "defaultContentType": "application/json",
         "servers": {
@@ -57,6 +57,19 @@ def document(server: str) -> dict[str, Any]:
                     shape.type: _ref("messages", f"feed.{shape.type}") for shape in shapes
                 },
             },
+            "broker": {
+                "address": "public.{tenant_id}.{type}",
+                "title": "Subjects of NATS",
+                "description": "Live only, at least once, with a token as the user's; what was "
+                "missed is behind the last `cursor` in the feed.",
+                "parameters": {
+                    "tenant_id": {"description": "The tenant of the token."},
+                    "type": {"description": "Of the event; `>` for all."},
+                },
+                "messages": {
+                    shape.type: _ref("messages", f"feed.{shape.type}") for shape in shapes
+                },
+            },
             "webhook": {
                 "address": None,
                 "title": "A registered webhook",
@@ -68,6 +81,7 @@ def document(server: str) -> dict[str, Any]:
         },
         "operations": {
             "follow": {"action": "send", "channel": _ref_to("channels", "feed")},
+            "tell": {"action": "send", "channel": _ref_to("channels", "broker")},
             "deliver": {"action": "send", "channel": _ref_to("channels", "webhook")},
         },
         "components": {

@@ -40,11 +40,11 @@ class Authenticator:
             _refuse_in_foreign_pages(found, headers)
         else:
             found = await self._of_jwt(credential, headers)
-        if not found.user_active:
-            raise NotAuthenticated("Token owner account is disabled")
-        if not found.tenant_active:
-            raise NotPermitted("Tenant is disabled")
-        return found
+        return _active(found)
+
+    async def of_token(self, token: str, now: datetime) -> Principal:
+        """Who an API token speaks for. Raise `NotAuthenticated` or `NotPermitted`."""
+        return _active(await self._of_token(token, now))
 
     async def _of_token(self, token: str, now: datetime) -> Principal:
         if not is_well_formed(token):
@@ -85,6 +85,14 @@ class Authenticator:
             key_id=claims.key_id,
             quotas=key.quotas,
         )
+
+
+def _active(found: Principal) -> Principal:
+    if not found.user_active:
+        raise NotAuthenticated("Token owner account is disabled")
+    if not found.tenant_active:
+        raise NotPermitted("Tenant is disabled")
+    return found
 
 
 def _refuse_in_foreign_pages(principal: Principal, headers: Headers) -> None:

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from services.gateway.http import asyncapi, feed
 from services.gateway.http.context import Caller, CallerDep, Id, Timestamp
+from shared.adapters.vault import Vault
 from shared.contracts.base import Event, Recorded
 from shared.contracts.public import PUBLIC_TYPES, public_event
 from shared.kernel.errors import InvalidCommand, NotAuthenticated
@@ -88,7 +89,7 @@ async def events(
     wish = feed.Wish(tuple(types) if types else None, aggregate, aggregate_id, since, until)
     wish.subjects(caller.tenant_id)
     cursor = last_event_id or window.cursor
-    key = await _key(caller)
+    key = await cursor_key(caller.gateway.vault, caller.tenant_id)
     after = 0 if cursor is None else pagination.unseal(key, SCOPE, cursor)[0]
     if JSON in accept and sse.MEDIA_TYPE not in accept:
         return await _page(request, caller, wish, after, key, window)
@@ -114,15 +115,15 @@ async def _page(
 ) -> Response:
     limit = window.size(default=PAGE)
     found, more = await feed.page(caller.gateway.event_log, caller.tenant_id, wish, after, limit)
-    items = [_out(one, key) for one in found]
-    told = pagination.headers(
+    items = [told(one, key) for one in found]
+    headers = pagination.headers(
         request,
         cursor=items[-1].cursor if more and items else None,
         limit=window.limit,
         total=None,
     )
     body = b"[" + b",".join(item.model_dump_json().encode() for item in items) + b"]"
-    return Response(body, media_type=JSON, headers=told)
+    return Response(body, media_type=JSON, headers=headers)
 
 
 def _stream(caller: Caller, wish: feed.Wish, after: int, key: bytes) -> StreamingResponse:
@@ -141,7 +142,7 @@ def _stream(caller: Caller, wish: feed.Wish, after: int, key: bytes) -> Streamin
                     if time.monotonic() > ends:
                         return
                     continue
-                out = _out(one, key)
+                out = told(one, key)
                 yield _frame(out.type, out.model_dump(mode="json", exclude={"cursor"}), out.cursor)
 
     return StreamingResponse(body(), media_type=sse.MEDIA_TYPE, headers=dict(sse.HEADERS))
@@ -151,7 +152,8 @@ def _frame(event: str, data: dict[str, Any], cursor: str) -> bytes:
     return f"id: {cursor}\n".encode("ascii") + sse.encode(event, data)
 
 
-def _out(recorded: Recorded[Event], key: bytes) -> EventOut:
+def told(recorded: Recorded[Event], key: bytes) -> EventOut:
+    """What subscribers see of a public event. `key` is the tenant's `cursor_key`."""
     public = public_event(recorded.event)
     assert public is not None  # noqa: S101  only events that are public come here
     return EventOut(
@@ -169,7 +171,8 @@ def _seal(key: bytes, sequence: int, event_id: str) -> str:
     return pagination.seal(key, SCOPE, (sequence, event_id))
 
 
-async def _key(caller: Caller) -> bytes:
-    key = await caller.gateway.vault.data_key(caller.tenant_id, CURSOR_KEY, create=True)
+async def cursor_key(vault: Vault, tenant_id: str) -> bytes:
+    """Seals the cursors of a tenant."""
+    key = await vault.data_key(tenant_id, CURSOR_KEY, create=True)
     assert key is not None  # noqa: S101  create=True always gives one
     return key

@@ -152,7 +152,7 @@ def test_each_route_asks_for_one_scope(method: str, path: str, scope: Scope) -> 
 
 def test_a_credential_is_never_good_for_more_than_its_role() -> None:
     assert effective("member", ("chat", "read", "write", "admin")) == {"chat", "read"}
-    assert effective("admin", None) == {"chat", "read", "write", "admin"}
+    assert effective("admin", None) == {"chat", "read", "write", "admin", "events"}
     with pytest.raises(NotPermitted, match="Only owners and admins can manage users"):
         check(principal("member"), "POST", "/v1/users")
     with pytest.raises(NotPermitted, match="Only owners and admins can do this"):

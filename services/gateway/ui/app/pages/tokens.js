@@ -6,7 +6,7 @@ import { ago, moment, t } from '../lib/words.js';
 import { Code, Dialog, Empty, Field, Form, Head, Status, Sure, Waiting, tell } from '../parts/basics.js';
 import { Table } from '../parts/table.js';
 
-const SCOPES = ['chat', 'read', 'write', 'admin'];
+const SCOPES = ['chat', 'read', 'write', 'admin', 'events'];
 const state = one => (one.is_active ? (one.expires_at && Date.parse(one.expires_at) < Date.now() ? 'expired' : 'live') : 'revoked');
 
 const origins = text => text.split(/[\s,]+/).filter(Boolean);
