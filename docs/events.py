@@ -12,7 +12,8 @@ These are the events that a [webhook](guide/webhooks.md) can get and that `GET /
 webhook's body is the payload alone, its type stands in `X-MiniRAG-Event`; the feed tells
 `{id, type, occurred_at, aggregate, aggregate_id, data}` with the payload in `data`. Payloads only
 grow optional fields. Subscribers of NATS hear the same as the feed tells on
-`public.<tenant>.<type>`; `examples/subscriber.py` is a typed one. The same as an AsyncAPI 3 document is served at `/asyncapi.json`.
+`public.<tenant>.<type>`; `examples/subscriber.py` is a typed one. The same as an AsyncAPI 3
+document is served at `/asyncapi.json`.
 """
 FOOT = """## The ping
 
