@@ -1,7 +1,8 @@
 """Gateway: the one door. Authenticates, validates, orders or asks, and presents.
 
 Owns      aggregates `tenant`, `directory` (the people of a tenant), `session`, `api_token`,
-          `widget_key` and the claim `tenant_slug`; read model `gateway_identity`
+          `widget_key` and the claim `tenant_slug`; read models `gateway_identity`
+          and `gateway_audit`
 Takes     RegisterTenant, UpdateTenant, DeactivateTenant, ReactivateTenant, CreateUser, UpdateUser,
           DeactivateUser, ChangePassword, StartSession, RefreshSession, EndSession, IssueApiToken,
           RevokeApiToken, RecordTokenUse, CreateWidgetKey, UpdateWidgetKey, RevokeWidgetKey
@@ -9,8 +10,17 @@ Emits     TenantRegistered, TenantUpdated, TenantDeactivated, TenantReactivated,
           UserCreated, UserUpdated, UserDeactivated, UserReactivated, UserPasswordChanged,
           SessionStarted, SessionRefreshed, SessionEnded, ApiTokenIssued, ApiTokenRevoked,
           ApiTokenUsed, WidgetKeyCreated, WidgetKeyUpdated, WidgetKeyRevoked
+Projects  ApiTokenIssued, ApiTokenRevoked, BotProfileCreated, BotProfileUpdated, BudgetCreated,
+          BudgetDeleted, BudgetUpdated, ChildrenIngestionRequested, CrawlCancelled, CrawlPaused,
+          CrawlResumed, IngestionRequested, RedeliveryRequested, ReplayRequested, SecretRotated,
+          SessionEnded, SessionStarted, SourceCreated, SourceDeleted, SourceUndone, SourceUpdated,
+          TenantDeactivated, TenantReactivated, TenantRegistered, TenantUpdated, UserCreated,
+          UserDeactivated, UserPasswordChanged, UserReactivated, UserUpdated, WebhookCreated,
+          WebhookDeleted, WebhookUpdated, WidgetKeyCreated, WidgetKeyRevoked, WidgetKeyUpdated →
+          the audit log
+Reacts    public events, to whoever subscribes to them on the broker
 Asks      chat whether a bot exists
 Keeps     answers to requests with an `Idempotency-Key` for a day, sealed; counts of attempts and
           of visitors' questions
-Answers   over HTTP, for everybody
+Answers   ListAudit; and over HTTP, for everybody
 """

@@ -30,14 +30,20 @@ from services.gateway.http.throttle import LoginLimits, LoginThrottle
 from services.gateway.http.ui import Files
 from services.gateway.http.visitors import VisitorQuotas
 from services.gateway.ports import Principal
-from services.gateway.projections import Identity
-from services.gateway.queries import IdentityQueries
+from services.gateway.projections import AuditLog, Identity
+from services.gateway.queries import AuditQueries, IdentityQueries
 from services.gateway.reactions import TokenUses
 from services.gateway.settings import Settings
-from services.gateway.tables import metadata
+from services.gateway.tables import audit_metadata, metadata
 from shared.adapters.frames import FrameChannel
 from shared.adapters.read_model import ReadModel
+from shared.contracts.analytics import BudgetCreated, BudgetDeleted, BudgetUpdated
+from shared.contracts.audit import ListAudit
+from shared.contracts.base import Event
+from shared.contracts.chat import BotProfileCreated, BotProfileUpdated
 from shared.contracts.gateway import (
+    ApiTokenIssued,
+    ApiTokenRevoked,
     ChangePassword,
     CreateUser,
     CreateWidgetKey,
@@ -51,12 +57,43 @@ from shared.contracts.gateway import (
     RegisterTenant,
     RevokeApiToken,
     RevokeWidgetKey,
+    SessionEnded,
+    SessionStarted,
     StartSession,
+    TenantDeactivated,
+    TenantReactivated,
+    TenantRegistered,
+    TenantUpdated,
     UpdateTenant,
     UpdateUser,
     UpdateWidgetKey,
+    UserCreated,
+    UserDeactivated,
+    UserPasswordChanged,
+    UserReactivated,
+    UserUpdated,
+    WidgetKeyCreated,
+    WidgetKeyRevoked,
+    WidgetKeyUpdated,
 )
+from shared.contracts.ingest import (
+    ChildrenIngestionRequested,
+    IngestionRequested,
+    SourceCreated,
+    SourceDeleted,
+    SourceUpdated,
+)
+from shared.contracts.ingest_stages import SourceUndone
+from shared.contracts.ingest_website import CrawlCancelled, CrawlPaused, CrawlResumed
 from shared.contracts.public import events_behind
+from shared.contracts.webhooks import (
+    RedeliveryRequested,
+    ReplayRequested,
+    SecretRotated,
+    WebhookCreated,
+    WebhookDeleted,
+    WebhookUpdated,
+)
 from shared.kernel.clock import utc_now
 from shared.runtime.bus import Bus
 from shared.runtime.platform import Platform
@@ -78,6 +115,54 @@ IDENTITY = ReadModel(
         "widget_key": widget_key_decider,
     },
     projection=Identity(),
+)
+AUDITED: tuple[type[Event], ...] = (
+    ApiTokenIssued,
+    ApiTokenRevoked,
+    BotProfileCreated,
+    BotProfileUpdated,
+    BudgetCreated,
+    BudgetDeleted,
+    BudgetUpdated,
+    ChildrenIngestionRequested,
+    CrawlCancelled,
+    CrawlPaused,
+    CrawlResumed,
+    IngestionRequested,
+    RedeliveryRequested,
+    ReplayRequested,
+    SecretRotated,
+    SessionEnded,
+    SessionStarted,
+    SourceCreated,
+    SourceDeleted,
+    SourceUndone,
+    SourceUpdated,
+    TenantDeactivated,
+    TenantReactivated,
+    TenantRegistered,
+    TenantUpdated,
+    UserCreated,
+    UserDeactivated,
+    UserPasswordChanged,
+    UserReactivated,
+    UserUpdated,
+    WebhookCreated,
+    WebhookDeleted,
+    WebhookUpdated,
+    WidgetKeyCreated,
+    WidgetKeyRevoked,
+    WidgetKeyUpdated,
+)
+"""What people do to a tenant. Questions and answers are in the chats."""
+AUDIT = ReadModel(
+    service="gateway",
+    name="audit",
+    version=1,
+    tables=audit_metadata,
+    owns={},
+    projection=AuditLog(),
+    listens=[(event.aggregate, event.name) for event in AUDITED],
 )
 COMMANDS = (
     RegisterTenant,
@@ -116,6 +201,8 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.takes(store, COMMANDS)
     service.depends("postgres", partial(_postgres, platform))
 
+    audit = AuditQueries(service.keeps(AUDIT), platform.vault)
+    service.answers(ListAudit, audit.list_audit)
     queries = IdentityQueries(store)
     bus = Bus(platform.client, platform.codec)
     principals = CachedPrincipals(platform.client, queries, settings.principal_cache_seconds)

@@ -1,4 +1,4 @@
-"""Facts about tenants, people, sessions, tokens and widget keys → rows."""
+"""Facts about tenants, people, sessions, tokens and widget keys → rows; and who did what."""
 
 from typing import Any
 
@@ -9,12 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.gateway.domain.emails import email_key
 from services.gateway.tables import (
     api_tokens,
+    audit_entries,
     known_addresses,
     sessions,
     tenants,
     users,
     widget_keys,
 )
+from shared.adapters.origins import user_of
 from shared.contracts.base import Event, Recorded
 from shared.contracts.gateway import (
     ApiTokenIssued,
@@ -39,6 +41,8 @@ from shared.contracts.gateway import (
 )
 
 FIRST_BROWSER_TOKENS = "bot_bound"
+PEOPLE = ("user", "session", "token", "operator")
+"""Kinds of actors whose doings are told in the audit log."""
 
 
 class Identity:
@@ -50,6 +54,38 @@ class Identity:
         await _session(db, recorded)
         await _token(db, recorded)
         await _widget_key(db, recorded)
+
+
+class AuditLog:
+    """What people did. What a service did about it tells nothing of anybody."""
+
+    async def apply(self, db: AsyncConnection, recorded: Recorded[Event]) -> None:
+        actor, origin = recorded.metadata.actor, recorded.metadata.origin
+        kind = actor.partition("/")[0]
+        if kind not in PEOPLE:
+            return
+        event = recorded.event
+        whose = actor if kind == "user" else origin and f"user/{user_of(origin)}"
+        row = {
+            "tenant_id": recorded.tenant_id,
+            "id": recorded.event_id,
+            "position": recorded.sequence,
+            "at": recorded.at,
+            "actor": actor,
+            "user_id": whose.partition("/")[2] if whose else None,
+            "action": f"{event.aggregate}.{event.name}",
+            "target": _target(event),
+            "origin": origin,
+        }
+        await db.execute(insert(audit_entries).values(row))
+
+
+def _target(event: Event) -> str:
+    """All people of a tenant are one aggregate; here each is one."""
+    user_id = getattr(event, "user_id", None)
+    if event.aggregate == "directory" and user_id is not None:
+        return f"user/{user_id}"
+    return f"{event.aggregate}/{event.aggregate_id}"
 
 
 async def _tenant(db: AsyncConnection, recorded: Recorded[Event]) -> None:

@@ -3,22 +3,30 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, exists, or_, select
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, exists, func, literal, or_, select
 
 from services.gateway.domain.emails import email_key
 from services.gateway.ports import Principal, WidgetKey
 from services.gateway.tables import (
     api_tokens,
+    audit_entries,
     known_addresses,
     sessions,
     tenants,
     users,
     widget_keys,
 )
+from shared.adapters.envelope import DataKeys
+from shared.adapters.origins import open_origin
+from shared.adapters.pages import cut, page_of
 from shared.adapters.read_model import ReadModelStore
-from shared.contracts.base import Message
+from shared.contracts.audit import AuditEntries, AuditEntry, ListAudit
+from shared.contracts.base import Message, Metadata
 from shared.contracts.gateway import BrowserTokens, Role, Scope, WidgetAppearance, WidgetQuotas
 from shared.kernel.errors import NotFound
+
+AUDIT_BYTES = 1200
+"""Of one entry as JSON, at most."""
 
 
 class TenantView(Message):
@@ -317,3 +325,52 @@ def _widget_key() -> Select[tuple[object, ...]]:
         widget_keys.c.is_active,
         tenants.c.is_active.label("tenant_active"),
     ).join(tenants, tenants.c.tenant_id == widget_keys.c.tenant_id)
+
+
+class AuditQueries:
+    """Reads the model `gateway_audit`."""
+
+    def __init__(self, store: ReadModelStore, keys: DataKeys) -> None:
+        self._store = store
+        self._keys = keys
+
+    async def list_audit(self, question: ListAudit, meta: Metadata) -> AuditEntries:
+        """Newest first, with the origin as far as it is not erased."""
+        query = select(audit_entries).where(*_wanted(question, meta.tenant_id))
+        page = page_of(
+            query,
+            (audit_entries.c.position, audit_entries.c.id),
+            after=question.after,
+            limit=question.limit,
+            newest_first=True,
+            size=literal(AUDIT_BYTES),
+        )
+        total = None
+        async with self._store.reading(meta.tenant_id) as db:
+            rows = (await db.execute(page)).mappings().all()
+            if question.counted:
+                total = await db.scalar(select(func.count()).select_from(query.subquery()))
+        entries = [await self._entry(meta.tenant_id, row) for row in rows]
+        items, following = cut(rows, entries)
+        return AuditEntries(items=items, following=following, total=total)
+
+    async def _entry(self, tenant_id: str, row: RowMapping) -> AuditEntry:
+        sealed = row["origin"]
+        origin = None if sealed is None else await open_origin(self._keys, tenant_id, sealed)
+        where = {} if origin is None else origin.model_dump()
+        return AuditEntry.model_validate({**row, **where})
+
+
+def _wanted(question: ListAudit, tenant_id: str) -> list[ColumnElement[bool]]:
+    columns = audit_entries.c
+    found = [columns.tenant_id == tenant_id]
+    found += [
+        columns[name] == value
+        for name in ("actor", "user_id", "action", "target")
+        if (value := getattr(question, name)) is not None
+    ]
+    if question.since is not None:
+        found.append(columns.at >= question.since)
+    if question.until is not None:
+        found.append(columns.at < question.until)
+    return found

@@ -14,6 +14,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
+audit_metadata = MetaData()
 
 tenants = Table(
     "tenants",
@@ -101,3 +102,20 @@ widget_keys = Table(
     Column("is_active", Boolean, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
 )
+
+audit_entries = Table(
+    "audit_entries",
+    audit_metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("user_id", Text),
+    Column("action", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("origin", Text),
+    Index("audit_listed", "tenant_id", "position"),
+    Index("audit_by_user", "tenant_id", "user_id", "position"),
+)
+"""`origin` is sealed with the key of the user, so that these rows need no erasure of their own."""

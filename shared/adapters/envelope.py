@@ -68,6 +68,8 @@ def metadata_headers(metadata: Metadata) -> dict[str, str]:
         headers["ce-causationid"] = metadata.causation_id
     if metadata.traceparent:
         headers["traceparent"] = metadata.traceparent
+    if metadata.origin:
+        headers["ce-origin"] = metadata.origin
     return headers
 
 
@@ -80,6 +82,7 @@ def read_metadata(headers: Mapping[str, str]) -> Metadata:
         actor=headers["ce-actor"],
         now=datetime.fromisoformat(headers["ce-time"]),
         traceparent=headers.get("traceparent"),
+        origin=headers.get("ce-origin"),
     )
 
 

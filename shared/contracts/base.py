@@ -91,6 +91,8 @@ class Metadata(Message):
     """`user/<id>`, `token/<id>`, `service/<name>`."""
     now: datetime
     traceparent: str | None = None
+    origin: str | None = None
+    """From where a person ordered it, sealed; see `shared.adapters.origins`."""
 
     def caused(self, *, message_id: str, now: datetime, actor: str | None = None) -> Self:
         """Metadata for a message this message gave rise to."""
@@ -100,6 +102,7 @@ class Metadata(Message):
                 "causation_id": self.message_id,
                 "now": now,
                 "actor": actor or self.actor,
+                "origin": None if actor else self.origin,
             }
         )
 

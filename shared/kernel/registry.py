@@ -5,6 +5,7 @@ from typing import Any
 
 from shared.contracts import (
     analytics,
+    audit,
     chat,
     chat_history,
     chat_retrieval,
@@ -28,6 +29,7 @@ UPCASTERS: Mapping[str, Upcaster] = {}
 
 CONTRACTS = (
     analytics,
+    audit,
     chat,
     chat_history,
     chat_retrieval,

@@ -27,6 +27,7 @@ from shared.kernel.registry import REGISTRY
 APPEND = 500
 """Events of one append; the broker takes a thousand."""
 READ_MODELS = (
+    "gateway_audit",
     "gateway_identity",
     "ingest_sources",
     "chat_bots",

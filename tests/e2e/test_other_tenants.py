@@ -54,6 +54,7 @@ REFERENCES: dict[str, tuple[dict[str, Any], int]] = {
 }
 """Ids in bodies: what stands beside them, and what another tenant's is answered with."""
 FILTERS = {
+    "GET /v1/audit-log user_id",
     "GET /v1/chat bot_profile_id",
     "GET /v1/chat/export bot_profile_id",
     "GET /v1/events aggregate_id",

@@ -213,6 +213,7 @@ def test_every_read_model_and_the_index_come_back_identical_from_the_log(
     eventually(lambda: tenant.http.get(stats).json()["total_messages"] == answers)
     before = inside.rows(data_dir)
     for model in (
+        "audit",
         "identity",
         "sources",
         "bots",

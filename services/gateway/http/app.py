@@ -9,6 +9,7 @@ from fastapi.responses import ORJSONResponse, Response
 
 from services.gateway.http import (
     api_tokens,
+    audit,
     auth,
     bot_profiles,
     browser_sessions,
@@ -60,6 +61,7 @@ ROUTES = (
     browser_sessions,
     users,
     api_tokens,
+    audit,
     bot_profiles,
     uploads,
     source_families,

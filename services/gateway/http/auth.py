@@ -78,7 +78,8 @@ async def login(body: LoginIn, asking: AnybodyDep) -> LoginOut:
         raise NotAuthenticated("Invalid email or password")
     await attempt.succeeded()
     account = _the_one(matching)
-    return await _start(asking.within(account.tenant_id, f"user/{account.user_id}"), account)
+    asking = asking.within(account.tenant_id, f"user/{account.user_id}")
+    return await _start(await asking.from_here(account.user_id), account)
 
 
 @router.get("/me", responses=responses(NotAuthenticated, NotFound))

@@ -3,9 +3,9 @@
 import os
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 from uuid import UUID
 
 import orjson
@@ -23,6 +23,7 @@ from services.gateway.queries import IdentityQueries
 from services.gateway.reactions import TokenUses
 from shared.adapters.blobs import Blobs
 from shared.adapters.event_log import EventLog
+from shared.adapters.origins import Origin, seal_origin
 from shared.adapters.vault import Vault
 from shared.contracts.base import Command, Done, Message, Metadata, Question
 from shared.contracts.chat import ChatScope
@@ -53,6 +54,7 @@ OWNERS = {
 
 OBJECT_BYTES = 16_384
 """Of one object as JSON: lists of what holds it must fit into messages."""
+READING = ("GET", "HEAD", "OPTIONS")
 NO_NUL = r"^[^\x00]*$"
 NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -142,11 +144,23 @@ class Asking:
     """Random, and the same when the request comes again with its `Idempotency-Key`."""
     address: str
     """Of the client; the network, for an IPv6 one."""
+    agent: str
+    """What the client calls itself."""
 
     def within(self, tenant_id: str, actor: str) -> "Asking":
         """The same request, once it is known which tenant it is about."""
         metadata = self.metadata.model_copy(update={"tenant_id": tenant_id, "actor": actor})
-        return Asking(self.gateway, metadata, self.seed, self.address)
+        return Asking(self.gateway, metadata, self.seed, self.address, self.agent)
+
+    async def from_here(self, user_id: str) -> Self:
+        """The same request, telling the audit log where this user is."""
+        origin = await seal_origin(
+            self.gateway.vault,
+            self.metadata.tenant_id,
+            user_id,
+            Origin(address=self.address, user_agent=self.agent),
+        )
+        return replace(self, metadata=self.metadata.model_copy(update={"origin": origin}))
 
     def id_for(self, kind: str) -> str:
         """The id of what this request creates: a repeat with its `Idempotency-Key` names the
@@ -233,7 +247,7 @@ async def anybody(request: Request) -> Asking:
     """For routes that are for everybody."""
     seed = _seed_of(request)
     metadata = metadata_for(request, "_", "anybody", seed)
-    return Asking(gateway_of(request), metadata, seed, request.state.address)
+    return Asking(gateway_of(request), metadata, seed, request.state.address, _agent(request))
 
 
 async def caller(
@@ -249,13 +263,16 @@ async def caller(
     principal: Principal | None = getattr(request.state, "principal", None)
     if principal is None:
         raise NotAuthenticated("Not authenticated")
-    check(principal, request.method, request.scope["route"].path)
+    rule = check(principal, request.method, request.scope["route"].path)
     gateway = gateway_of(request)
     if principal.kind == "token":
         gateway.token_uses.note(principal.tenant_id, principal.id)
     seed = _seed_of(request)
     metadata = metadata_for(request, principal.tenant_id, principal.actor, seed)
-    return Caller(gateway, metadata, seed, request.state.address, principal)
+    found = Caller(gateway, metadata, seed, request.state.address, _agent(request), principal)
+    if not principal.user_id or request.method in READING or rule.scope == "chat":
+        return found
+    return await found.from_here(principal.user_id)
 
 
 AnybodyDep = Annotated[Asking, Depends(anybody)]
@@ -284,6 +301,10 @@ def given(body: Any) -> dict[str, Any]:
     """The fields a client really sent, for a PATCH."""
     fields: dict[str, Any] = body.model_dump(exclude_unset=True, mode="json")
     return fields
+
+
+def _agent(request: Request) -> str:
+    return request.headers.get("user-agent", "")
 
 
 def _seed_of(request: Request) -> bytes:

@@ -26,6 +26,16 @@ TENANT = {
     "plan": "free",
     "browser_tokens": "bot_bound",
 }
+AUDIT_ENTRY = {
+    "id": EVENT_ID,
+    "at": AT,
+    "actor": "token/2a7c8d2f-6b1f-4c9d-8a2c-1e0c3d4b5f03",
+    "user_id": "1f6b7c1e-5a0e-4b8c-8f1b-0d9b2c3a4e02",
+    "action": "source.deleted",
+    "target": f"source/{SOURCE_ID}",
+    "address": "203.0.113.7",
+    "user_agent": "curl/8.14.1",
+}
 WEBHOOK = {
     "id": WEBHOOK_ID,
     "tenant_id": TENANT_ID,
@@ -62,6 +72,7 @@ OUTWARD: Mapping[str, Mapping[str, Any]] = {
         "expires_in": 3600,
     },
     "Ended": {"status": "ended"},
+    "AuditEntryOut": AUDIT_ENTRY,
     "WebhookIn": {"url": WEBHOOK["url"], "events": WEBHOOK["events"]},
     "WebhookPatch": {"is_active": True},
     "WebhookOut": WEBHOOK,

@@ -60,6 +60,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     # Whoever may read an answer may say what it is worth.
     ("PATCH", "/v1/chat/{}/messages/{}/feedback"): Rule("chat", bound="chat"),
     ("GET", "/v1/events"): Rule("read", narrow="events"),
+    ("GET", "/v1/audit-log"): Rule("admin"),
     # A user's own account, whatever the role.
     ("POST", "/v1/auth/password"): Rule("read"),
 }
@@ -75,7 +76,7 @@ def rule_for(method: str, path: str) -> Rule:
     return Rule("admin" if path.startswith(ADMINISTRATION) else "write")
 
 
-def check(principal: Principal, method: str, path: str) -> None:
+def check(principal: Principal, method: str, path: str) -> Rule:
     """Raise `NotPermitted` unless the principal may use the route whose template is `path`."""
     rule = rule_for(method, path)
     scope = rule.scope
@@ -85,7 +86,7 @@ def check(principal: Principal, method: str, path: str) -> None:
         scope = rule.bound
     allowed = effective(principal.role, principal.scopes)
     if scope in allowed or rule.narrow in allowed:
-        return
+        return rule
     if principal.scopes is not None and scope not in principal.scopes:
         raise NotPermitted(f"This token lacks the scope '{scope}'")
     what = "manage users" if path.startswith("/v1/users") else "do this"

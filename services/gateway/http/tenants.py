@@ -60,7 +60,7 @@ async def register(body: TenantIn, asking: AnybodyDep) -> TenantOut:
         raise Conflict(f"Slug '{body.tenant_slug}' is already taken", field="tenant_slug")
     tenant_id = asking.id_for("tenant")
     owner_id = asking.id_for("user")
-    asking = asking.within(tenant_id, f"user/{owner_id}")
+    asking = await asking.within(tenant_id, f"user/{owner_id}").from_here(owner_id)
     token = asking.secret_for("api_token")
     key = await gateway.vault.data_key(tenant_id, "tenant", create=True)
     async with password_kept(asking, owner_id, body.owner_password) as password_ref:
