@@ -39,6 +39,20 @@ feedback = _rollup(
     _text("bot_profile_id"),
     counts=("answers", "positive", "negative"),
 )
+usage_slots = _rollup(
+    "usage_slots",
+    _number("slot"),
+    _text("bot_profile_id"),
+    _text("model"),
+    counts=("prompt_tokens", "completion_tokens", "request_count"),
+)
+"""The same by quarters of an hour since 1970-01-01: days of other time zones are made of them."""
+feedback_slots = _rollup(
+    "feedback_slots",
+    _number("slot"),
+    _text("bot_profile_id"),
+    counts=("answers", "positive", "negative"),
+)
 waits = _rollup(
     "waits",
     _number("day"),
@@ -63,9 +77,9 @@ answers = Table(
     metadata,
     Column("tenant_id", Text, primary_key=True),
     Column("message_id", Text, primary_key=True),
-    Column("day", Integer, nullable=False),
+    Column("slot", Integer, nullable=False),
 )
-"""When an answer was given: feedback on it counts for that day."""
+"""When an answer was given: feedback on it counts for that time."""
 answer_sources = Table(
     "answer_sources",
     metadata,

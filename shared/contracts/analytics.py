@@ -19,6 +19,8 @@ from shared.contracts.base import (
 
 Days = int | None
 """The last so many days, today included; None: all."""
+TimeZone = str
+"""By its IANA name: where the days begin."""
 Stage = Literal["retrieval", "first_token", "total"]
 
 
@@ -75,6 +77,7 @@ class ListUsage(PagedQuestion[DayUsages]):
     service: ClassVar[str] = "analytics"
     name: ClassVar[str] = "list_usage"
     days: Days = None
+    time_zone: TimeZone = "UTC"
 
 
 class ModelUsage(Message):
@@ -117,6 +120,7 @@ class GetCosts(Question[Costs]):
     service: ClassVar[str] = "analytics"
     name: ClassVar[str] = "get_costs"
     days: Days = None
+    time_zone: TimeZone = "UTC"
 
 
 class BotFeedback(Message):
@@ -144,6 +148,7 @@ class GetFeedback(Question[FeedbackSummary]):
     name: ClassVar[str] = "get_feedback"
     bot_profile_id: str | None = None
     days: Days = 30
+    time_zone: TimeZone = "UTC"
 
 
 class DayFeedback(Message):
@@ -164,6 +169,7 @@ class GetFeedbackTrend(Question[FeedbackTrend]):
     name: ClassVar[str] = "get_feedback_trend"
     bot_profile_id: str | None = None
     days: Days = 30
+    time_zone: TimeZone = "UTC"
 
 
 class Percentiles(Message):

@@ -1,7 +1,8 @@
 """Statistics as the public contract has them, and what comes beside it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -110,6 +111,20 @@ def test_feedback_that_is_taken_back_does_not_count(tenant: Tenant) -> None:
 def test_days_are_whole_and_positive(tenant: Tenant, days: str) -> None:
     answer = tenant.http.get("/v1/stats/usage", params={"days": days})
     assert answer.status_code == 422
+
+
+def test_days_are_those_of_a_zone(tenant: Tenant) -> None:
+    tenant.ask(tenant.bot(), "How is the weather?")
+    eventually(lambda: stats(tenant, "feedback/trend"))
+    for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"):
+        (day,) = stats(tenant, "feedback/trend", tz=zone, days=2)
+        assert day["total_messages"] == 1
+        today = datetime.now(ZoneInfo(zone)).date()
+        assert date.fromisoformat(day["date"]) in (today, today - timedelta(days=1))
+        for path in ("usage", "usage/by-bot", "usage/by-model", "cost-estimate", "feedback"):
+            stats(tenant, path, tz=zone)
+    answer = tenant.http.get("/v1/stats/usage?tz=Europe/Atlantis")
+    assert (answer.status_code, answer.json()["field"]) == (422, "tz")
 
 
 def test_a_rebuild_gives_the_same(tenant: Tenant, installation: Installation) -> None:

@@ -1,7 +1,8 @@
 """What the log says, as statistics: the same whichever way it is replayed."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -38,7 +39,7 @@ from shared.contracts.chat import (
 )
 from shared.contracts.ingest import SourceCreated, SourceSettings
 from tests.bank.messages import metadata
-from tests.integration.replay import ProjectionContract, replay
+from tests.integration.replay import ProjectionContract, recorded, replay
 
 
 def asked(n: int, bot: str = "b1", *, first: bool = False) -> QuestionAsked:
@@ -264,6 +265,53 @@ class TestRollups(ProjectionContract):
         none = await stats.list_unanswered(ListUnanswered(bot_profile_id="b2"), meta)
         assert none.items == ()
 
+    async def test_days_are_those_of_the_zone_that_is_asked_for(
+        self, store: ReadModelStore, tenant_id: str
+    ) -> None:
+        """Around the end of summer time in Berlin, 2026-10-25, whose day has 25 hours."""
+        times = (
+            "2026-10-24T21:59:00+00:00",  # the 24th, 23:59
+            "2026-10-24T22:00:00+00:00",  # the 25th, 00:00
+            "2026-10-25T22:59:00+00:00",  # the 25th, 23:59
+            "2026-10-25T23:00:00+00:00",  # the 26th, 00:00
+        )
+        facts = [fact for n in range(4) for fact in (asked(n), answered(n))]
+        facts.append(liked(1, "positive"))
+        past = recorded(tenant_id, *facts)
+        when = [datetime.fromisoformat(time) for time in times for _ in range(2)]
+        when.append(when[-1])
+        moved = [
+            replace(one, metadata=one.metadata.model_copy(update={"now": at}))
+            for one, at in zip(past, when, strict=True)
+        ]
+        await replay(store, moved)
+        stats = StatsQueries(store)
+        meta = metadata(tenant_id).model_copy(update={"now": when[-1]})
+
+        async def used(zone: str, days: int | None = None) -> list[tuple[int, int]]:
+            question = ListUsage(time_zone=zone, days=days)
+            found = await stats.list_usage(question, meta)
+            return [(one.date.day, one.request_count) for one in found.items]
+
+        assert await used("UTC") == [(25, 2), (24, 2)]
+        assert await used("Europe/Berlin") == [(26, 1), (25, 2), (24, 1)]
+        assert await used("Europe/Berlin", days=2) == [(26, 1), (25, 2)]
+        assert await used("America/New_York") == [(25, 2), (24, 2)]
+        assert await used("Asia/Kathmandu", days=1) == [(26, 2)]
+        for zone, active in (("UTC", 2), ("Europe/Berlin", 3)):
+            costs = await stats.get_costs(GetCosts(time_zone=zone), meta)
+            assert (costs.active_days, costs.by_model[0].request_count) == (active, 4)
+        trend = await stats.get_feedback_trend(GetFeedbackTrend(time_zone="Europe/Berlin"), meta)
+        assert [(one.date.day, one.positive_count, one.total_messages) for one in trend.items] == [
+            (24, 0, 1),
+            (25, 1, 2),
+            (26, 0, 1),
+        ]
+        totals = await stats.get_feedback(
+            GetFeedback(time_zone="Europe/Berlin", days=1, bot_profile_id="b1"), meta
+        )
+        assert totals.total_messages == 1
+
     async def test_another_tenant_sees_nothing(
         self, stats: StatsQueries, other_tenant_id: str
     ) -> None:
@@ -271,6 +319,8 @@ class TestRollups(ProjectionContract):
         assert not any((await stats.get_overview(GetOverview(), meta)).model_dump().values())
         assert (await stats.list_usage(ListUsage(), meta)).items == ()
         assert (await stats.get_costs(GetCosts(), meta)).total_cost_usd == 0
+        in_zone = ListUsage(time_zone="Asia/Tokyo")
+        assert (await stats.list_usage(in_zone, meta)).items == ()
         assert (await stats.get_feedback(GetFeedback(), meta)).by_bot == ()
         assert (await stats.get_latency(GetLatency(), meta)).stages == {}
         assert (await stats.get_worst_sources(GetWorstSources(), meta)).items == ()

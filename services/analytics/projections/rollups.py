@@ -1,23 +1,25 @@
 """Facts about bots, sources and chats → counts."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Table, delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.analytics.domain.days import day_of, slot_of
 from services.analytics.domain.waits import bucket_of
 from services.analytics.tables import (
     answer_sources,
     answers,
     cited,
     feedback,
+    feedback_slots,
     names,
     open_questions,
     totals,
     unanswered,
     usage,
+    usage_slots,
     waits,
 )
 from shared.contracts.base import Event, Recorded
@@ -32,13 +34,6 @@ from shared.contracts.chat import (
     TurnFailed,
 )
 from shared.contracts.ingest import SourceCreated, SourceUpdated
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def day_of(at: datetime) -> int:
-    """Days since 1970-01-01, in UTC."""
-    return (at - EPOCH).days
 
 
 class Rollups:
@@ -124,26 +119,25 @@ async def _asked(db: AsyncConnection, recorded: Recorded[Event], event: Question
 async def _answered(
     db: AsyncConnection, recorded: Recorded[Event], event: QuestionAnswered | QuestionRefused
 ) -> None:
-    day = day_of(recorded.at)
+    slot = slot_of(recorded.at)
     message = {"tenant_id": recorded.tenant_id, "message_id": event.message_id}
-    of_bot = {
-        "tenant_id": recorded.tenant_id,
-        "day": day,
-        "bot_profile_id": event.bot_profile_id,
-    }
-    await _keep(db, answers, {**message, "day": day})
-    await _add(db, feedback, of_bot, answers=1)
+    bot = {"tenant_id": recorded.tenant_id, "bot_profile_id": event.bot_profile_id}
+    of_day, of_slot = {**bot, "day": day_of(slot)}, {**bot, "slot": slot}
+    await _keep(db, answers, {**message, "slot": slot})
+    await _add(db, feedback, of_day, answers=1)
+    await _add(db, feedback_slots, of_slot, answers=1)
     used = event.usage
     # A refusal without a model's words is no request to one.
     if isinstance(event, QuestionAnswered) or used.total_tokens:
-        await _add(
-            db,
-            usage,
-            {**of_bot, "model": used.model},
-            prompt_tokens=used.prompt_tokens,
-            completion_tokens=used.completion_tokens,
-            request_count=1,
-        )
+        for table, key in ((usage, of_day), (usage_slots, of_slot)):
+            await _add(
+                db,
+                table,
+                {**key, "model": used.model},
+                prompt_tokens=used.prompt_tokens,
+                completion_tokens=used.completion_tokens,
+                request_count=1,
+            )
     stages = {
         "retrieval": event.timings.retrieval_ms,
         "first_token": event.timings.first_token_ms,
@@ -151,7 +145,7 @@ async def _answered(
     }
     for stage, wait in stages.items():
         if wait:
-            await _add(db, waits, {**of_bot, "stage": stage, "bucket": bucket_of(wait)}, count=1)
+            await _add(db, waits, {**of_day, "stage": stage, "bucket": bucket_of(wait)}, count=1)
     if isinstance(event, QuestionAnswered):
         for source_id in sorted({citation.source_id for citation in event.citations}):
             await _keep(db, answer_sources, {**message, "source_id": source_id})
@@ -197,22 +191,23 @@ async def _judged(
     given: str | None,
     previous: str | None,
 ) -> None:
-    """Feedback that changed counts as it is now, for the day of its answer."""
+    """Feedback that changed counts as it is now, for the time of its answer."""
     by = {
         name: (given == name) - (previous == name)
         for name in ("positive", "negative")
         if (given == name) != (previous == name)
     }
     mine = {"tenant_id": recorded.tenant_id, "message_id": message_id}
-    day = await db.scalar(
-        select(answers.c.day).where(
+    slot = await db.scalar(
+        select(answers.c.slot).where(
             answers.c.tenant_id == recorded.tenant_id, answers.c.message_id == message_id
         )
     )
-    if day is None or not by:
+    if slot is None or not by:
         return
-    key = {"tenant_id": recorded.tenant_id, "day": day, "bot_profile_id": bot_profile_id}
-    await _add(db, feedback, key, **by)
+    bot = {"tenant_id": recorded.tenant_id, "bot_profile_id": bot_profile_id}
+    await _add(db, feedback, {**bot, "day": day_of(slot)}, **by)
+    await _add(db, feedback_slots, {**bot, "slot": slot}, **by)
     sources = await db.scalars(select(answer_sources.c.source_id).filter_by(**mine))
     for source_id in sorted(sources):
         await _add(db, cited, {"tenant_id": recorded.tenant_id, "source_id": source_id}, **by)

@@ -7,7 +7,10 @@ from operator import itemgetter
 from typing import Any, cast
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
+    FromClause,
+    Integer,
     RowMapping,
     Select,
     Table,
@@ -17,15 +20,24 @@ from sqlalchemy import (
     select,
 )
 
+from services.analytics.domain.days import (
+    EPOCH_DAY,
+    day_starts,
+    local_date,
+    number_of,
+    slot_of,
+)
 from services.analytics.domain.prices import DEFAULT, PRICES, cost, price_of
 from services.analytics.domain.waits import percentiles
 from services.analytics.tables import (
     cited,
     feedback,
+    feedback_slots,
     names,
     totals,
     unanswered,
     usage,
+    usage_slots,
     waits,
 )
 from shared.adapters.pages import cut, page_of
@@ -35,7 +47,6 @@ from shared.contracts.analytics import (
     BotUsage,
     Costs,
     DayFeedback,
-    Days,
     DayUsage,
     DayUsages,
     FeedbackSummary,
@@ -61,8 +72,8 @@ from shared.contracts.analytics import (
 )
 from shared.contracts.base import Metadata
 
-EPOCH_DAY = 719_163
-"""Ordinal of 1970-01-01."""
+InZone = ListUsage | GetCosts | GetFeedback | GetFeedbackTrend
+OfDays = InZone | GetLatency
 MOST_PAIRS = 1000
 MONTH_DAYS = 30
 ROW_BYTES = 300
@@ -80,7 +91,7 @@ class StatsQueries:
 
     async def get_overview(self, _question: GetOverview, meta: Metadata) -> Overview:
         counted = await self._rows(meta, select(totals).where(_mine(totals, meta)))
-        (row,) = await self._rows(meta, _summed(usage, TOKENS, meta, None))
+        (row,) = await self._rows(meta, _summed(usage, TOKENS, meta))
         used = _used(row)
         return Overview(
             **{
@@ -93,10 +104,11 @@ class StatsQueries:
         )
 
     async def list_usage(self, question: ListUsage, meta: Metadata) -> DayUsages:
+        used = await self._by_day(usage, usage_slots, question, meta)
         by_day = (
-            _summed(usage, TOKENS, meta, question.days)
-            .add_columns(usage.c.day, usage.c.model.label("id"))
-            .group_by(usage.c.day, usage.c.model)
+            _summed(used, TOKENS, meta, question)
+            .add_columns(used.c.day, used.c.model.label("id"))
+            .group_by(used.c.day, used.c.model)
             .subquery("by_day")
         )
         page = page_of(
@@ -120,11 +132,12 @@ class StatsQueries:
         return DayUsages(items=items, following=following, total=total)
 
     async def get_costs(self, question: GetCosts, meta: Metadata) -> Costs:
-        pair = (usage.c.bot_profile_id, usage.c.model)
-        query = _summed(usage, TOKENS, meta, question.days).add_columns(*pair).group_by(*pair)
+        used = await self._by_day(usage, usage_slots, question, meta)
+        pair = (used.c.bot_profile_id, used.c.model)
+        query = _summed(used, TOKENS, meta, question).add_columns(*pair).group_by(*pair)
         pairs = await self._rows(meta, query)
-        days = select(func.count(usage.c.day.distinct()).label("n")).where(
-            _mine(usage, meta), _within(usage, question.days, meta)
+        days = select(func.count(used.c.day.distinct()).label("n")).where(
+            _mine(used, meta), _within(used, question, meta)
         )
         (active,) = await self._rows(meta, days)
         named = await self._names(meta, "bot")
@@ -194,7 +207,7 @@ class StatsQueries:
 
     async def get_latency(self, question: GetLatency, meta: Metadata) -> Latency:
         bucket = (waits.c.stage, waits.c.bucket)
-        query = _summed(waits, ("count",), meta, question.days).add_columns(*bucket)
+        query = _summed(waits, ("count",), meta, question).add_columns(*bucket)
         if question.bot_profile_id is not None:
             query = query.where(waits.c.bot_profile_id == question.bot_profile_id)
         rows = await self._rows(meta, query.group_by(*bucket))
@@ -258,12 +271,34 @@ class StatsQueries:
     async def _feedback(
         self, question: GetFeedback | GetFeedbackTrend, meta: Metadata, by: str
     ) -> Sequence[RowMapping]:
-        column = feedback.c[by]
+        table = await self._by_day(feedback, feedback_slots, question, meta)
+        column = table.c[by]
         counts = ("answers", "positive", "negative")
-        query = _summed(feedback, counts, meta, question.days).add_columns(column)
+        query = _summed(table, counts, meta, question).add_columns(column)
         if question.bot_profile_id is not None:
-            query = query.where(feedback.c.bot_profile_id == question.bot_profile_id)
+            query = query.where(table.c.bot_profile_id == question.bot_profile_id)
         return await self._rows(meta, query.group_by(column))
+
+    async def _by_day(
+        self, days: Table, slots: Table, question: InZone, meta: Metadata
+    ) -> FromClause:
+        """What is counted by days of the zone that is asked for: rows like those of `days`."""
+        if question.time_zone == "UTC":
+            return days
+        today = local_date(slot_of(meta.now), question.time_zone)
+        first = _first(question, meta)
+        if first is None:
+            oldest = select(func.min(slots.c.slot).label("slot")).where(_mine(slots, meta))
+            (row,) = await self._rows(meta, oldest)
+            since = slot_of(meta.now) if row["slot"] is None else row["slot"]
+            first = number_of(local_date(since, question.time_zone))
+        # A clock that runs ahead may have put something into tomorrow.
+        starts = day_starts(_date(first), today + timedelta(days=1), question.time_zone)
+        known = literal(starts, ARRAY(Integer))
+        day = (func.width_bucket(slots.c.slot, known) + (first - 1)).label("day")
+        rest = [column for column in slots.c if column.name != "slot"]
+        mine = (_mine(slots, meta), slots.c.slot >= starts[0])
+        return select(day, *rest).where(*mine).subquery("by_zone")
 
     async def _names(
         self, meta: Metadata, kind: str, ids: Sequence[str] | None = None
@@ -279,24 +314,31 @@ class StatsQueries:
         return found
 
 
-def _mine(table: Table, meta: Metadata) -> Any:
+def _mine(table: FromClause, meta: Metadata) -> Any:
     return table.c.tenant_id == meta.tenant_id
 
 
-def _within(table: Table, days: Days, meta: Metadata) -> Any:
-    """The last so many days, today included."""
-    if days is None:
-        return literal(value=True)
-    first = meta.now.date() - timedelta(days=days - 1)
-    return table.c.day >= first.toordinal() - EPOCH_DAY
+def _first(question: OfDays, meta: Metadata) -> int | None:
+    """The first of the last so many days, today included."""
+    if question.days is None:
+        return None
+    zone = question.time_zone if isinstance(question, InZone) else "UTC"
+    return number_of(local_date(slot_of(meta.now), zone)) - question.days + 1
 
 
-def _summed(table: Table, counts: Sequence[str], meta: Metadata, days: Days) -> Select[Any]:
+def _within(table: FromClause, question: OfDays | None, meta: Metadata) -> Any:
+    first = None if question is None else _first(question, meta)
+    return literal(value=True) if first is None else table.c.day >= first
+
+
+def _summed(
+    table: FromClause, counts: Sequence[str], meta: Metadata, question: OfDays | None = None
+) -> Select[Any]:
     """The sums of these counts over the tenant's last days."""
     bigint = [cast_to(func.coalesce(func.sum(table.c[name]), 0), BigInteger) for name in counts]
     sums: list[Any] = [c.label(name) for c, name in zip(bigint, counts, strict=True)]
     query: Select[Any] = select(*sums)
-    return query.where(_mine(table, meta), _within(table, days, meta))
+    return query.where(_mine(table, meta), _within(table, question, meta))
 
 
 def _used(row: RowMapping) -> dict[str, int]:

@@ -2,9 +2,10 @@
 
 import datetime as dt
 from typing import Annotated
+from zoneinfo import available_timezones
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 
 from services.gateway.http import lists
 from services.gateway.http.context import CallerDep, Id, Timestamp
@@ -43,6 +44,20 @@ DaysDep = Annotated[
     Query(ge=1, le=3660, description="The last so many days, today included; none: all."),
 ]
 MonthDep = Annotated[int, Query(ge=1, le=3660, description="The last so many days.")]
+ZONES = frozenset(available_timezones())
+
+
+def _zone(name: str) -> str:
+    if name not in ZONES:
+        raise ValueError("must be the IANA name of a time zone, such as Europe/Berlin")
+    return name
+
+
+ZoneDep = Annotated[
+    str,
+    Query(alias="tz", max_length=64, description="IANA name of the zone whose days are meant."),
+    AfterValidator(_zone),
+]
 BotDep = Annotated[Id | None, Query(description="Only this bot.")]
 REFUSALS = responses(NotAuthenticated, InvalidCommand)
 
@@ -156,28 +171,39 @@ async def overview(caller: CallerDep) -> OverviewOut:
     responses={**REFUSALS, 200: {"headers": HEADERS}},
 )
 async def usage(
-    request: Request, caller: CallerDep, window: WindowDep, days: DaysDep = None
+    request: Request,
+    caller: CallerDep,
+    window: WindowDep,
+    days: DaysDep = None,
+    time_zone: ZoneDep = "UTC",
 ) -> Response:
-    """Tokens by day, in UTC, and model; newest day first."""
-    return await lists.answer(request, caller, ListUsage(days=days), DayUsages, _day, window)
+    """Tokens by day and model; newest day first."""
+    question = ListUsage(days=days, time_zone=time_zone)
+    return await lists.answer(request, caller, question, DayUsages, _day, window)
 
 
 @router.get("/usage/by-bot", responses=REFUSALS)
-async def usage_by_bot(caller: CallerDep, days: DaysDep = None) -> list[BotUsageOut]:
+async def usage_by_bot(
+    caller: CallerDep, days: DaysDep = None, time_zone: ZoneDep = "UTC"
+) -> list[BotUsageOut]:
     """Tokens and cost by bot and model, most tokens first."""
-    return _costs(await caller.ask(GetCosts(days=days), Costs)).by_bot
+    return _costs(await caller.ask(GetCosts(days=days, time_zone=time_zone), Costs)).by_bot
 
 
 @router.get("/usage/by-model", responses=REFUSALS)
-async def usage_by_model(caller: CallerDep, days: DaysDep = None) -> list[ModelUsageOut]:
+async def usage_by_model(
+    caller: CallerDep, days: DaysDep = None, time_zone: ZoneDep = "UTC"
+) -> list[ModelUsageOut]:
     """Tokens and cost by model, most tokens first."""
-    return _costs(await caller.ask(GetCosts(days=days), Costs)).by_model
+    return _costs(await caller.ask(GetCosts(days=days, time_zone=time_zone), Costs)).by_model
 
 
 @router.get("/cost-estimate", responses=REFUSALS)
-async def cost_estimate(caller: CallerDep, days: MonthDep = 30) -> CostsOut:
+async def cost_estimate(
+    caller: CallerDep, days: MonthDep = 30, time_zone: ZoneDep = "UTC"
+) -> CostsOut:
     """What it cost at list prices, and what a month costs if it goes on like this."""
-    return _costs(await caller.ask(GetCosts(days=days), Costs))
+    return _costs(await caller.ask(GetCosts(days=days, time_zone=time_zone), Costs))
 
 
 @router.get("/pricing", responses=responses(NotAuthenticated))
@@ -188,19 +214,25 @@ async def pricing(caller: CallerDep) -> PricingOut:
 
 @router.get("/feedback", responses=REFUSALS)
 async def feedback(
-    caller: CallerDep, bot_profile_id: BotDep = None, days: MonthDep = 30
+    caller: CallerDep,
+    bot_profile_id: BotDep = None,
+    days: MonthDep = 30,
+    time_zone: ZoneDep = "UTC",
 ) -> FeedbackOut:
     """What readers thought of the answers, as it stands now."""
-    question = GetFeedback(bot_profile_id=bot_profile_id, days=days)
+    question = GetFeedback(bot_profile_id=bot_profile_id, days=days, time_zone=time_zone)
     return FeedbackOut.model_validate((await caller.ask(question, FeedbackSummary)).model_dump())
 
 
 @router.get("/feedback/trend", responses=REFUSALS)
 async def feedback_trend(
-    caller: CallerDep, bot_profile_id: BotDep = None, days: MonthDep = 30
+    caller: CallerDep,
+    bot_profile_id: BotDep = None,
+    days: MonthDep = 30,
+    time_zone: ZoneDep = "UTC",
 ) -> list[DayFeedbackOut]:
-    """The same by the day of the answer, in UTC, oldest first."""
-    question = GetFeedbackTrend(bot_profile_id=bot_profile_id, days=days)
+    """The same by the day of the answer, oldest first."""
+    question = GetFeedbackTrend(bot_profile_id=bot_profile_id, days=days, time_zone=time_zone)
     found = await caller.ask(question, FeedbackTrend)
     return [DayFeedbackOut.model_validate(day.model_dump()) for day in found.items]
 
