@@ -63,7 +63,7 @@ MODEL_SECONDS = 60.0
 BOTS = ReadModel(
     service="chat",
     name="bots",
-    version=3,
+    version=4,
     tables=bots_metadata,
     owns={"bot_profile": bot_decider},
     projection=Bots(),
@@ -124,6 +124,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         bots=bot_queries,
         chats=turn_queries,
         retriever=retriever,
+        hosts=index_queries.hosts,
         model=models,
         assistant=ModelAssistant(models),
         frames=FrameChannel(platform.client),

@@ -37,6 +37,7 @@ bot_profiles = Table(
     Column("refusal_text", Text),
     Column("check_claims", Boolean, nullable=False),
     Column("fallback_models", JSONB, nullable=False),
+    Column("link_hosts", JSONB, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
     Index("bot_profiles_listed", "tenant_id", "position"),

@@ -52,6 +52,7 @@ async def bootstrap(data_dir: Path, base_url: str, say: Callable[[str], None]) -
                 "name": "MiniRAG guide",
                 "description": "Knows the documentation of this very installation.",
                 "system_prompt": PROMPT,
+                "link_hosts": ["127.0.0.1", "localhost"],
             },
         )
         key = await api.post(

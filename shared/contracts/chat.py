@@ -43,6 +43,8 @@ class BotSettings(Message):
     """Whether a model checks that the cited passages support the answer; one more call a turn."""
     fallback_models: Annotated[tuple[str, ...], Field(max_length=3)] = ()
     """Asked in turn when the model fails before its first word."""
+    link_hosts: Annotated[tuple[str, ...], Field(max_length=50)] = ()
+    """Besides its sources' hosts, those that answers may link to; `*.example.com`: all below."""
 
 
 class BotProfileMessage(Keyed):
@@ -209,6 +211,7 @@ class RecordAnswer(ChatMessage, Command):
     support: float | None = None
     """Share of the cited claims that their passages support; None: not checked."""
     stopped: bool = False
+    leaked: bool = False
 
 
 class StopTurn(ChatMessage, Command):
@@ -274,7 +277,9 @@ class QuestionAnswered(ChatMessage, Event):
     support: float | None = None
     """Share of the cited claims that their passages support; None: not checked."""
     stopped: bool = False
-    """Whether somebody ended it before its end; the usage is then an estimate."""
+    """Whether it was ended before its end; the usage is then an estimate."""
+    leaked: bool = False
+    """Whether it was ended because the model began to tell the prompt itself."""
 
 
 class TurnStopRequested(ChatMessage, Event):
@@ -402,6 +407,7 @@ class BotProfileView(Message):
     refusal_text: str | None = None
     check_claims: bool = False
     fallback_models: tuple[str, ...] = ()
+    link_hosts: tuple[str, ...] = ()
     created_at: datetime
     updated_at: datetime
 

@@ -71,6 +71,7 @@ def decide(chat: ChatState, command: ChatCommand, _meta: Metadata) -> Sequence[C
                     grounded=command.grounded,
                     support=command.support,
                     stopped=command.stopped,
+                    leaked=command.leaked,
                     citations=command.citations,
                     usage=command.usage,
                     timings=command.timings,

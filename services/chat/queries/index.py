@@ -10,6 +10,9 @@ from services.chat.tables import collections, indexed_sources
 from shared.adapters.read_model import ReadModelStore
 
 MANDATORY = "mandatory"
+HOST = "^https?://([A-Za-z0-9.-]+)"
+MOST_HOSTS = 5000
+"""Of one bot, that are known; nobody links to more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,24 @@ class IndexQueries:
             )
             for row in rows
         }
+
+    async def hosts(self, tenant_id: str, bot_profile_id: str) -> frozenset[str]:
+        """The hosts of the bot's sources, in small."""
+        mine = indexed_sources.c
+        host = func.lower(func.substring(mine.url, HOST))
+        query = (
+            select(host)
+            .where(
+                mine.tenant_id == tenant_id,
+                mine.bot_profile_id == bot_profile_id,
+                mine.is_active,
+                mine.url.is_not(None),
+            )
+            .distinct()
+            .limit(MOST_HOSTS)
+        )
+        async with self._store.reading(tenant_id) as db:
+            return frozenset(name for name in await db.scalars(query) if name)
 
     async def collection_names(self) -> frozenset[str]:
         """Every vector index that the rows point to."""

@@ -1,5 +1,6 @@
 """A question becomes an answer, a refusal or a failure."""
 
+import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -9,9 +10,10 @@ from typing import Any
 import orjson
 
 from services.chat.domain.chats import is_open, is_stopping
-from services.chat.domain.citing import CitationFilter
 from services.chat.domain.followup import standalone
 from services.chat.domain.grounding import Silent, floor_of, judge
+from services.chat.domain.links import Links, host_of
+from services.chat.domain.output import OutputFilter
 from services.chat.domain.prompt import (
     HISTORY,
     Role,
@@ -59,16 +61,36 @@ SUPPORTED = 0.8
 REFUSING = "local/none"
 """The model of a refusal: none was asked, and none is paid."""
 
+WITHHELD = "answer_withheld"
+"""The code of a turn whose model told nothing but its prompt."""
 TOO_LONG = "llm_context_too_long"
 FEW = 2
 """Passages for a model that cannot take them all."""
 FRAME_SECONDS = 0.05
 """Between two frames of an answer: nobody reads faster than twenty a second."""
 
+log = logging.getLogger(__name__)
+
 Execute = Callable[[Command, Metadata, str], Awaitable[Done]]
 Current = Callable[[str, str, str], Awaitable[Any]]
 Secret = Callable[[str, str], Awaitable[bytes | None]]
+Hosts = Callable[[str, str], Awaitable[frozenset[str]]]
+"""Of a tenant's bot: the hosts of its sources."""
 DetectLanguage = Callable[[str], str | None]
+
+
+class Leaked(Exception):
+    """The model began to tell the prompt itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """How the model's answer went."""
+
+    spent: Spent | None = None
+    """None if it was ended before its end."""
+    first_token_ms: float | None = None
+    leaked: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,6 +112,7 @@ class AnswerQuestion:
     bots: BotReader
     chats: ChatReader
     retriever: Retriever
+    hosts: Hosts
     model: LanguageModel
     assistant: Assistant
     frames: Frames
@@ -145,10 +168,10 @@ class AnswerQuestion:
         citations = cite(event.turn_id, context, verdict)
         await speech.once("sources", sources_data(citations))
         await speech.once("citations", citations_data(citations))
-        prompt, spent, first_token_ms = await self._converse(
-            recorded, bot, speech, context, past, started
-        )
-        stopped = spent is None
+        prompt, spoken = await self._converse(recorded, bot, speech, context, past, started)
+        spent, stopped = spoken.spent, spoken.spent is None
+        if spoken.leaked and not speech.text.strip():
+            raise ModelFailed(WITHHELD, "The answer was withheld.", retryable=False)
         if spent is None:
             speech.stop()
             spent = self._estimate(prompt, speech.text)
@@ -161,14 +184,17 @@ class AnswerQuestion:
             chat_id=event.chat_id,
             turn_id=event.turn_id,
             answer=speech.text,
-            grounded=cites and (checked is None or checked.support >= SUPPORTED),
+            grounded=cites
+            and not spoken.leaked
+            and (checked is None or checked.support >= SUPPORTED),
             support=None if checked is None else round(checked.support, 4),
             stopped=stopped,
+            leaked=spoken.leaked,
             citations=citations,
             usage=usage(spent, spent_before, None if checked is None else checked.spent),
             timings=Timings(
                 retrieval_ms=retrieval_ms,
-                first_token_ms=first_token_ms,
+                first_token_ms=spoken.first_token_ms,
                 total_ms=(time.perf_counter() - started) * 1000,
             ),
         )
@@ -184,11 +210,11 @@ class AnswerQuestion:
         context: Sequence[Found],
         history: Sequence[Turn],
         started: float,
-    ) -> tuple[Prompt, Spent | None, float | None]:
+    ) -> tuple[Prompt, Spoken]:
         """As `_speak`, with less and less for a model that cannot take it all."""
-        prompt = await self._prompt(recorded, bot, context, history)
+        prompt, output = await self._prompt(recorded, bot, context, history)
         try:
-            return prompt, *await self._speak(recorded, speech, prompt, started)
+            return prompt, await self._speak(recorded, speech, prompt, output, started)
         except ModelFailed as failure:
             less = shorter(context, history)
             if failure.code != TOO_LONG or speech.text or less is None:
@@ -196,26 +222,36 @@ class AnswerQuestion:
         return await self._converse(recorded, bot, speech, *less, started)
 
     async def _speak(
-        self, recorded: Recorded[QuestionAsked], speech: Speech, prompt: Prompt, started: float
-    ) -> tuple[Spent | None, float | None]:
-        """What the answer took, None if it was stopped; and milliseconds to its first word."""
+        self,
+        recorded: Recorded[QuestionAsked],
+        speech: Speech,
+        prompt: Prompt,
+        output: OutputFilter,
+        started: float,
+    ) -> Spoken:
+        """Tell what the model says, as far as it may be told."""
         event, tenant_id = recorded.event, recorded.tenant_id
-        cited = CitationFilter({passage.n for passage in prompt.passages})
         first_token_ms: float | None = None
 
         async def say(text: str) -> None:
             nonlocal first_token_ms
             if first_token_ms is None:
                 first_token_ms = (time.perf_counter() - started) * 1000
-            await speech.say(cited.feed(text))
+            await speech.say(output.feed(text))
+            if output.leaked:
+                raise Leaked
 
         async with self.stops.heard(tenant_id, event.turn_id) as stopped:
             if is_stopping(await self.current("chat", tenant_id, event.chat_id), event.turn_id):
-                return None, None
-            spent = await hear(self.model, prompt, say, stopped, self.frame_seconds)
-        if spent is not None:
-            await speech.say(cited.rest())
-        return spent, first_token_ms
+                return Spoken()
+            try:
+                spent = await hear(self.model, prompt, say, stopped, self.frame_seconds)
+            except Leaked:
+                log.warning("an answer that told its prompt was cut", extra={"model": prompt.model})
+                spent = None
+        rest = output.rest()
+        await speech.say(rest.rstrip() if spent is None else rest)
+        return Spoken(spent, first_token_ms, output.leaked)
 
     def _estimate(self, prompt: Prompt, said: str) -> Spent:
         """What an answer took that was stopped before its model counted. One that never began
@@ -265,13 +301,20 @@ class AnswerQuestion:
         bot: BotSettings,
         context: Sequence[Found],
         history: Sequence[Turn],
-    ) -> Prompt:
+    ) -> tuple[Prompt, OutputFilter]:
+        """What the model is told, and the filter for what it says to that."""
         event = recorded.event
         passages = [passage(n, one) for n, one in enumerate(context, 1)]
-        return Prompt(
+        boundary, canary = secrets.token_hex(12), secrets.token_hex(12)
+        urls = frozenset(one.url for one in context if one.url is not None)
+        hosts = {host_of(url) for url in urls} | {host.lower() for host in bot.link_hosts}
+        hosts |= await self.hosts(recorded.tenant_id, event.bot_profile_id)
+        links = Links(frozenset(host for host in hosts if host is not None), urls)
+        output = OutputFilter({passage.n for passage in passages}, links, boundary, canary)
+        prompt = Prompt(
             model=bot.model,
             messages=messages(
-                bot.system_prompt, passages, history, event.question, secrets.token_hex(12)
+                bot.system_prompt, passages, history, event.question, boundary, canary
             ),
             question=event.question,
             passages=passages,
@@ -280,6 +323,7 @@ class AnswerQuestion:
             credentials=await self._credentials(recorded.tenant_id, bot),
             fallbacks=bot.fallback_models,
         )
+        return prompt, output
 
     async def _credentials(self, tenant_id: str, bot: BotSettings) -> Mapping[str, str]:
         if bot.credentials_ref is None:

@@ -36,6 +36,11 @@ router = APIRouter(prefix="/v1/bot-profiles", tags=["bot profiles"])
 NAMES = ("api_key", "api_base", "api_version")
 """What may stand in credentials; other keys are not kept."""
 
+Host = Annotated[
+    str, Field(max_length=253, pattern=r"^(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")
+]
+LinkHosts = Annotated[list[Host], Field(max_length=50)]
+
 
 class BotProfileIn(BaseModel):
     name: Annotated[Text, Field(max_length=255)]
@@ -55,6 +60,8 @@ class BotProfileIn(BaseModel):
         list[Annotated[Text, Field(min_length=1, max_length=100)]], Field(max_length=3)
     ] = []
     """Asked in turn when the model fails before its first word."""
+    link_hosts: LinkHosts = []
+    """Besides its sources' hosts, those that answers may link to; `*.example.com`: all below."""
     credentials: dict[str, Any] | None = None
     """`api_key`, and `api_base` for any OpenAI-compatible server. Never read back."""
 
@@ -74,6 +81,7 @@ class BotProfilePatch(BaseModel):
     fallback_models: Annotated[
         list[Annotated[Text, Field(min_length=1, max_length=100)]], Field(max_length=3)
     ] = []
+    link_hosts: LinkHosts = []
     credentials: dict[str, Any] | None = None
     """`{}` or null forgets them; leaving the field out keeps them."""
 
@@ -94,6 +102,7 @@ class BotProfileOut(BaseModel):
     refusal_text: str | None
     check_claims: bool
     fallback_models: list[str]
+    link_hosts: list[str]
     created_at: Timestamp
     updated_at: Timestamp
 

@@ -87,6 +87,7 @@ BOT_SETTINGS: dict[str, Any] = {
     "refusal_text": None,
     "check_claims": False,
     "fallback_models": [],
+    "link_hosts": [],
 }
 BOT = {
     "id": BOT_ID,

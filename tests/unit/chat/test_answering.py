@@ -50,6 +50,7 @@ class World:
     chunks: list[Found] = field(default_factory=lambda: list(CHUNKS))
     bot: BotSettings = field(default_factory=lambda: BotSettings(name="Guide"))
     secrets: dict[str, bytes] = field(default_factory=dict)
+    hosts: frozenset[str] = frozenset()
     language: str | None = "en"
     chat: Conversation = field(default_factory=lambda: Conversation([asked()]))
     frames: KeptFrames = field(default_factory=KeptFrames)
@@ -63,12 +64,16 @@ class World:
         async def secret(_tenant: str, ref: str) -> bytes | None:
             return self.secrets.get(ref)
 
+        async def hosts(_tenant: str, _bot: str) -> frozenset[str]:
+            return self.hosts
+
         return AnswerQuestion(
             execute=self.chat.execute,
             current=self.chat.current,
             bots=OneBot(self.bot),
             chats=self.chat,
             retriever=self.retriever,
+            hosts=hosts,
             model=self.model,
             assistant=NoAssistant(),
             frames=self.frames,
@@ -86,7 +91,7 @@ class TestAnAnswer:
     async def test_is_streamed_stored_and_ended(self) -> None:
         it = World()
         await it.attempt()
-        assert it.frames.names == ["sources", "citations", "delta", "done"]
+        assert it.frames.names == ["sources", "citations", "delta", "delta", "done"]
         end = it.chat.log[-1]
         assert isinstance(end, QuestionAnswered)
         assert (end.answer, end.grounded) == ("Seven years [1].", True)
@@ -202,7 +207,7 @@ class TestARefusal:
 
 
 class TestAModelThatFails:
-    @pytest.mark.parametrize("before", [[], ["Seven "]])
+    @pytest.mark.parametrize("before", [[], ["Seven or ", "eight "]])
     async def test_ends_the_turn_once_in_words_fit_for_visitors(self, before: list[str]) -> None:
         failure = ModelFailed(
             "llm_rate_limited", "No more requests.", retryable=True, status=429, retry_after=7.0
@@ -248,7 +253,7 @@ class TestAModelThatFails:
         assert len(it.model.prompts) == 1
 
     async def test_in_a_way_nobody_expected_leaves_the_turn_to_the_next_attempt(self) -> None:
-        it = World(ScriptedModel([["Seven ", RuntimeError("bug")], list(GOOD)]))
+        it = World(ScriptedModel([["Seven ", "years ", RuntimeError("bug")], list(GOOD)]))
         with pytest.raises(RuntimeError):
             await it.attempt()
         assert it.frames.names == ["sources", "citations", "delta"]
@@ -267,7 +272,7 @@ class TestAfterAKill:
         assert it.frames.shown == "Seven years [1]."
 
     async def test_a_model_that_says_something_else_begins_anew(self) -> None:
-        it = World(ScriptedModel([["Eight ", Killed()], list(GOOD)]))
+        it = World(ScriptedModel([["Eight or more ", Killed()], list(GOOD)]))
         with pytest.raises(Killed):
             await it.attempt()
         await it.attempt()
@@ -334,14 +339,14 @@ class TestAStop:
         assert it.frames.names[-1] == "done"
 
     async def test_after_a_kill_keeps_what_the_killed_attempt_has_told(self) -> None:
-        it = World(ScriptedModel([["Seven years [1] ", Killed()]]))
+        it = World(ScriptedModel([["Seven years [1] or more ", Killed()]]))
         with pytest.raises(Killed):
             await it.attempt()
         it.chat.log.append(TurnStopRequested(chat_id="c1", turn_id="t1"))
         await it.attempt()
         end = it.chat.log[-1]
         assert isinstance(end, QuestionAnswered)
-        assert (end.answer, end.grounded) == ("Seven years [1]", True)
+        assert (end.answer, end.grounded) == ("Seven years [1] or ", True)
         assert it.frames.names == ["sources", "citations", "delta", "done"]
 
     async def test_is_passed_on_to_whoever_answers(self) -> None:

@@ -64,6 +64,7 @@ class TestCreating:
             "refusal_text": None,
             "check_claims": False,
             "fallback_models": (),
+            "link_hosts": (),
         }
 
 
