@@ -1,6 +1,17 @@
 """Rollups; disposable, rebuilt from the log. What a question costs does not grow with history."""
 
-from sqlalchemy import BigInteger, Column, DateTime, Float, Index, Integer, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
@@ -127,6 +138,7 @@ budgets = Table(
     Column("unit", Text, nullable=False),
     Column("limit", Float, nullable=False),
     Column("thresholds", JSONB, nullable=False),
+    Column("hard_stop", Boolean, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
     Index("budgets_listed", "tenant_id", "position"),

@@ -19,19 +19,23 @@ from services.chat.ports import VectorIndexes
 from services.chat.projections.bots import Bots
 from services.chat.projections.chats import Chats
 from services.chat.projections.index import Index
+from services.chat.projections.spending import SpendingRows
 from services.chat.queries.bots import BotQueries
 from services.chat.queries.chats import ChatQueries
 from services.chat.queries.index import IndexQueries
 from services.chat.queries.retrieval import RetrievalQueries
+from services.chat.queries.spending import SpendingQueries
 from services.chat.queries.turns import TurnQueries
 from services.chat.reactions.answering import AnswerQuestion, StopAnswering
 from services.chat.reactions.indexing import TellIndexed
+from services.chat.reactions.spending import Purse
 from services.chat.settings import Settings
-from services.chat.tables import bots_metadata, chats_metadata, index_metadata
+from services.chat.tables import bots_metadata, chats_metadata, index_metadata, spending_metadata
 from shared.adapters import language
 from shared.adapters.egress import egress_client
 from shared.adapters.frames import FrameChannel
 from shared.adapters.read_model import ReadModel
+from shared.contracts.analytics import BudgetCreated, BudgetDeleted, BudgetUpdated
 from shared.contracts.chat import (
     AskQuestion,
     CreateBotProfile,
@@ -39,7 +43,9 @@ from shared.contracts.chat import (
     GetBotProfile,
     GetTurn,
     ListBotProfiles,
+    QuestionAnswered,
     QuestionAsked,
+    QuestionRefused,
     SetFeedback,
     StopTurn,
     TurnStopRequested,
@@ -75,6 +81,24 @@ CHATS = ReadModel(
     tables=chats_metadata,
     owns={"chat": chat_decider},
     projection=Chats(),
+)
+SPENDING = ReadModel(
+    service="chat",
+    name="spending",
+    version=1,
+    tables=spending_metadata,
+    owns={},
+    projection=SpendingRows(),
+    listens=[
+        (event.aggregate, event.name)
+        for event in (
+            BudgetCreated,
+            BudgetUpdated,
+            BudgetDeleted,
+            QuestionAnswered,
+            QuestionRefused,
+        )
+    ],
 )
 
 
@@ -118,6 +142,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.answers(Retrieve, retrieval.retrieve)
 
     stops = StopSignals(platform.client)
+    purse = Purse(SpendingQueries(service.keeps(SPENDING)), service.shown("spending"))
     answer = AnswerQuestion(
         execute=service.execute,
         current=service.current,
@@ -127,6 +152,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         hosts=index_queries.hosts,
         model=models,
         assistant=ModelAssistant(models),
+        purse=purse,
         frames=FrameChannel(platform.client),
         secret=platform.vault.get,
         detect=language.detect,

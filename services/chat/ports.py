@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Protocol
 
 from services.chat.domain.grounding import Candidate
 from services.chat.domain.prompt import Passage, Turn
 from services.chat.domain.ranking import DENSE, LEXICAL
+from services.chat.domain.spending import Limit
 from shared.contracts.base import Metadata
 from shared.contracts.chat import BotSettings, Frame, GetTurn, TurnView
 
@@ -341,6 +343,16 @@ class ChatReader(Protocol):
         self, tenant_id: str, chat_id: str, turn_id: str, limit: int
     ) -> list[tuple[str, str]]:
         """Role and text of the last `limit` messages of other turns, oldest first."""
+        ...
+
+
+class Spending(Protocol):
+    async def limits(self, tenant_id: str, bot_profile_id: str) -> Sequence[Limit]:
+        """The budgets that can stop this bot."""
+        ...
+
+    async def spent(self, tenant_id: str, limit: Limit, first: date, last: date) -> float:
+        """What was used of a budget from one day to another, both included."""
         ...
 
 

@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Float,
     Index,
@@ -17,6 +18,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 bots_metadata = MetaData()
 chats_metadata = MetaData()
 index_metadata = MetaData()
+spending_metadata = MetaData()
 
 bot_profiles = Table(
     "bot_profiles",
@@ -139,3 +141,27 @@ collections = Table(
     Column("dimension", Integer, nullable=False),
 )
 """Which vector index belongs to these rows: a rebuild fills one of its own and swaps both."""
+
+limits = Table(
+    "limits",
+    spending_metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("bot_profile_id", Text),
+    Column("period", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("amount", Float, nullable=False),
+)
+"""Budgets that stop."""
+
+spent = Table(
+    "spent",
+    spending_metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("bot_profile_id", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("prompt_tokens", BigInteger, nullable=False),
+    Column("completion_tokens", BigInteger, nullable=False),
+)
+"""Days are those of UTC."""

@@ -19,7 +19,7 @@ async def ask(base_url: str, credentials: Credentials, question: str, bot: str |
                 case "delta":
                     said += data["content"]
                     _say(data["content"])
-                case "restart":
+                case "reset":
                     said = ""
                     _say("\n\n")
                 case "error":

@@ -252,6 +252,8 @@ class BudgetSettings(Message):
     limit: float = Field(gt=0)
     thresholds: tuple[int, ...] = (80, 100)
     """Percent of the limit; reaching one is told once a period."""
+    hard_stop: bool = False
+    """Whether no turn begins that the budget does not hold."""
 
 
 class BudgetMessage(Keyed):
@@ -328,6 +330,7 @@ class BudgetView(Message):
     unit: Unit
     limit: float
     thresholds: tuple[int, ...]
+    hard_stop: bool = False
     created_at: datetime
     updated_at: datetime
     used: float = 0

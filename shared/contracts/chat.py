@@ -475,8 +475,18 @@ class GetTurn(Question[TurnView]):
 
 
 FrameName = Literal[
-    "turn", "sources", "citations", "delta", "refused", "restart", "done", "error", "heartbeat"
+    "turn",
+    "sources",
+    "citations",
+    "delta",
+    "refused",
+    "restart",
+    "reset",
+    "done",
+    "error",
+    "heartbeat",
 ]
+"""`restart` is the name that `reset` had once."""
 
 
 class Frame(Message):

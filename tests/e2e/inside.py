@@ -33,6 +33,7 @@ READ_MODELS = (
     "chat_bots",
     "chat_chats",
     "chat_index",
+    "chat_spending",
     "scheduler_schedules",
     "analytics_budgets",
     "analytics_rollups",

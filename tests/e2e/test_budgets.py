@@ -4,9 +4,12 @@ import json
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import httpx
+import openai
 import pytest
 from typing_extensions import override
 
@@ -98,6 +101,64 @@ def test_money_is_counted_at_list_prices(tenant: Tenant, model: str) -> None:
     ask()
     uses(tenant, made["id"], 0.00325)
     assert tenant.http.get("/v1/budgets").json()[0]["used"] == 0.00325
+
+
+def test_a_hard_stop_ends_questions_before_the_model_is_asked(tenant: Tenant, model: str) -> None:
+    bot, ask = asking(tenant, model)
+    ask()
+    body = {"bot_profile_id": bot, "message": "What is the quartz code?"}
+    made = budget(tenant, unit="tokens", limit=2000, hard_stop=True)
+    assert made["hard_stop"] is True
+    stopped = eventually(lambda: _failed(tenant, body))
+    assert stopped.status_code == 402
+    problem = stopped.json()
+    assert problem["type"] == "urn:minirag:problem:budget-exceeded"
+    assert "used up until" in problem["detail"]
+    name, error = tenant.stream(bot, "What is the quartz code?")[-1]
+    assert (name, error["code"], error["retryable"]) == ("error", "budget-exceeded", False)
+    url = str(tenant.http.base_url.join("/v1/openai"))
+    with openai.OpenAI(base_url=url, api_key=tenant.token, max_retries=0) as client:
+        ask_: list[Any] = [{"role": "user", "content": "What is the quartz code?"}]
+        with pytest.raises(openai.APIStatusError) as refused:
+            client.chat.completions.create(model=bot, messages=ask_)
+        assert (refused.value.status_code, refused.value.code) == (402, "budget-exceeded")
+        with pytest.raises(openai.APIError, match="used up until"):
+            list(client.chat.completions.create(model=bot, messages=ask_, stream=True))
+    path = f"/v1/budgets/{made['id']}"
+    asked = len(tenant.http.get("/v1/chat").json())
+    assert asked > answered_so_far(tenant) >= 1
+    uses(tenant, made["id"], answered_so_far(tenant) * sum(TOKENS))
+    tenant.http.patch(path, json={"hard_stop": False}).raise_for_status()
+    eventually(lambda: tenant.http.post("/v1/chat", json=body).status_code == 200)
+
+
+def test_many_at_once_do_not_all_spend_the_rest(tenant: Tenant, model: str) -> None:
+    bot, _ = asking(tenant, model)
+    made = budget(tenant, unit="tokens", limit=20_000, hard_stop=True, bot_profile_id=bot)
+    # Budgets come to chat in order: once the smaller one stops, the other is known too.
+    first = budget(tenant, unit="tokens", limit=1, hard_stop=True)
+    body = {"bot_profile_id": bot, "message": "What is the quartz code?"}
+    eventually(lambda: _failed(tenant, body))
+    tenant.http.delete(f"/v1/budgets/{first['id']}").raise_for_status()
+    eventually(lambda: tenant.http.post("/v1/chat", json=body).status_code == 200)
+    with ThreadPoolExecutor(24) as pool:
+        codes = list(
+            pool.map(lambda _: tenant.http.post("/v1/chat", json=body).status_code, range(40))
+        )
+    assert set(codes) == {200, 402}
+    used = answered_so_far(tenant) * sum(TOKENS)
+    uses(tenant, made["id"], used)
+    assert used <= 20_000
+
+
+def answered_so_far(tenant: Tenant) -> int:
+    chats = tenant.http.get("/v1/chat").json()
+    return sum(chat["total_prompt_tokens"] == TOKENS[0] for chat in chats)
+
+
+def _failed(tenant: Tenant, body: dict[str, Any]) -> httpx.Response | None:
+    answer = tenant.http.post("/v1/chat", json=body)
+    return answer if answer.status_code != 200 else None
 
 
 def test_budgets_are_changed_listed_and_forgotten(tenant: Tenant, other_tenant: Tenant) -> None:

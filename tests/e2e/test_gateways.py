@@ -30,7 +30,7 @@ REQUESTS = 400
 class Gateway:
     """One more gateway, that remembers who is who for as long as it may."""
 
-    def __init__(self, installation: Installation) -> None:
+    def __init__(self, installation: Installation, requests: int) -> None:
         home = DataDir(installation.data_dir)
         secrets = keep_secrets(home.secrets, SERVICES)
         ports = json.loads(home.ports.read_bytes())
@@ -53,7 +53,7 @@ class Gateway:
         )
         limits = {
             "MINIRAG_PRINCIPAL_CACHE_SECONDS": FOR_EVER,
-            "MINIRAG_REQUESTS_PER_CALLER_MINUTE": str(REQUESTS),
+            "MINIRAG_REQUESTS_PER_CALLER_MINUTE": str(requests),
         }
         command = [sys.executable, "-P", "-m", "shared.cli.app", "run", "gateway"]
         self._log = (installation.data_dir / "logs" / f"gateway-{self.port}.log").open("wb")
@@ -68,8 +68,8 @@ class Gateway:
 
 
 @contextmanager
-def one_more(installation: Installation) -> Iterator[Gateway]:
-    gateway = Gateway(installation)
+def one_more(installation: Installation, requests: int = REQUESTS) -> Iterator[Gateway]:
+    gateway = Gateway(installation, requests)
     try:
         eventually(lambda: httpx.get(f"{gateway.url}/livez").status_code == 200)
         yield gateway

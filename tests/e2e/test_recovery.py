@@ -129,7 +129,7 @@ def test_a_process_killed_during_a_stream_loses_no_answer(
     assert again[-1][0] == "done", again
     said = ""
     for name, data in again:
-        said = "" if name == "restart" else said + data.get("content", "")
+        said = "" if name == "reset" else said + data.get("content", "")
     assert said.strip() == WHOLE
     facts = inside.facts(isolated.data_dir)
     mine = f"evt.{tenant.id}."
@@ -219,6 +219,7 @@ def test_every_read_model_and_the_index_come_back_identical_from_the_log(
         "bots",
         "chats",
         "index",
+        "spending",
         "schedules",
         "rollups",
         "endpoints",

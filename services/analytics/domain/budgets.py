@@ -131,7 +131,7 @@ def evolve(budget: BudgetState, event: BudgetEvent) -> BudgetState:
             return budget
         case BudgetUpdated(settings=settings):
             # Another limit is another question: its thresholds are told anew.
-            named = {"name": settings.name}
+            named = {"name": settings.name, "hard_stop": settings.hard_stop}
             same = budget.settings.model_copy(update=named) == settings
             anew: dict[str, object] = {} if same else {"period_start": None, "reached": ()}
             return budget.model_copy(update={"settings": settings, **anew})

@@ -7,13 +7,13 @@ from typing import Any
 from sqlalchemy import BigInteger, RowMapping, Select, cast, func, literal, or_, select
 
 from services.analytics.domain.budgets import period_start
-from services.analytics.domain.prices import cost
 from services.analytics.tables import budgets, usage
 from shared.adapters.pages import cut, page_of
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.analytics import BudgetView, BudgetViews, GetBudget, ListBudgets
 from shared.contracts.base import Metadata
 from shared.kernel.errors import NotFound
+from shared.kernel.prices import cost
 
 EPOCH_DAY = 719_163
 """Ordinal of 1970-01-01."""

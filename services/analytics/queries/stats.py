@@ -27,7 +27,6 @@ from services.analytics.domain.days import (
     number_of,
     slot_of,
 )
-from services.analytics.domain.prices import DEFAULT, PRICES, cost, price_of
 from services.analytics.domain.waits import percentiles
 from services.analytics.tables import (
     cited,
@@ -71,6 +70,7 @@ from shared.contracts.analytics import (
     WorstSources,
 )
 from shared.contracts.base import Metadata
+from shared.kernel.prices import DEFAULT, PRICES, cost, price_of
 
 InZone = ListUsage | GetCosts | GetFeedback | GetFeedbackTrend
 OfDays = InZone | GetLatency

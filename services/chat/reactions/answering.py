@@ -22,6 +22,7 @@ from services.chat.domain.prompt import (
     messages,
     refusal,
 )
+from services.chat.domain.spending import Amount, estimate
 from services.chat.domain.tokens import estimated
 from services.chat.ports import (
     Assistant,
@@ -39,8 +40,17 @@ from services.chat.ports import (
     candidate,
 )
 from services.chat.reactions.citing import cite, passage
+from services.chat.reactions.conversing import (
+    TOO_LONG,
+    WITHHELD,
+    Leaked,
+    Spoken,
+    shorter,
+    usage,
+)
 from services.chat.reactions.hearing import hear
 from services.chat.reactions.speech import Speech, citations_data, sources_data, tell_end
+from services.chat.reactions.spending import Purse
 from shared.contracts.base import Command, Done, Metadata, Recorded
 from shared.contracts.chat import (
     BotSettings,
@@ -61,11 +71,6 @@ SUPPORTED = 0.8
 REFUSING = "local/none"
 """The model of a refusal: none was asked, and none is paid."""
 
-WITHHELD = "answer_withheld"
-"""The code of a turn whose model told nothing but its prompt."""
-TOO_LONG = "llm_context_too_long"
-FEW = 2
-"""Passages for a model that cannot take them all."""
 FRAME_SECONDS = 0.05
 """Between two frames of an answer: nobody reads faster than twenty a second."""
 
@@ -77,20 +82,6 @@ Secret = Callable[[str, str], Awaitable[bytes | None]]
 Hosts = Callable[[str, str], Awaitable[frozenset[str]]]
 """Of a tenant's bot: the hosts of its sources."""
 DetectLanguage = Callable[[str], str | None]
-
-
-class Leaked(Exception):
-    """The model began to tell the prompt itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """How the model's answer went."""
-
-    spent: Spent | None = None
-    """None if it was ended before its end."""
-    first_token_ms: float | None = None
-    leaked: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,6 +106,7 @@ class AnswerQuestion:
     hosts: Hosts
     model: LanguageModel
     assistant: Assistant
+    purse: Purse
     frames: Frames
     secret: Secret
     detect: DetectLanguage
@@ -127,16 +119,20 @@ class AnswerQuestion:
         before = await self.frames.stored(recorded.tenant_id, event.turn_id)
         speech = Speech(self.frames, recorded.tenant_id, event.turn_id, before)
         chat = await self.current("chat", recorded.tenant_id, event.chat_id)
-        if is_open(chat, event.turn_id):
-            started = time.perf_counter()
-            try:
-                await self._answer(recorded, speech, started)
-            except ModelFailed as failure:
-                await self._fail(recorded, failure)
-        if not speech.ended:
-            turn = await self.chats.get_turn(GetTurn(turn_id=event.turn_id), meta)
-            await tell_end(speech, turn)
-            faults.passed(FaultPoint.CHAT_ENDED)
+        spent_at: int | None = None
+        try:
+            if is_open(chat, event.turn_id):
+                started = time.perf_counter()
+                try:
+                    spent_at = await self._answer(recorded, speech, started)
+                except ModelFailed as failure:
+                    await self._fail(recorded, failure)
+            if not speech.ended:
+                turn = await self.chats.get_turn(GetTurn(turn_id=event.turn_id), meta)
+                await tell_end(speech, turn)
+                faults.passed(FaultPoint.CHAT_ENDED)
+        finally:
+            await self.purse.settle(event.turn_id, spent_at)
 
     async def given_up(self, recorded: Recorded[QuestionAsked], _reason: str) -> None:
         """After the last attempt the turn says so: no answer is generated for ever."""
@@ -151,10 +147,12 @@ class AnswerQuestion:
 
     async def _answer(
         self, recorded: Recorded[QuestionAsked], speech: Speech, started: float
-    ) -> None:
+    ) -> int:
+        """The position of the event that tells what was taken."""
         event, tenant_id = recorded.event, recorded.tenant_id
         bot = await self.bots.settings(tenant_id, event.bot_profile_id)
         past = await self._past(recorded)
+        await self._reserve(recorded, bot, past)
         query, spent_before = await self._query(recorded, bot, past)
         found = await self.retriever.retrieve(tenant_id, event.bot_profile_id, query)
         faults.passed(FaultPoint.CHAT_RETRIEVED)
@@ -162,8 +160,7 @@ class AnswerQuestion:
         by_id = {one.hit.id: one for one in found}
         verdict = judge([candidate(one) for one in found], floor_of(bot.floor))
         if isinstance(verdict, Silent):
-            await self._refuse(recorded, bot, speech, verdict, retrieval_ms, started)
-            return
+            return await self._refuse(recorded, bot, speech, verdict, retrieval_ms, started)
         context = [by_id[chosen.chunk_id] for chosen in verdict.context]
         citations = cite(event.turn_id, context, verdict)
         await speech.once("sources", sources_data(citations))
@@ -199,8 +196,23 @@ class AnswerQuestion:
             ),
         )
         faults.passed(FaultPoint.CHAT_SPOKEN)
-        await self.execute(command, recorded.metadata, "answer")
+        done = await self.execute(command, recorded.metadata, "answer")
         faults.passed(FaultPoint.CHAT_ANSWERED)
+        return done.position
+
+    async def _reserve(
+        self, recorded: Recorded[QuestionAsked], bot: BotSettings, past: Sequence[Turn]
+    ) -> None:
+        """Before any provider is asked. Raise `ModelFailed` if a budget is used up."""
+        event, tenant_id = recorded.event, recorded.tenant_id
+
+        async def wanted() -> Amount:
+            told = [bot.system_prompt, event.question, *(turn.content for turn in past)]
+            prompt = await self._task(recorded, bot)
+            return estimate(self.model.name(prompt), sum(map(len, told)), bot.max_tokens)
+
+        day = recorded.at.date()
+        await self.purse.admit(tenant_id, event.bot_profile_id, event.turn_id, day, wanted)
 
     async def _converse(
         self,
@@ -281,19 +293,23 @@ class AnswerQuestion:
         foreign = known if spoken is not None and spoken not in known else frozenset[str]()
         if alone == event.question and not foreign:
             return Query(alone), None
-        task = Prompt(
+        task = await self._task(recorded, bot)
+        reworded = await self.assistant.reword(task, past, foreign)
+        if reworded is None:
+            return Query(alone), None
+        return Query(reworded.question, reworded.others), reworded.spent
+
+    async def _task(self, recorded: Recorded[QuestionAsked], bot: BotSettings) -> Prompt:
+        """The prompt of a turn before anything was found."""
+        return Prompt(
             model=bot.model,
             messages=(),
-            question=event.question,
+            question=recorded.event.question,
             passages=(),
             temperature=0.0,
             max_tokens=bot.max_tokens,
             credentials=await self._credentials(recorded.tenant_id, bot),
         )
-        reworded = await self.assistant.reword(task, past, foreign)
-        if reworded is None:
-            return Query(alone), None
-        return Query(reworded.question, reworded.others), reworded.spent
 
     async def _prompt(
         self,
@@ -340,7 +356,7 @@ class AnswerQuestion:
         verdict: Silent,
         retrieval_ms: float,
         started: float,
-    ) -> None:
+    ) -> int:
         event = recorded.event
         await speech.once("sources", sources_data(()))
         await speech.once("citations", citations_data(()))
@@ -356,8 +372,9 @@ class AnswerQuestion:
                 retrieval_ms=retrieval_ms, total_ms=(time.perf_counter() - started) * 1000
             ),
         )
-        await self.execute(command, recorded.metadata, "refuse")
+        done = await self.execute(command, recorded.metadata, "refuse")
         await speech.once("refused", {"reason": verdict.reason, "best_score": verdict.best})
+        return done.position
 
     async def _fail(self, recorded: Recorded[QuestionAsked], failure: ModelFailed) -> None:
         command = RecordFailedTurn(
@@ -370,25 +387,6 @@ class AnswerQuestion:
             retry_after=failure.retry_after,
         )
         await self.execute(command, recorded.metadata, "fail")
-
-
-def shorter(
-    context: Sequence[Found], history: Sequence[Turn]
-) -> tuple[Sequence[Found], Sequence[Turn]] | None:
-    """What is given up first: the conversation, then the last passages; None: nothing more."""
-    if history:
-        return context, ()
-    return (context[:FEW], ()) if len(context) > FEW else None
-
-
-def usage(spent: Spent, *besides: Spent | None) -> Usage:
-    """What the answer took, and the tasks around it."""
-    parts = [spent, *(part for part in besides if part is not None)]
-    return Usage(
-        model=spent.model,
-        prompt_tokens=sum(part.prompt_tokens for part in parts),
-        completion_tokens=sum(part.completion_tokens for part in parts),
-    )
 
 
 def _role(role: str) -> Role:

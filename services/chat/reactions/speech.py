@@ -15,7 +15,7 @@ class Speech:
     """What a turn has told so far, over all its attempts.
 
     An attempt that follows a killed one says nothing twice: what was sent is skipped as long as
-    the new text agrees with it; if it does not, a frame `restart` takes the old text back.
+    the new text agrees with it; if it does not, a frame `reset` takes the old text back.
     """
 
     frames: Frames
@@ -33,7 +33,7 @@ class Speech:
             self._names.add(frame.event)
             if frame.event == "delta":
                 self._sent += str(frame.data["content"])
-            elif frame.event == "restart":
+            elif frame.event == "reset":
                 self._sent = ""
 
     @property
@@ -54,7 +54,7 @@ class Speech:
         if self.text.startswith(self._sent):
             rest = self.text[len(self._sent) :]
         else:
-            await self._tell("restart", {"turn_id": self.turn_id})
+            await self._tell("reset", {"turn_id": self.turn_id})
             rest = self.text
         self._sent = self.text
         await self._tell("delta", {"content": rest})
@@ -67,7 +67,7 @@ class Speech:
         """Tell the end."""
         if self.text != self._sent and name == "done":
             # The new answer is a beginning of the old one: take the surplus back.
-            await self._tell("restart", {"turn_id": self.turn_id})
+            await self._tell("reset", {"turn_id": self.turn_id})
             await self._tell("delta", {"content": self.text})
         await self._tell(name, data)
 

@@ -45,6 +45,8 @@ class BudgetIn(BaseModel):
     limit: Limit
     thresholds: Thresholds = Field(default=[80, 100])
     """Percent of the limit; reaching one is an event `usage.threshold`."""
+    hard_stop: bool = False
+    """Whether questions are refused that the budget does not hold."""
 
 
 class BudgetPatch(BaseModel):
@@ -53,6 +55,7 @@ class BudgetPatch(BaseModel):
     unit: Literal["tokens", "usd"] = "usd"
     limit: Limit = 1
     thresholds: Thresholds = Field(default=[80, 100])
+    hard_stop: bool = False
 
 
 class BudgetOut(BaseModel):
@@ -64,6 +67,7 @@ class BudgetOut(BaseModel):
     unit: Literal["tokens", "usd"]
     limit: float
     thresholds: list[int]
+    hard_stop: bool
     used: float
     """In the period that runs now, of the calendar in UTC."""
     created_at: Timestamp
@@ -76,7 +80,7 @@ class BudgetOut(BaseModel):
     responses=responses(NotAuthenticated, NotPermitted, InvalidCommand),
 )
 async def create(body: BudgetIn, caller: OwnerDep) -> BudgetOut:
-    """Make a budget. It alerts, and stops nothing."""
+    """Make a budget. It alerts; with `hard_stop` questions end with 402 once it is used up."""
     budget_id = caller.id_for("budget")
     settings = BudgetSettings.model_validate(body.model_dump())
     await caller.order(CreateBudget(budget_id=budget_id, settings=settings))

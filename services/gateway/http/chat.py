@@ -107,6 +107,7 @@ class CitationTextOut(BaseModel):
     responses={
         **responses(NotAuthenticated, NotFound, InvalidCommand),
         200: EVENTS,
+        402: described("A budget with a hard stop is used up; no model was asked."),
         502: described("The language model failed; the question stays stored."),
         504: described("The language model took too long; the question stays stored."),
     },

@@ -377,6 +377,7 @@ DETAILS: Mapping[type[Refused], str] = {
     QuotaExceeded: "Too many requests; try again in 12 seconds",
 }
 FAILURES: Mapping[int, tuple[str, str]] = {
+    402: ("budget-exceeded", "The budget is used up until 2026-12-01 (UTC)."),
     502: ("llm_failed", "The language model failed."),
     503: ("unavailable", "chat does not answer"),
     504: ("llm_timeout", "The language model did not answer in time."),

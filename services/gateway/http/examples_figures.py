@@ -29,6 +29,7 @@ BUDGET = {
     "unit": "usd",
     "limit": 50,
     "thresholds": [80, 100],
+    "hard_stop": False,
 }
 FIGURES: Mapping[str, Mapping[str, Any]] = {
     "OverviewOut": {

@@ -27,7 +27,7 @@ from shared.contracts.chat import (
 from shared.contracts.chat_retrieval import FindBotProfile
 from shared.kernel.errors import InvalidCommand, NotAuthenticated, NotFound
 from shared.web import sse
-from shared.web.problem import described, responses
+from shared.web.problem import ProblemError, described, responses
 
 router = APIRouter(prefix="/v1/openai", tags=["openai-compatible"])
 
@@ -111,6 +111,7 @@ async def model(model: str, caller: CallerDep) -> ModelOut:
     response_model=None,
     responses={
         **responses(NotAuthenticated, NotFound, InvalidCommand),
+        402: described("A budget with a hard stop is used up; no model was asked."),
         502: described("The language model failed; the question stays stored."),
     },
 )
@@ -137,7 +138,13 @@ async def complete(body: CompletionIn, caller: CallerDep) -> Response:
         usage = body.stream_options is not None and body.stream_options.include_usage
         chunks = _chunks(caller, command, about, usage=usage)
         return StreamingResponse(chunks, media_type=sse.MEDIA_TYPE, headers=dict(sse.HEADERS))
-    answer = await outcome(caller, turn_id)
+    try:
+        answer = await outcome(caller, turn_id)
+    except ProblemError as error:
+        told = {"error": _fault(error.code, error.detail)}
+        raise ProblemError(
+            error.status, error.code, error.detail, error.headers, extra=told
+        ) from error
     message = {"role": "assistant", "content": answer.message.content}
     whole = {
         **about,
@@ -185,7 +192,7 @@ async def _chunks(
                 case Frame(event="delta", data=data):
                     told = True
                     yield chunk({"content": data["content"]})
-                case Frame(event="restart") if told:
+                case Frame(event="reset") if told:
                     yield _error("restarted", "The answer begins anew; ask again.")
                     return
                 case Frame(event="error", data=data):
@@ -215,7 +222,13 @@ def _data(body: dict[str, Any]) -> bytes:
 
 
 def _error(code: str, detail: str) -> bytes:
-    return _data({"error": {"message": detail, "type": "server_error", "code": code}})
+    return _data({"error": _fault(code, detail)})
+
+
+def _fault(code: str, detail: str) -> dict[str, str]:
+    """An error as OpenAI's clients read it."""
+    kind = "insufficient_quota" if code == "budget-exceeded" else "server_error"
+    return {"message": detail, "type": kind, "code": code}
 
 
 def _model(bot: BotProfileView) -> ModelOut:

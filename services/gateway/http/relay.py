@@ -42,7 +42,7 @@ async def frames(
                 silent, last = 0.0, frame.i
                 if frame.event == "delta":
                     said += str(frame.data["content"])
-                elif frame.event == "restart":
+                elif frame.event == "reset":
                     said = ""
                 yield frame
                 continue
@@ -77,7 +77,7 @@ def remainder(turn: TurnView, last: int, said: str, *, resumed: bool) -> list[Fr
     if (said or not resumed) and text.startswith(said):
         text = text[len(said) :]
     elif last > 0:
-        add("restart", {"turn_id": turn.turn_id})
+        add("reset", {"turn_id": turn.turn_id})
     if text:
         add("delta", {"content": text})
     if turn.reason is not None:

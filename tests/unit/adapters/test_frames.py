@@ -123,7 +123,7 @@ async def test_silence_is_told_and_what_was_kept_meanwhile_is_seen(broker: Broke
 def test_done_and_error_end_a_turn_and_nothing_else() -> None:
     ends = {
         name
-        for name in ("turn", "sources", "delta", "refused", "restart", "done", "error", "heartbeat")
+        for name in ("turn", "sources", "delta", "refused", "reset", "done", "error", "heartbeat")
         if Frame.model_validate({"i": 1, "event": name, "data": {}}).terminal
     }
     assert ends == {"done", "error"}

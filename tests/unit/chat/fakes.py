@@ -68,7 +68,7 @@ class KeptFrames(Frames):
         """What a client has on its screen in the end."""
         text = ""
         for frame in self.kept:
-            if frame.event == "restart":
+            if frame.event == "reset":
                 text = ""
             elif frame.event == "delta":
                 text += frame.data["content"]

@@ -1,13 +1,14 @@
 """A question becomes exactly one end, told and stored, whatever happens on the way."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from services.chat.ports import Found, ModelFailed, Spent
 from services.chat.reactions.answering import AnswerQuestion, StopAnswering
 from services.chat.reactions.indexing import TellIndexed
+from services.chat.reactions.spending import Purse
 from shared.contracts.base import Command, Done, Metadata
 from shared.contracts.chat import (
     BotSettings,
@@ -33,6 +34,7 @@ from tests.unit.chat.fakes import (
     Stop,
 )
 from tests.unit.chat.samples import QUESTION, asked, found
+from tests.unit.chat.test_spending import TOKENS, Counted
 from tests.unit.ingest.samples import was_prepared
 from tests.unit.samples import recorded
 
@@ -51,6 +53,7 @@ class World:
     bot: BotSettings = field(default_factory=lambda: BotSettings(name="Guide"))
     secrets: dict[str, bytes] = field(default_factory=dict)
     hosts: frozenset[str] = frozenset()
+    spending: Counted = field(default_factory=lambda: Counted(()))
     language: str | None = "en"
     chat: Conversation = field(default_factory=lambda: Conversation([asked()]))
     frames: KeptFrames = field(default_factory=KeptFrames)
@@ -64,6 +67,9 @@ class World:
         async def secret(_tenant: str, ref: str) -> bytes | None:
             return self.secrets.get(ref)
 
+        async def shown(position: int, _seconds: float) -> int:
+            return position
+
         async def hosts(_tenant: str, _bot: str) -> frozenset[str]:
             return self.hosts
 
@@ -76,6 +82,7 @@ class World:
             hosts=hosts,
             model=self.model,
             assistant=NoAssistant(),
+            purse=Purse(self.spending, shown),
             frames=self.frames,
             secret=secret,
             detect=lambda _: self.language,
@@ -206,6 +213,22 @@ class TestARefusal:
         assert it.model.prompts == []
 
 
+class TestABudget:
+    async def test_that_is_used_up_ends_the_turn_before_any_model_is_asked(self) -> None:
+        it = World(spending=Counted((TOKENS,), used=900))
+        await it.attempt()
+        end = it.chat.log[-1]
+        assert isinstance(end, TurnFailed)
+        assert (end.error, end.status, end.retryable) == ("budget-exceeded", 402, False)
+        assert it.frames.names == ["error"]
+        assert it.model.prompts == []
+
+    async def test_that_lasts_lets_it_answer(self) -> None:
+        it = World(spending=Counted((replace(TOKENS, amount=5000),)))
+        await it.attempt()
+        assert isinstance(it.chat.log[-1], QuestionAnswered)
+
+
 class TestAModelThatFails:
     @pytest.mark.parametrize("before", [[], ["Seven or ", "eight "]])
     async def test_ends_the_turn_once_in_words_fit_for_visitors(self, before: list[str]) -> None:
@@ -276,7 +299,7 @@ class TestAfterAKill:
         with pytest.raises(Killed):
             await it.attempt()
         await it.attempt()
-        assert "restart" in it.frames.names
+        assert "reset" in it.frames.names
         assert it.frames.shown == "Seven years [1]."
 
     @pytest.mark.parametrize("lost", [False, True])

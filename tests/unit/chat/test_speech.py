@@ -69,14 +69,14 @@ async def test_pieces_cut_elsewhere_are_told_by_what_is_new_of_them(frames: Kept
 async def test_another_text_takes_the_old_one_back_first(frames: KeptFrames) -> None:
     await attempt(frames, ["Eight "], kill_after=None)
     await attempt(frames, ["Se", "ven."], end=True)
-    assert frames.names == ["sources", "delta", "restart", "delta", "delta", "done"]
+    assert frames.names == ["sources", "delta", "reset", "delta", "delta", "done"]
     assert frames.shown == "Seven."
 
 
 async def test_a_shorter_text_takes_the_surplus_back(frames: KeptFrames) -> None:
     await attempt(frames, ["Seven years, or more."], kill_after=None)
     await attempt(frames, ["Seven years"], end=True)
-    assert frames.names[-3:] == ["restart", "delta", "done"]
+    assert frames.names[-3:] == ["reset", "delta", "done"]
     assert frames.shown == "Seven years"
 
 

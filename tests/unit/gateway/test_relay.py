@@ -68,14 +68,14 @@ class TestOfAnAnsweredTurn:
     def test_who_saw_something_else_is_told_to_begin_anew(self) -> None:
         for resumed in (True, False):
             assert told(remainder(turn(), 4, "Eight", resumed=resumed)) == [
-                (5, "restart", {"turn_id": "t1"}),
+                (5, "reset", {"turn_id": "t1"}),
                 (6, "delta", {"content": TEXT}),
                 (7, "done", DONE),
             ]
 
     def test_who_comes_back_with_an_unknown_part_is_told_to_begin_anew(self) -> None:
         assert [frame.event for frame in remainder(turn(), 4, "", resumed=True)] == [
-            "restart",
+            "reset",
             "delta",
             "done",
         ]
@@ -117,7 +117,7 @@ def test_a_client_ends_with_the_stored_text_in_gapless_frames(
     assert [frame.i for frame in frames] == list(range(last + 1, last + 1 + len(frames)))
     shown = said if not resumed or said else None
     for frame in frames:
-        if frame.event == "restart":
+        if frame.event == "reset":
             shown = ""
         elif frame.event == "delta":
             shown = (shown or "") + frame.data["content"]

@@ -54,7 +54,7 @@ export class Answer {
         else if (event === 'sources') this.#say(t.writing);
         else if (event === 'citations') this.#citations = data.items;
         else if (event === 'refused') this.element.classList.add('refused-answer');
-        else if (event === 'restart') this.#write('');
+        else if (event === 'reset') this.#write('');
         else if (event === 'delta') {
           first ??= performance.now();
           this.#stage.hidden = true;

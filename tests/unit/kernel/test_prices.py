@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.analytics.domain.prices import DEFAULT, PRICES, cost, price_of
+from shared.kernel.prices import DEFAULT, PRICES, cost, price_of
 
 
 def test_the_prices_are_those_of_the_contract() -> None:

@@ -1,0 +1,241 @@
+"""Streams that are cut and resumed elsewhere, also while gateways and chat are killed."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e import inside
+from tests.e2e.paced_model import PROMPT_TOKENS, PacedModel, paced_model
+from tests.e2e.test_gateways import one_more
+from tests.harness import Installation, Tenant, eventually, reachable
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
+
+WORDS, SECONDS = 30, 0.02
+TEXT = "The harbour of Corran was closed in 1998 because the sea had become too shallow."
+END = ("done", "error")
+
+
+@dataclass
+class Place:
+    """An installation with a model that takes its time."""
+
+    running: Installation
+    model: PacedModel
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with paced_model(WORDS, SECONDS) as model:
+        env = {"OPENAI_API_BASE": model.url, "OPENAI_API_KEY": "k"}
+        running = Installation(reachable(tmp_path_factory, "cut"), "--isolated", env=env).start()
+        yield Place(running, model)
+        assert running.stop() == 0, "".join(running.output)
+
+
+@dataclass
+class Reader:
+    """One client with one question. It is cut after each of `cuts` frames, and asks elsewhere."""
+
+    question: str
+    bot: str
+    gateways: Sequence[httpx.AsyncClient]
+    cuts: list[int]
+    turn: str = ""
+    chat: str = ""
+    text: str = ""
+    last: int = 0
+    deltas: int = 0
+    ends: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    connections: int = 0
+
+    async def read(self) -> None:
+        """To the end, over as many connections as it takes."""
+        while not self.ends:
+            http = self.gateways[self.connections % len(self.gateways)]
+            self.connections += 1
+            assert self.connections < 200, self
+            try:
+                await self._read(http)
+            except httpx.HTTPError:
+                await asyncio.sleep(0.1)  # that gateway is gone, or will be back in a moment
+
+    async def _read(self, http: httpx.AsyncClient) -> None:
+        body = {"bot_profile_id": self.bot, "message": self.question, "stream": True}
+        if self.turn:
+            headers = {"Last-Event-ID": str(self.last)}
+            request = http.stream("GET", f"/v1/chat/turns/{self.turn}/stream", headers=headers)
+        else:
+            # The same key: a question whose answer was lost on the way is asked but once.
+            headers = {"Idempotency-Key": f"k-{self.question}"}
+            request = http.stream("POST", "/v1/chat", json=body, headers=headers)
+        cut = self.cuts.pop() if self.cuts else 1_000_000
+        async with request as answer:
+            if answer.status_code != 200:
+                raise httpx.HTTPError(f"{answer.status_code} {await answer.aread()!r}")
+            seen = 0
+            async for name, number, data in frames(answer):
+                if name == "heartbeat":
+                    continue
+                self._take(name, number, data)
+                seen += 1
+                if self.turn and seen >= cut:
+                    return
+
+    def _take(self, name: str, number: int, data: dict[str, Any]) -> None:
+        if name == "turn":
+            self.turn, self.chat = data["turn_id"], data["chat_id"]
+            return
+        assert number == self.last + 1, f"{self.turn}: frame {number} after {self.last}"
+        self.last = number
+        if name == "reset":
+            self.text = ""
+        if name == "delta":
+            self.text += data["content"]
+            self.deltas += 1
+        if name in END:
+            self.ends.append((name, data))
+
+
+async def frames(answer: httpx.Response) -> AsyncIterator[tuple[str, int, dict[str, Any]]]:
+    name, number = "", 0
+    async for line in answer.aiter_lines():
+        field_, _, value = line.partition(": ")
+        match field_:
+            case "event":
+                name, number = value, 0
+            case "id":
+                number = int(value)
+            case "data":
+                yield name, number, json.loads(value)
+
+
+def known_bot(tenant: Tenant) -> str:
+    bot = tenant.bot(model="gpt-4o-mini")
+    source = tenant.source(bot, TEXT)
+    tenant.ingest(source)
+    tenant.ready(source)
+    return bot
+
+
+async def read_all(
+    tenant: Tenant,
+    urls: Sequence[str],
+    count: int,
+    rng: random.Random,
+    meanwhile: Callable[[Sequence[Reader]], bool] = lambda _: True,
+) -> list[Reader]:
+    """Ask so many questions at once and read all answers; do `meanwhile` until it did it."""
+    bot = known_bot(tenant)
+    limits = httpx.Limits(max_connections=None)
+    headers = {"Authorization": f"Bearer {tenant.token}"}
+    clients = [
+        httpx.AsyncClient(
+            base_url=url, headers=headers, timeout=120, limits=limits, trust_env=False
+        )
+        for url in urls
+    ]
+    readers = [
+        Reader(
+            f"When was the harbour of Corran closed, {uuid.uuid4().hex[:8]}?",
+            bot,
+            clients if n % 2 else clients[::-1],
+            [rng.randrange(1, 12) for _ in range(rng.randrange(4))],
+        )
+        for n in range(count)
+    ]
+
+    async def act() -> None:
+        while not meanwhile(readers):
+            await asyncio.sleep(0.02)
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(act())
+            for reader in readers:
+                tasks.create_task(reader.read())
+    finally:
+        for client in clients:
+            await client.aclose()
+    return readers
+
+
+def told_once_each(place: Place, tenant: Tenant, readers: Sequence[Reader]) -> None:
+    """What every client saw is what is stored, and each turn was stored and billed once."""
+    facts = inside.facts(place.running.data_dir)
+    for reader in readers:
+        assert [name for name, _ in reader.ends] == ["done"], reader.ends
+        expected = "".join(place.model.answer(reader.question))
+        assert reader.text == expected
+        said = tenant.http.get(f"/v1/chat/{reader.chat}/messages").json()
+        assert [one["content"] for one in said] == [reader.question, expected]
+        prefix = f"evt.{tenant.id}.chat.{reader.chat}"
+        assert facts[prefix, "question_asked"] == facts[prefix, "answered"] == 1
+    assert len({reader.turn for reader in readers}) == len(readers)
+    billed = len(readers) * PROMPT_TOKENS
+    path = "/v1/stats/overview"
+    eventually(
+        lambda: tenant.http.get(path).json()["total_prompt_tokens"] == billed,
+        lambda: tenant.http.get(path).text,
+    )
+
+
+async def test_two_hundred_streams_that_are_cut_anywhere_lose_and_repeat_nothing(
+    place: Place, register: Callable[[str], Tenant]
+) -> None:
+    tenant = register(place.running.url)
+    with one_more(place.running, requests=60_000) as second:
+        urls = (place.running.url, second.url)
+        readers = await read_all(tenant, urls, 200, random.Random(5))  # noqa: S311  no secret
+    told_once_each(place, tenant, readers)
+    assert sum(reader.connections > 1 for reader in readers) > 100
+    assert {place.model.asked[reader.question] for reader in readers} == {1}
+    # Twenty frames a second for each reader, but for the last.
+    assert max(reader.deltas for reader in readers) <= WORDS + 2
+
+
+async def test_a_gateway_that_is_killed_under_its_streams_costs_nothing(
+    place: Place, register: Callable[[str], Tenant]
+) -> None:
+    tenant = register(place.running.url)
+    with one_more(place.running, requests=60_000) as second:
+
+        def kill(readers: Sequence[Reader]) -> bool:
+            if sum(reader.deltas >= 3 for reader in readers) < len(readers) // 2:
+                return all(reader.ends for reader in readers)
+            with suppress(ProcessLookupError):
+                os.kill(second.process.pid, signal.SIGKILL)
+            return True
+
+        urls = (second.url, place.running.url)
+        rng = random.Random(6)  # noqa: S311  no secret
+        readers = await read_all(tenant, urls, 40, rng, kill)
+    told_once_each(place, tenant, readers)
+    assert {place.model.asked[reader.question] for reader in readers} == {1}
+
+
+async def test_chat_that_is_killed_under_its_streams_takes_them_over(
+    place: Place, register: Callable[[str], Tenant]
+) -> None:
+    tenant = register(place.running.url)
+
+    def kill(readers: Sequence[Reader]) -> bool:
+        if sum(reader.deltas >= 3 for reader in readers) < len(readers) // 2:
+            return all(reader.ends for reader in readers)
+        place.running.kill("chat")
+        return True
+
+    rng = random.Random(7)  # noqa: S311  no secret
+    readers = await read_all(tenant, (place.running.url,), 40, rng, kill)
+    told_once_each(place, tenant, readers)
+    assert max(place.model.asked[reader.question] for reader in readers) > 1
