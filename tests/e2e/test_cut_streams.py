@@ -118,6 +118,8 @@ async def frames(answer: httpx.Response) -> AsyncIterator[tuple[str, int, dict[s
                 number = int(value)
             case "data":
                 yield name, number, json.loads(value)
+            case _:
+                pass  # the empty line behind a frame
 
 
 def known_bot(tenant: Tenant) -> str:

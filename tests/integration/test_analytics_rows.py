@@ -275,7 +275,7 @@ class TestRollups(ProjectionContract):
             "2026-10-25T22:59:00+00:00",  # the 25th, 23:59
             "2026-10-25T23:00:00+00:00",  # the 26th, 00:00
         )
-        facts = [fact for n in range(4) for fact in (asked(n), answered(n))]
+        facts: list[Event] = [fact for n in range(4) for fact in (asked(n), answered(n))]
         facts.append(liked(1, "positive"))
         past = recorded(tenant_id, *facts)
         when = [datetime.fromisoformat(time) for time in times for _ in range(2)]
