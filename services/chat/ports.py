@@ -12,7 +12,8 @@ from services.chat.domain.prompt import Passage, Turn
 from services.chat.domain.ranking import DENSE, LEXICAL
 from services.chat.domain.spending import Limit
 from shared.contracts.base import Metadata
-from shared.contracts.chat import BotSettings, Frame, GetTurn, TurnView
+from shared.contracts.chat import BotSettings, GetTurn, TurnView
+from shared.contracts.chat_frames import Frame
 
 
 @dataclass(frozen=True, slots=True)

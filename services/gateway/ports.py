@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from shared.contracts.base import Message
-from shared.contracts.chat import ChatScope, Frame
+from shared.contracts.chat import ChatScope
+from shared.contracts.chat_frames import Frame
 from shared.contracts.gateway import BrowserTokens, Role, Scope, WidgetAppearance, WidgetQuotas
 
 

@@ -8,7 +8,7 @@ import orjson
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from shared.contracts.chat import Frame
+from shared.contracts.chat_frames import Frame
 from shared.kernel.errors import Unavailable
 
 STREAM = "TOK"

@@ -472,30 +472,3 @@ class GetTurn(Question[TurnView]):
     turn_id: str
     scope: ChatScope | None = None
     """None: whichever chat it belongs to."""
-
-
-FrameName = Literal[
-    "turn",
-    "sources",
-    "citations",
-    "delta",
-    "refused",
-    "restart",
-    "reset",
-    "done",
-    "error",
-    "heartbeat",
-]
-"""`restart` is the name that `reset` had once."""
-
-
-class Frame(Message):
-    """One piece of a streamed turn. `i` counts from 1 without gaps within a turn."""
-
-    i: int
-    event: FrameName
-    data: Mapping[str, Any]
-
-    @property
-    def terminal(self) -> bool:
-        return self.event in ("done", "error")

@@ -13,7 +13,7 @@ from typing import Any
 
 from docs.messages import answer_of
 from shared.contracts.base import Command, Done, Event, Keyed, Message, Question, Refusal
-from shared.contracts.chat import Frame
+from shared.contracts.chat_frames import Frame
 from shared.contracts.public import PUBLIC_TYPES
 from shared.kernel.registry import released
 

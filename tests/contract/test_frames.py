@@ -8,7 +8,7 @@ import pytest
 from nats.aio.client import Client
 
 from shared.adapters.frames import PAGE, FrameChannel, frame_subject
-from shared.contracts.chat import Frame
+from shared.contracts.chat_frames import Frame
 from shared.kernel.ids import new_id
 from tests.eventually import eventually
 

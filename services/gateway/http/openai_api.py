@@ -20,10 +20,10 @@ from shared.contracts.chat import (
     AskQuestion,
     BotProfileView,
     BotProfileViews,
-    Frame,
     ListBotProfiles,
     Said,
 )
+from shared.contracts.chat_frames import Frame
 from shared.contracts.chat_retrieval import FindBotProfile
 from shared.kernel.errors import InvalidCommand, NotAuthenticated, NotFound
 from shared.web import sse

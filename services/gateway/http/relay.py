@@ -8,7 +8,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from services.gateway.http.context import Caller
-from shared.contracts.chat import Frame, FrameName, GetTurn, TurnView
+from shared.contracts.chat import GetTurn, TurnView
+from shared.contracts.chat_frames import Frame, FrameName
 from shared.kernel.errors import Unavailable
 
 LOOK_SECONDS = 2.0

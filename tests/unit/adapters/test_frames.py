@@ -11,7 +11,7 @@ import pytest
 from typing_extensions import override
 
 from shared.adapters.frames import FrameChannel, frame_subject
-from shared.contracts.chat import Frame
+from shared.contracts.chat_frames import Frame
 
 
 def frame(i: int, *, last: bool = False) -> Frame:

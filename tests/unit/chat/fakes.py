@@ -30,7 +30,6 @@ from shared.contracts.base import Command, Done, Metadata
 from shared.contracts.chat import (
     BotSettings,
     ChatEvent,
-    Frame,
     GetTurn,
     MessageView,
     QuestionAnswered,
@@ -38,6 +37,7 @@ from shared.contracts.chat import (
     TurnFailed,
     TurnView,
 )
+from shared.contracts.chat_frames import Frame
 from tests.unit.samples import T0
 
 

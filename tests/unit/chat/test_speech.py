@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from services.chat.reactions.speech import Speech
-from shared.contracts.chat import Frame
+from shared.contracts.chat_frames import Frame
 from tests.unit.chat.fakes import KeptFrames
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from services.gateway.http.relay import remainder
-from shared.contracts.chat import Frame, MessageView, SourceHit, TurnView, Usage
+from shared.contracts.chat import MessageView, SourceHit, TurnView, Usage
+from shared.contracts.chat_frames import Frame
 from tests.unit.samples import T0
 
 TEXT = "Seven years [1]."
