@@ -4,7 +4,7 @@ Every time zone differs from UTC by a multiple of a quarter of an hour, so that 
 is whole quarters, whatever its clocks do that day.
 """
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 SLOT_SECONDS = 900
@@ -40,5 +40,6 @@ def day_starts(first: date, last: date, zone: str) -> list[int]:
     """
     clock = ZoneInfo(zone)
     days = (last - first).days + 1
-    midnights = (datetime.combine(first + timedelta(days=n), time.min, clock) for n in range(days))
-    return [slot_of(midnight.astimezone(UTC)) for midnight in midnights]
+    begins = datetime(first.year, first.month, first.day, tzinfo=clock)
+    # The calendar's days, not 24 hours each: a sum keeps the time that a clock there shows.
+    return [slot_of((begins + timedelta(days=n)).astimezone(UTC)) for n in range(days)]
