@@ -37,18 +37,20 @@ class CheckReferences:
             source = await self._current("source", meta.tenant_id, command.source_id)
             if isinstance(source, Absent) or source.deleted:
                 raise NotFound("Source not found")
-        if isinstance(command, CreateSource | CreateSourceBatch):
-            await self._check_new(command, meta)
+        if isinstance(command, CreateSource):
+            await self.check_new(command.bot_profile_id, command.parent_id, meta)
+        if isinstance(command, CreateSourceBatch):
+            await self.check_new(command.bot_profile_id, None, meta)
 
-    async def _check_new(self, command: CreateSource | CreateSourceBatch, meta: Metadata) -> None:
-        bot = command.bot_profile_id
+    async def check_new(self, bot: str, parent_id: str | None, meta: Metadata) -> None:
+        """Whether a source may be made for a bot and below a parent. Raises as the call does."""
         if not await self._last_sequence(meta.tenant_id, "bot_profile", bot):
             raise InvalidCommand(
                 "Bot profile not found or belongs to a different tenant", field="bot_profile_id"
             )
-        if isinstance(command, CreateSourceBatch) or command.parent_id is None:
+        if parent_id is None:
             return
-        parent = await self._current("source", meta.tenant_id, command.parent_id)
+        parent = await self._current("source", meta.tenant_id, parent_id)
         if isinstance(parent, Absent) or parent.deleted:
             raise NotFound("Source not found")
         if parent.bot_profile_id != bot:

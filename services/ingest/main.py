@@ -15,6 +15,7 @@ from services.ingest.domain.crawl import crawl_decider
 from services.ingest.domain.source import source_decider
 from services.ingest.handlers import CheckReferences, DeleteChildrenFirst
 from services.ingest.projections.sources import Sources
+from services.ingest.queries.backlog import Backlog
 from services.ingest.queries.history import HistoryQueries
 from services.ingest.queries.pages import PageQueries
 from services.ingest.queries.sources import SourceQueries
@@ -57,6 +58,7 @@ from shared.contracts.ingest import (
     SourceUpdated,
     UpdateSource,
 )
+from shared.contracts.ingest_backlog import AskAdmission
 from shared.contracts.ingest_history import (
     GetChunks,
     GetDifference,
@@ -89,7 +91,7 @@ VISIT_SECONDS = 20.0
 SOURCES = ReadModel(
     service="ingest",
     name="sources",
-    version=4,
+    version=5,
     tables=metadata,
     owns={"source": source_decider, "crawl": crawl_decider},
     projection=Sources(),
@@ -123,6 +125,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.runs(readers.reap)
     store = service.keeps(SOURCES)
     queries = SourceQueries(store)
+    references = CheckReferences(platform.event_log.last_sequence_of, service.current)
     service.takes(
         store,
         [
@@ -137,7 +140,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
             ResumeCrawl,
             CancelCrawl,
         ],
-        check=CheckReferences(platform.event_log.last_sequence_of, service.current),
+        check=references,
         before=DeleteChildrenFirst(service.execute, service.execute_together, queries.children_of),
     )
 
@@ -184,6 +187,9 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     restore = RestoreChildren(service.execute, queries.deleted_with, shown)
     service.reacts("restore-children", [SourceUndone], restore)
 
+    backlog = Backlog(
+        store, settings.queued_sources_per_tenant, service.current, references.check_new
+    )
     await _websites(
         service,
         platform,
@@ -191,8 +197,10 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         HttpFetcher(http, seconds=VISIT_SECONDS),
         PooledPages(readers),
         ingest,
+        backlog,
     )
 
+    service.answers(AskAdmission, backlog.ask_admission)
     service.answers(GetSource, queries.get_source)
     service.answers(ListSources, queries.list_sources)
     service.answers(CountChildren, queries.count_children)
@@ -213,6 +221,7 @@ async def _websites(
     visitor: HttpFetcher,
     pages: PooledPages,
     ingest: IngestSource,
+    backlog: Backlog,
 ) -> None:
     """The ways into crawls."""
     pace = BrokerPace(await platform.client.jetstream().key_value(PACE))
@@ -232,6 +241,7 @@ async def _websites(
             blobs=platform.blobs,
             recipe=lambda: ingest.recipe,
         ),
+        full=backlog.full,
         pace=pace,
         timers=service.timers,
         blobs=platform.blobs,

@@ -24,6 +24,9 @@ class Settings(ServiceSettings):
     jobs_per_tenant: int = Field(default=8, ge=1, le=256)
     """Sources of one tenant that all replicas together work on at a time. The others wait in its
     own queue and delay nobody else."""
+    queued_sources_per_tenant: int = Field(default=2000, ge=0)
+    """Sources of one tenant that are queued or worked on, before requests for more are answered
+    with 429 and websites of the tenant rest; 0 is no limit."""
     document_memory_mb: int = Field(default=1536, ge=700)
     """Memory that reading one document may address; a document that needs more ends in an error."""
     ocr_languages: str = Field(default="eng", pattern=r"^[A-Za-z_]{3,20}(\+[A-Za-z_]{3,20})*$")

@@ -11,6 +11,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -43,14 +44,17 @@ sources = Table(
     Column("language", Text),
     Column("language_set", Boolean, nullable=False),
     Column("revision", Integer, nullable=False),
+    Column("underway", Boolean, nullable=False),
     Column("last_refreshed_at", DateTime(timezone=True)),
     Column("next_refresh_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
     Index("sources_listed", "tenant_id", "position"),
     Index("sources_children", "tenant_id", "parent_id", "position"),
+    Index("sources_underway", "tenant_id", postgresql_where=text("underway")),
 )
-"""`position` is that of the event that created the source: what lists are sorted by."""
+"""`position` is that of the event that created the source: what lists are sorted by. `underway` are
+sources whose ingestion is queued or worked on."""
 
 crawls = Table(
     "crawls",

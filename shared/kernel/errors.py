@@ -9,6 +9,7 @@ MiniRagError
 │   ├── TooLarge              413
 │   ├── InvalidCommand        422
 │   └── QuotaExceeded         429
+│       └── BacklogFull           too many sources of a tenant wait
 ├── StaleVersion          someone appended first; the command handler decides again
 ├── Unavailable           the world is wrong; redelivered with back-off, then dead-lettered
 │   └── Unknown               a write whose acknowledgement was lost: neither done nor failed
@@ -67,6 +68,12 @@ class QuotaExceeded(Refused):
     ) -> None:
         super().__init__(detail, field=field)
         self.retry_after = retry_after
+
+
+class BacklogFull(QuotaExceeded):
+    """So many sources of the tenant wait or are worked on that no more work is taken in."""
+
+    code = "backlog-full"
 
 
 class StaleVersion(MiniRagError):

@@ -122,7 +122,8 @@ def problem(
 
 def responses(*errors: type[MiniRagError]) -> dict[int | str, dict[str, Any]]:
     """For a route's `responses=`: the refusals a client must be ready for."""
-    return {int(STATUS[error]): described(STATUS[error].phrase) for error in errors}
+    found = [_status(error) for error in errors]
+    return {int(status): described(status.phrase) for status in found}
 
 
 def described(description: str) -> dict[str, Any]:
@@ -132,7 +133,11 @@ def described(description: str) -> dict[str, Any]:
 
 
 def status_of(error: MiniRagError) -> HTTPStatus:
-    return next(STATUS[cls] for cls in type(error).__mro__ if cls in STATUS)
+    return _status(type(error))
+
+
+def _status(kind: type[MiniRagError]) -> HTTPStatus:
+    return next(STATUS[cls] for cls in kind.__mro__ if cls in STATUS)
 
 
 class Faults:

@@ -10,11 +10,17 @@ from playwright.async_api import Browser, async_playwright
 from tests.e2e import browsing
 from tests.harness import Installation, Tenant, eventually, reachable
 
+QUEUED_SOURCES = 250
+"""Sources of one tenant that may wait before it is told to come back later."""
+
 
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     # Webhooks are tried again after 0.1, 6 and 36 seconds.
-    env = {"MINIRAG_WEBHOOK_PACE": "0.02"}
+    env = {
+        "MINIRAG_WEBHOOK_PACE": "0.02",
+        "MINIRAG_QUEUED_SOURCES_PER_TENANT": str(QUEUED_SOURCES),
+    }
     running = Installation(reachable(tmp_path_factory, "shared"), env=env).start()
     yield running
     assert running.stop() == 0, "".join(running.output)

@@ -12,6 +12,7 @@ from services.gateway.http.examples_contents import CONTENTS
 from services.gateway.http.examples_figures import FIGURES
 from services.gateway.http.examples_outward import OUTWARD
 from shared.kernel.errors import (
+    BacklogFull,
     Conflict,
     InvalidCommand,
     NotAuthenticated,
@@ -392,6 +393,9 @@ def problem_examples(status: int, path: str) -> dict[str, Any]:
     made = {code: _example(status, path, code, detail)}
     if code == InvalidCommand.code:
         made["validation"] = _example(status, path, "validation", MISSING)
+    if code == QuotaExceeded.code and path.startswith("/v1/sources"):
+        full = BacklogFull.code
+        made[full] = _example(status, path, full, "Too many sources are waiting")
     return made
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, status
 from pydantic import BaseModel
 
 from services.gateway.http import lists
+from services.gateway.http.admission import admit
 from services.gateway.http.context import AdminDep, Caller, Id
 from services.gateway.http.source_fields import (
     BatchIn,
@@ -28,7 +29,9 @@ from shared.contracts.ingest import (
     SourceSettings,
     SourceViews,
 )
+from shared.contracts.ingest_backlog import AskAdmission
 from shared.kernel.errors import (
+    BacklogFull,
     InvalidCommand,
     NotAuthenticated,
     NotFound,
@@ -60,10 +63,11 @@ class ChildrenAccepted(BaseModel):
 @router.post(
     "/batch",
     status_code=status.HTTP_201_CREATED,
-    responses=responses(NotAuthenticated, NotPermitted, InvalidCommand, TooLarge),
+    responses=responses(NotAuthenticated, NotPermitted, InvalidCommand, TooLarge, BacklogFull),
 )
 async def create_batch(body: BatchIn, caller: AdminDep) -> BatchOut:
     """Add a parent and its children: all of them, or none."""
+    await admit(caller, AskAdmission(bot_profile_id=body.bot_profile_id))
     parent_id = caller.id_for("source")
     await caller.order(
         CreateSourceBatch(
@@ -87,11 +91,12 @@ async def create_batch(body: BatchIn, caller: AdminDep) -> BatchOut:
 @router.post(
     "/{source_id}/ingest-children",
     status_code=status.HTTP_202_ACCEPTED,
-    responses=responses(NotAuthenticated, NotPermitted, NotFound),
+    responses=responses(NotAuthenticated, NotPermitted, NotFound, BacklogFull),
 )
 async def ingest_children(source_id: Id, caller: AdminDep) -> ChildrenAccepted:
     """Fetch, prepare and index every active child that is not being processed."""
     count = await caller.ask(CountChildren(source_id=source_id), ChildrenCount)
+    await admit(caller, AskAdmission(source_id=source_id))
     await caller.order(RequestChildrenIngestion(source_id=source_id))
     return ChildrenAccepted(
         message=f"Ingestion queued for {count.idle} child sources", enqueued=count.idle

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request, Response, status
 from pydantic import BaseModel
 
 from services.gateway.http import lists
+from services.gateway.http.admission import admit
 from services.gateway.http.context import AdminDep, CallerDep, Id, Timestamp, given
 from services.gateway.http.source_fields import (
     SourceIn,
@@ -28,7 +29,9 @@ from shared.contracts.ingest import (
     TimelineEntry,
     UpdateSource,
 )
+from shared.contracts.ingest_backlog import AskAdmission
 from shared.kernel.errors import (
+    BacklogFull,
     Conflict,
     InvalidCommand,
     NotAuthenticated,
@@ -64,10 +67,11 @@ class Accepted(BaseModel):
 @router.post(
     "",
     status_code=status.HTTP_201_CREATED,
-    responses=responses(NotAuthenticated, NotPermitted, NotFound, InvalidCommand),
+    responses=responses(NotAuthenticated, NotPermitted, NotFound, InvalidCommand, BacklogFull),
 )
 async def create(body: SourceIn, caller: AdminDep) -> SourceOut:
     """Add a source. It answers after `POST /v1/sources/{id}/ingest`."""
+    await admit(caller, AskAdmission(bot_profile_id=body.bot_profile_id, parent_id=body.parent_id))
     source_id = caller.id_for("source")
     settings = await settings_of(
         caller,
@@ -179,10 +183,11 @@ async def delete(source_id: Id, caller: AdminDep) -> None:
 @router.post(
     "/{source_id}/ingest",
     status_code=status.HTTP_202_ACCEPTED,
-    responses=responses(NotAuthenticated, NotPermitted, NotFound, Conflict),
+    responses=responses(NotAuthenticated, NotPermitted, NotFound, Conflict, BacklogFull),
 )
 async def ingest(source_id: Id, caller: AdminDep) -> Accepted:
     """Fetch, prepare and index the source. Its status and timeline tell how far it is."""
+    await admit(caller, AskAdmission(source_id=source_id))
     await caller.order(RequestIngestion(source_id=source_id))
     return Accepted(message=f"Ingestion queued for source {source_id}")
 

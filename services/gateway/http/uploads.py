@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
+from services.gateway.http.admission import admit
 from services.gateway.http.context import AdminDep, Id
 from services.gateway.http.source_fields import (
     Description,
@@ -19,7 +20,14 @@ from services.gateway.http.source_fields import (
     present,
 )
 from shared.contracts.ingest import UPLOAD_TYPES, CreateSource, SourceSettings
-from shared.kernel.errors import InvalidCommand, NotAuthenticated, NotFound, NotPermitted
+from shared.contracts.ingest_backlog import AskAdmission
+from shared.kernel.errors import (
+    BacklogFull,
+    InvalidCommand,
+    NotAuthenticated,
+    NotFound,
+    NotPermitted,
+)
 from shared.web.problem import responses
 
 router = APIRouter(prefix="/v1/sources", tags=["sources"])
@@ -78,7 +86,7 @@ FORM = {
 @router.post(
     "/upload",
     status_code=status.HTTP_201_CREATED,
-    responses=responses(NotAuthenticated, NotPermitted, NotFound, InvalidCommand),
+    responses=responses(NotAuthenticated, NotPermitted, NotFound, InvalidCommand, BacklogFull),
     openapi_extra={"requestBody": FORM},
 )
 async def upload(request: Request, caller: AdminDep) -> SourceOut:
@@ -94,6 +102,9 @@ async def upload(request: Request, caller: AdminDep) -> SourceOut:
         if (body.file.size or 0) > FILE_LIMIT:
             detail = f"File too large. Maximum size is {MEGABYTES} MB."
             raise InvalidCommand(detail, field="file")
+        await admit(
+            caller, AskAdmission(bot_profile_id=body.bot_profile_id, parent_id=body.parent_id)
+        )
         source_id = caller.id_for("source")
         settings = SourceSettings(
             name=body.name or filename,

@@ -13,6 +13,7 @@ from services.ingest.tables import sources, timeline
 from shared.contracts.base import Event, Recorded
 from shared.contracts.ingest import (
     ChildrenIngestionRequested,
+    IngestionRequested,
     IngestionStarted,
     SourceCreated,
     SourceDeleted,
@@ -65,9 +66,12 @@ async def _apply(db: AsyncConnection, recorded: Recorded[Event]) -> None:
                 deleted=True,
                 deleted_with_parent=with_parent,
                 revision=0,
+                underway=False,
             )
         case SourceUndone() as undone:
             await _change(db, recorded, **_undone(undone))
+        case IngestionRequested():
+            await _queue(db, recorded)
         case IngestionStarted():
             await _change(db, recorded, status="processing", error_message=None)
         case SourcePrepared(prepared=prepared):
@@ -83,14 +87,20 @@ async def _apply(db: AsyncConnection, recorded: Recorded[Event]) -> None:
                 document_count=documents,
                 chunk_count=chunks,
                 revision=revision,
+                underway=False,
                 last_refreshed_at=recorded.at,
             )
         case SourceUnchanged():
             await _change(
-                db, recorded, status="ready", error_message=None, last_refreshed_at=recorded.at
+                db,
+                recorded,
+                status="ready",
+                error_message=None,
+                underway=False,
+                last_refreshed_at=recorded.at,
             )
         case SourceFailed(reason=reason):
-            await _change(db, recorded, status="error", error_message=reason)
+            await _change(db, recorded, status="error", error_message=reason, underway=False)
         case ScheduleSet(next_at=next_at) | ScheduleFired(next_at=next_at):
             await _plan(db, recorded, next_at)
         case ScheduleCancelled():
@@ -104,7 +114,7 @@ def _undone(event: SourceUndone) -> dict[str, Any]:
     back = {"is_active": event.is_active, "deleted": False, "deleted_with_parent": False}
     if event.restored is None:
         return back
-    return {**back, "status": "processing", "error_message": None}
+    return {**back, "status": "processing", "error_message": None, "underway": True}
 
 
 def _language(settings: SourceSettings) -> dict[str, Any]:
@@ -175,6 +185,17 @@ async def _change(db: AsyncConnection, recorded: Recorded[Event], **values: Any)
     await db.execute(statement.values(**values, updated_at=recorded.at))
 
 
+async def _queue(db: AsyncConnection, recorded: Recorded[Event]) -> None:
+    """What is shown of the source does not change by this."""
+    await db.execute(
+        update(sources)
+        .where(
+            sources.c.tenant_id == recorded.tenant_id, sources.c.id == recorded.event.aggregate_id
+        )
+        .values(underway=True)
+    )
+
+
 async def _plan(db: AsyncConnection, recorded: Recorded[Event], next_at: datetime | None) -> None:
     """The schedule of a source has its id. The source itself does not change by this."""
     await db.execute(
@@ -202,6 +223,7 @@ def _first_row(recorded: Recorded[Event]) -> dict[str, Any]:
         "deleted": False,
         "deleted_with_parent": False,
         "revision": 0,
+        "underway": False,
         "language": event.settings.language,
         "language_set": event.settings.language is not None,
         "created_at": recorded.at,

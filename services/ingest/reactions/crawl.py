@@ -37,6 +37,8 @@ KIND = "crawl"
 """Of the timers."""
 STEP_SECONDS = 5.0
 """How long one step goes on before the next may be another replica's."""
+REST_SECONDS = 5.0
+"""How long a crawl rests while too many sources of its tenant wait."""
 PATIENT_SECONDS = 3.0
 """A site that is free again so soon is waited for within the step."""
 
@@ -150,6 +152,8 @@ class CrawlWebsite:
     rows: Rows
     read_site: ReadSite
     visit_page: VisitPage
+    full: Callable[[str], Awaitable[bool]]
+    """Whether so much of a tenant waits that its websites rest."""
     pace: HostPace
     timers: Timers
     blobs: Blobs
@@ -192,6 +196,8 @@ class CrawlWebsite:
         if page is None:
             await self._complete(tick, crawl)
             return None
+        if await self.full(tenant_id):
+            return REST_SECONDS
         delay = crawl.site.delay_seconds
         wait = await self.pace.reserve(site_of(page.url), delay, PATIENT_SECONDS)
         if wait > PATIENT_SECONDS:

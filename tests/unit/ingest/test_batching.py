@@ -62,10 +62,11 @@ class TestTexts:
         self, inner: ScriptedEmbedder
     ) -> None:
         async with batching(inner) as it:
-            got = await asyncio.gather(it.embed(["a"]), it.embed(["b", "c"]), it.embed(["d"]))
+            got: list[Any] = [
+                *await asyncio.gather(it.embed(["a"]), it.embed(["b", "c"]), it.embed(["d"]))
+            ]
         assert inner.calls == [["a", "b", "c", "d"]]
-        wanted = [await own(inner, "a"), await own(inner, "b", "c"), await own(inner, "d")]
-        assert list(got) == wanted
+        assert got == [await own(inner, "a"), await own(inner, "b", "c"), await own(inner, "d")]
         assert (it.model, it.dimension) == (inner.model, inner.dimension)
 
     async def test_that_are_too_many_together_go_into_the_next_call(
