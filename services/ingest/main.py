@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack
 
-from services.ingest.adapters.batching import BatchingEmbedder
+from services.ingest.adapters.batching import Batches
 from services.ingest.adapters.differ import PooledDiffer
 from services.ingest.adapters.documents import PooledDocuments
 from services.ingest.adapters.embedder import PooledEmbedder
@@ -144,8 +144,9 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         before=DeleteChildrenFirst(service.execute, service.execute_together, queries.children_of),
     )
 
-    embedder = BatchingEmbedder(PooledEmbedder(workers))
-    service.runs(embedder.run)
+    batches = Batches()
+    service.runs(batches.run)
+    bundled = PooledEmbedder(workers)
     fetcher = HttpFetcher(http)
     ingest = IngestSource(
         execute=service.execute,
@@ -154,7 +155,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         documents=PooledDocuments(
             readers, ocr_languages=settings.ocr_languages, tessdata=settings.tessdata
         ),
-        embedder=embedder,
+        embedder=batches.before(bundled, bundled.model),
         remote=NyxcoreKnowledge(with_token),
         secret=platform.vault.get,
         wait=WaitForProvider(service.execute, service.current, service.timers, utc_now),

@@ -107,18 +107,6 @@ class Unreadable(Exception):
         self.reason = reason
 
 
-class Throttled(Exception):
-    """A provider takes no more for now: no fault of what it was sent, and no attempt at it.
-
-    `retry_after` is in seconds, if the provider said; `reason` is for people and tells no key.
-    """
-
-    def __init__(self, reason: str, retry_after: float | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.retry_after = retry_after
-
-
 class Pauses(Protocol):
     """Until when providers are left in peace, for all replicas."""
 

@@ -12,6 +12,7 @@ MiniRagError
 │       └── BacklogFull           too many sources of a tenant wait
 ├── StaleVersion          someone appended first; the command handler decides again
 ├── Unavailable           the world is wrong; redelivered with back-off, then dead-lettered
+│   ├── Throttled             it asks for a pause
 │   └── Unknown               a write whose acknowledgement was lost: neither done nor failed
 └── Unusable              configuration or state this process must not run with; it stops
 """
@@ -82,6 +83,14 @@ class StaleVersion(MiniRagError):
 
 class Unavailable(MiniRagError):
     """A dependency failed in a way that may pass."""
+
+
+class Throttled(Unavailable):
+    """A provider asks for a pause; `retry_after` is in seconds, None if it does not say."""
+
+    def __init__(self, detail: str, *, retry_after: float | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
 
 
 class Unknown(Unavailable):

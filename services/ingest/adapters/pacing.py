@@ -9,9 +9,9 @@ from nats.js.errors import APIError, KeyNotFoundError
 from nats.js.kv import KeyValue
 from typing_extensions import override
 
-from services.ingest.ports import Embedder, Pauses, Throttled
+from services.ingest.ports import Embedder, Pauses
 from shared.kernel.clock import utc_now
-from shared.kernel.errors import Unavailable
+from shared.kernel.errors import Throttled, Unavailable
 
 FIRST_SECONDS = 2.0
 LONGEST_SECONDS = 60.0
@@ -49,18 +49,45 @@ class BrokerPauses(Pauses):
             raise Unavailable("the pause of a provider was not kept") from error
 
 
-class PacedEmbedder(Embedder):
-    """The `Embedder` port in front of one that may raise `Throttled`.
+class Pacing:
+    """Keeps count of refusals by account, which names provider and key without telling the key."""
 
-    `account` names provider and key without telling the key. While it is paused nothing is asked:
-    every caller gets `Throttled` with the time that is left.
-    """
+    def __init__(self, pauses: Pauses) -> None:
+        self._pauses = pauses
+        self._refusals: dict[str, int] = {}
 
-    def __init__(self, inner: Embedder, account: str, pauses: Pauses) -> None:
+    def before(self, inner: Embedder, account: str) -> Embedder:
+        """The embedder that asks nothing while the account is paused."""
+        return _PacedEmbedder(inner, account, self)
+
+    async def embed(self, inner: Embedder, account: str, texts: Sequence[str]) -> list[bytes]:
+        """Raise `Throttled` with the time that is left while the account is paused."""
+        if left := await self._pauses.left(account):
+            raise Throttled("the provider takes no more for now", retry_after=_stretched(left))
+        try:
+            vectors = await inner.embed(texts)
+        except Throttled as refusal:
+            wait = await self._pause(account, refusal.retry_after)
+            raise Throttled(str(refusal), retry_after=_stretched(wait)) from refusal
+        self._refusals.pop(account, None)
+        return vectors
+
+    async def _pause(self, account: str, named: float | None) -> float:
+        in_a_row = self._refusals.get(account, 0)
+        self._refusals[account] = in_a_row + 1
+        wait = min(FIRST_SECONDS * 2**in_a_row, LONGEST_SECONDS) if named is None else named
+        wait = min(wait, BELIEVED_SECONDS)
+        await self._pauses.pause(account, wait)
+        return wait
+
+
+class _PacedEmbedder(Embedder):
+    """The `Embedder` port in front of one that may raise `Throttled`."""
+
+    def __init__(self, inner: Embedder, account: str, pacing: Pacing) -> None:
         self._inner = inner
         self._account = account
-        self._pauses = pauses
-        self._refusals = 0
+        self._pacing = pacing
 
     @property
     @override
@@ -74,20 +101,7 @@ class PacedEmbedder(Embedder):
 
     @override
     async def embed(self, texts: Sequence[str]) -> list[bytes]:
-        if left := await self._pauses.left(self._account):
-            raise Throttled("its provider takes no more for now", _stretched(left))
-        try:
-            vectors = await self._inner.embed(texts)
-        except Throttled as refusal:
-            wait = refusal.retry_after
-            if wait is None:
-                wait = min(FIRST_SECONDS * 2**self._refusals, LONGEST_SECONDS)
-            self._refusals += 1
-            wait = min(wait, BELIEVED_SECONDS)
-            await self._pauses.pause(self._account, wait)
-            raise Throttled(refusal.reason, _stretched(wait)) from refusal
-        self._refusals = 0
-        return vectors
+        return await self._pacing.embed(self._inner, self._account, texts)
 
 
 def _stretched(seconds: float) -> float:

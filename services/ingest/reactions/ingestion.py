@@ -20,7 +20,6 @@ from services.ingest.ports import (
     FetchFailed,
     NotModified,
     RemoteKnowledge,
-    Throttled,
     Unreadable,
 )
 from services.ingest.reactions.preparation import Preparation, content_hash
@@ -38,7 +37,7 @@ from shared.contracts.ingest import (
 )
 from shared.contracts.ingest_website import BeginCrawl
 from shared.kernel import faults
-from shared.kernel.errors import Unavailable
+from shared.kernel.errors import Throttled, Unavailable
 from shared.kernel.faults import FaultPoint
 
 FETCH_ATTEMPTS = 3

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from services.ingest.domain.source import Present
-from services.ingest.ports import Throttled
 from services.ingest.reactions.runs import DispatchJob, Execute
 from shared.contracts.base import Metadata
 from shared.contracts.ingest import RecordFailed
 from shared.contracts.ingest_stages import RecordWaiting
+from shared.kernel.errors import Throttled
 from shared.kernel.ids import derived_id
 
 KIND = "ingestion"
@@ -63,7 +63,7 @@ class WaitForProvider:
         wait = max(refusal.retry_after or 0.0, SHORTEST_SECONDS)
         until = self.now() + timedelta(seconds=wait)
         command = RecordWaiting(
-            source_id=source_id, run_id=run_id, until=until, reason=refusal.reason
+            source_id=source_id, run_id=run_id, until=until, reason=str(refusal)
         )
         number = source.run.waits + 1
         await self.execute(command, cause, f"wait {number}")

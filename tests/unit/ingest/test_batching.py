@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from services.ingest.adapters.batching import BatchingEmbedder
-from services.ingest.ports import Throttled
+from services.ingest.adapters.batching import Batches
+from services.ingest.ports import Embedder
+from shared.kernel.errors import Throttled
 from tests.unit.ingest.fakes import CountingEmbedder
 
 LONG = 60.0
@@ -44,10 +45,10 @@ def inner() -> ScriptedEmbedder:
 @asynccontextmanager
 async def batching(
     inner: ScriptedEmbedder, max_texts: int = 4, max_wait: float = LONG
-) -> AsyncIterator[BatchingEmbedder]:
-    made = BatchingEmbedder(inner, max_texts=max_texts, max_wait=max_wait)
+) -> AsyncIterator[Embedder]:
+    made = Batches(max_texts=max_texts, max_wait=max_wait)
     running = asyncio.ensure_future(made.run())
-    yield made
+    yield made.before(inner, "account")
     assert not running.done()
     running.cancel()
     await asyncio.wait([running])
@@ -94,6 +95,16 @@ class TestTexts:
             inner.released.set()
             await both
 
+    async def test_of_other_accounts_go_into_other_calls(self, inner: ScriptedEmbedder) -> None:
+        other = ScriptedEmbedder(released=inner.released)
+        made = Batches(max_texts=2, max_wait=LONG)
+        running = asyncio.ensure_future(made.run())
+        one, two = made.before(inner, "one"), made.before(other, "two")
+        await asyncio.gather(*(it.embed([text]) for text in "ab" for it in (one, two)))
+        assert inner.calls == other.calls == [["a", "b"]]
+        running.cancel()
+        await asyncio.wait([running])
+
 
 class TestAFailure:
     async def test_of_one_text_fails_nobody_elses(self, inner: ScriptedEmbedder) -> None:
@@ -107,7 +118,7 @@ class TestAFailure:
     async def test_of_a_provider_that_has_enough_is_everybodys_and_is_not_tried_again(
         self, inner: ScriptedEmbedder
     ) -> None:
-        inner.fails_at, inner.error = "b", Throttled("too many", 30)
+        inner.fails_at, inner.error = "b", Throttled("too many", retry_after=30)
         async with batching(inner, max_texts=2) as it:
             calls = (it.embed(["a"]), it.embed(["b"]))
             got: list[Any] = [*await asyncio.gather(*calls, return_exceptions=True)]

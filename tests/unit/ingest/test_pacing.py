@@ -11,9 +11,10 @@ from services.ingest.adapters.pacing import (
     FIRST_SECONDS,
     JITTER,
     LONGEST_SECONDS,
-    PacedEmbedder,
+    Pacing,
 )
-from services.ingest.ports import Pauses, Throttled
+from services.ingest.ports import Embedder, Pauses
+from shared.kernel.errors import Throttled
 from tests.unit.ingest.fakes import CountingEmbedder
 
 
@@ -47,7 +48,10 @@ class RefusingEmbedder(CountingEmbedder):
         return await super().embed(texts)
 
 
-async def refused(embedder: PacedEmbedder) -> float:
+FOR_30_SECONDS = Throttled("enough", retry_after=30)
+
+
+async def refused(embedder: Embedder) -> float:
     """For how long."""
     with pytest.raises(Throttled) as caught:
         await embedder.embed(["a"])
@@ -57,18 +61,24 @@ async def refused(embedder: PacedEmbedder) -> float:
 
 class TestARefusal:
     async def test_stops_all_who_ask_with_the_same_key_and_nobody_else(self) -> None:
-        pauses, inner = ManualPauses(), RefusingEmbedder(script=[Throttled("enough", 30)])
-        first = PacedEmbedder(inner, "provider/key", pauses)
-        second = PacedEmbedder(inner, "provider/key", pauses)
-        other = PacedEmbedder(CountingEmbedder(), "provider/other", pauses)
+        pauses, inner = (
+            ManualPauses(),
+            RefusingEmbedder(script=[Throttled("enough", retry_after=30)]),
+        )
+        first = Pacing(pauses).before(inner, "provider/key")
+        second = Pacing(pauses).before(inner, "provider/key")
+        other = Pacing(pauses).before(CountingEmbedder(), "provider/other")
         assert 30 <= await refused(first) <= 30 * (1 + JITTER)
         assert 30 <= await refused(second) <= 30 * (1 + JITTER)
         assert inner.asked == 1
         assert await other.embed(["a"])
 
     async def test_is_over_after_the_time_that_the_provider_named(self) -> None:
-        pauses, inner = ManualPauses(), RefusingEmbedder(script=[Throttled("enough", 30)])
-        it = PacedEmbedder(inner, "provider/key", pauses)
+        pauses, inner = (
+            ManualPauses(),
+            RefusingEmbedder(script=[Throttled("enough", retry_after=30)]),
+        )
+        it = Pacing(pauses).before(inner, "provider/key")
         await refused(it)
         pauses.paused.clear()
         assert await it.embed(["a"])
@@ -76,7 +86,7 @@ class TestARefusal:
     async def test_that_names_no_time_pauses_for_longer_each_time_in_a_row(self) -> None:
         pauses = ManualPauses()
         inner = RefusingEmbedder(script=[Throttled("enough") for _ in range(9)])
-        it = PacedEmbedder(inner, "provider/key", pauses)
+        it = Pacing(pauses).before(inner, "provider/key")
         waits = []
         while inner.script:
             await refused(it)
@@ -89,12 +99,12 @@ class TestARefusal:
         assert pauses.paused["provider/key"] == FIRST_SECONDS
 
     async def test_is_not_believed_for_longer_than_an_hour(self) -> None:
-        inner = RefusingEmbedder(script=[Throttled("enough", 1e9)])
+        inner = RefusingEmbedder(script=[Throttled("enough", retry_after=1e9)])
         pauses = ManualPauses()
-        await refused(PacedEmbedder(inner, "provider/key", pauses))
+        await refused(Pacing(pauses).before(inner, "provider/key"))
         assert pauses.paused == {"provider/key": BELIEVED_SECONDS}
 
     async def test_leaves_model_and_dimension_as_they_are(self) -> None:
         inner = CountingEmbedder()
-        it = PacedEmbedder(inner, "provider/key", ManualPauses())
+        it = Pacing(ManualPauses()).before(inner, "provider/key")
         assert (it.model, it.dimension) == (inner.model, inner.dimension)

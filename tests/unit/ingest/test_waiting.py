@@ -9,12 +9,12 @@ from typing_extensions import override
 
 from services.ingest.domain.source import Present
 from services.ingest.domain.stages import LONGEST_WAIT
-from services.ingest.ports import Throttled
 from services.ingest.reactions.waiting import KIND, GoOn
 from shared.adapters.chunk_batch import BATCH_SIZE
 from shared.contracts.base import Metadata
 from shared.contracts.ingest import RecordFailed, SourceDeleted, SourceFailed, SourcePrepared
 from shared.contracts.ingest_stages import RecordWaiting, SourceWaiting
+from shared.kernel.errors import Throttled
 from shared.runtime.timers import Tick
 from tests.unit.ingest.fakes import Aggregate, CountingEmbedder
 from tests.unit.ingest.samples import CREATED, requested
@@ -35,7 +35,7 @@ class LimitedEmbedder(CountingEmbedder):
     @override
     async def embed(self, texts: Sequence[str]) -> list[bytes]:
         if not self.calls_left:
-            raise Throttled("429 Too Many Requests", self.retry_after)
+            raise Throttled("429 Too Many Requests", retry_after=self.retry_after)
         self.calls_left -= 1
         return await super().embed(texts)
 
