@@ -20,6 +20,7 @@ Works     job `ingest`: fetch, extract, chunk, embed; or count what a remote API
           crawl
 Wakes     timer `crawl` → visit the next pages of a website; timer `ingestion` → queue the job of
           a run again that waited for a provider
-Answers   GetSource, ListSources, CountChildren, CountSources, GetTimeline, GetRevisions,
-          GetDocuments, GetChunks, GetDifference, GetCrawl, ListCrawledPages, PreviewWebsite
+Answers   AskAdmission, GetSource, ListSources, CountChildren, CountSources, GetTimeline,
+          GetRevisions, GetDocuments, GetChunks, GetDifference, GetCrawl, ListCrawledPages,
+          PreviewWebsite
 """
