@@ -125,7 +125,8 @@ class Lanes:
         except Unavailable as error:
             log.warning("lane not opened", extra={"tenant": tenant_id, "error": str(error)})
         finally:
-            del self._open[tenant_id]
+            if not done.is_set():
+                del self._open[tenant_id]
 
     async def _look(self) -> None:
         """Open lanes for what waits and close those of which nothing is left, for ever."""
@@ -145,7 +146,9 @@ class Lanes:
                 }
                 # Twice in a row, for a lane that was just called has its job yet to come.
                 for tenant_id in idle & empty:
-                    self._open[tenant_id][1].set()
+                    # Gone at once, so that a job that comes while it ends opens another one.
+                    _, done = self._open.pop(tenant_id)
+                    done.set()
                 empty = idle
             await asyncio.sleep(LOOK_SECONDS)
 
