@@ -9,8 +9,10 @@ from services.chat.adapters.assistant import ModelAssistant
 from services.chat.adapters.edge_index import EdgeIndexes
 from services.chat.adapters.models import LanguageModels
 from services.chat.adapters.qdrant_index import QdrantIndexes
+from services.chat.adapters.query_embedder import BotEmbedder
 from services.chat.adapters.retriever import HybridRetriever
 from services.chat.adapters.stops import StopSignals
+from services.chat.domain.bot_index import bot_index_decider
 from services.chat.domain.bots import bot_decider
 from services.chat.domain.chats import chat_decider
 from services.chat.domain.index import index_decider
@@ -20,6 +22,7 @@ from services.chat.projections.bots import Bots
 from services.chat.projections.chats import Chats
 from services.chat.projections.index import Index
 from services.chat.projections.spending import SpendingRows
+from services.chat.queries.bot_index import BotIndexQueries
 from services.chat.queries.bots import BotQueries
 from services.chat.queries.chats import ChatQueries
 from services.chat.queries.index import IndexQueries
@@ -28,16 +31,25 @@ from services.chat.queries.spending import SpendingQueries
 from services.chat.queries.turns import TurnQueries
 from services.chat.reactions.answering import AnswerQuestion, StopAnswering
 from services.chat.reactions.indexing import TellIndexed
+from services.chat.reactions.reindexing import (
+    EndReindex,
+    ReindexBot,
+    RetireReplaced,
+    SwitchWhenWhole,
+)
 from services.chat.reactions.spending import Purse
 from services.chat.settings import Settings
 from services.chat.tables import bots_metadata, chats_metadata, index_metadata, spending_metadata
-from shared.adapters import language
+from shared.adapters import language, static_embedder
 from shared.adapters.egress import egress_client
+from shared.adapters.embedding import EmbeddingModels
 from shared.adapters.frames import FrameChannel
 from shared.adapters.read_model import ReadModel
 from shared.contracts.analytics import BudgetCreated, BudgetDeleted, BudgetUpdated
 from shared.contracts.chat import (
     AskQuestion,
+    BotProfileCreated,
+    BotProfileUpdated,
     CreateBotProfile,
     DeactivateBotProfile,
     GetBotProfile,
@@ -58,8 +70,15 @@ from shared.contracts.chat_history import (
     ListChats,
     ListMessages,
 )
+from shared.contracts.chat_index import (
+    GetBotIndex,
+    IndexSwitched,
+    ReindexStarted,
+    RetryReindex,
+)
 from shared.contracts.chat_retrieval import FindBotProfile, GetCitation, Retrieve
 from shared.contracts.ingest import SourceDeleted, SourcePrepared, SourceUpdated
+from shared.contracts.ingest_shadow import ShadowFailed, ShadowPrepared
 from shared.runtime.platform import Platform
 from shared.runtime.service import Service
 
@@ -108,11 +127,14 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     index_model = ReadModel(
         service="chat",
         name="index",
-        version=2,
+        version=3,
         tables=index_metadata,
-        owns={"retrieval_index": index_decider},
+        owns={"retrieval_index": index_decider, "bot_index": bot_index_decider},
         projection=Index(indexes, platform.blobs, lexical),
-        listens=[(e.aggregate, e.name) for e in (SourcePrepared, SourceUpdated, SourceDeleted)],
+        listens=[
+            (event.aggregate, event.name)
+            for event in (SourcePrepared, SourceUpdated, SourceDeleted, ShadowPrepared)
+        ],
     )
     service = Service(platform)
     bots, chats, index = (service.keeps(model) for model in (BOTS, CHATS, index_model))
@@ -121,7 +143,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     chat_queries = ChatQueries(chats)
     check = CheckChat(service.current, chat_queries.get_message)
     service.takes(chats, [AskQuestion, StopTurn, SetFeedback], check=check)
-    service.owns(index)
+    service.takes(index, [RetryReindex])
 
     turn_queries = TurnQueries(chats, platform.blobs)
     index_queries = IndexQueries(index)
@@ -137,7 +159,9 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.answers(GetCitation, turn_queries.get_citation)
 
     models = await _models(settings, stack)
-    retriever = HybridRetriever(indexes, index_queries)
+    embedding = await _embedding(settings, stack)
+    questions = BotEmbedder(embedding, bot_queries, platform.vault.get)
+    retriever = HybridRetriever(indexes, index_queries, questions)
     retrieval = RetrievalQueries(bot_queries, retriever, language.detect)
     service.answers(Retrieve, retrieval.retrieve)
 
@@ -170,6 +194,8 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     tell = TellIndexed(service.execute, service.shown("index"))
     service.reacts("tell-indexed", [SourcePrepared], tell, given_up=tell.given_up)
 
+    _reindexes(service, platform, embedding, bot_queries, index_queries)
+
     async def drop_unused() -> None:
         for name in await indexes.names() - await index_queries.collection_names():
             await indexes.drop(name)
@@ -184,6 +210,49 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.starts(same_engine)
     service.depends("qdrant", indexes.state)
     return service
+
+
+def _reindexes(
+    service: Service,
+    platform: Platform,
+    embedding: EmbeddingModels,
+    bots: BotQueries,
+    rows: IndexQueries,
+) -> None:
+    """The ways into the indexes of bots."""
+    begin = ReindexBot(
+        execute=service.execute,
+        current=service.current,
+        secret=platform.vault.get,
+        effective=embedding.effective,
+        bundled=static_embedder.MODEL,
+    )
+    service.reacts("reindex-bot", [BotProfileCreated, BotProfileUpdated], begin)
+    shown = service.shown("index")
+    switch = SwitchWhenWhole(service.execute, rows, shown)
+    service.reacts("switch-index", [ReindexStarted, ShadowPrepared, SourceDeleted], switch)
+    service.reacts("retire-index", [IndexSwitched], RetireReplaced(service.execute, shown))
+    service.reacts("end-reindex", [ShadowFailed], EndReindex(service.execute))
+    queries = BotIndexQueries(bots, rows, begin.wanted)
+    service.answers(GetBotIndex, queries.get_bot_index)
+
+
+async def _embedding(settings: Settings, stack: AsyncExitStack) -> EmbeddingModels:
+    guarded = await stack.enter_async_context(
+        egress_client(
+            allow_loopback=settings.egress_allow_loopback, timeout=MODEL_SECONDS, max_redirects=0
+        )
+    )
+    trusted = await stack.enter_async_context(
+        httpx.AsyncClient(timeout=MODEL_SECONDS, trust_env=False)
+    )
+    key = settings.openai_api_key
+    return EmbeddingModels(
+        guarded=guarded,
+        trusted=trusted,
+        openai_key=key.get_secret_value() if key else None,
+        openai_base=settings.openai_api_base,
+    )
 
 
 def _indexes(settings: Settings, stack: AsyncExitStack) -> VectorIndexes:

@@ -26,6 +26,8 @@ class Scope:
     source_ids: tuple[str, ...] | None = field(default=None, kw_only=True)
     """Only these sources; without `source_id`."""
     language: str | None = field(default=None, kw_only=True)
+    generations: tuple[int, ...] | None = field(default=None, kw_only=True)
+    """Only points of these generations of their bots' indexes."""
 
     def __post_init__(self) -> None:
         if not self.tenant_id or "" in (self.bot_profile_id, self.source_id, self.language):
@@ -33,11 +35,12 @@ class Scope:
 
     def conditions(self) -> dict[str, str | list[str]]:
         """Payload fields that must have this value, or one of these."""
-        named = {
+        named: dict[str, str | list[str] | None] = {
             "tenant_id": self.tenant_id,
             "bot_profile_id": self.bot_profile_id,
             "source_id": self.source_id if self.source_ids is None else list(self.source_ids),
             "language": self.language,
+            "generation": None if self.generations is None else [*map(str, self.generations)],
         }
         return {name: value for name, value in named.items() if value is not None}
 
@@ -68,6 +71,7 @@ class Point:
     sparse: Sparse
     language: str | None = None
     page: int | None = None
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +323,7 @@ class Retriever(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """A vector index that a bot can retrieve from, and the languages in it."""
+    """A generation in a vector index that a bot can retrieve from, and the languages in it."""
 
     collection: str
     dimension: int
@@ -327,6 +331,15 @@ class Knowledge:
     languages: frozenset[str | None]
     binding: tuple[str, ...] = ()
     """Sources that are mandatory."""
+    generation: int = 0
+
+
+class QueryEmbedder(Protocol):
+    async def embed(
+        self, tenant_id: str, bot_profile_id: str, model: str, texts: Sequence[str]
+    ) -> list[bytes] | None:
+        """One unit vector per text by the bot's embedding model; None if it does not answer."""
+        ...
 
 
 class BotReader(Protocol):

@@ -40,6 +40,8 @@ bot_profiles = Table(
     Column("check_claims", Boolean, nullable=False),
     Column("fallback_models", JSONB, nullable=False),
     Column("link_hosts", JSONB, nullable=False),
+    Column("chunk_size", Integer),
+    Column("chunk_overlap", Integer),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
     Index("bot_profiles_listed", "tenant_id", "position"),
@@ -119,10 +121,13 @@ indexed_sources = Table(
     index_metadata,
     Column("tenant_id", Text, primary_key=True),
     Column("source_id", Text, primary_key=True),
+    Column("generation", Integer, primary_key=True),
+    Column("answers", Boolean, nullable=False),
     Column("bot_profile_id", Text, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("points", Integer, nullable=False),
     Column("embedding_model", Text, nullable=False),
+    Column("dimension", Integer, nullable=False),
     Column("language", Text),
     Column("name", Text, nullable=False),
     Column("title", Text),
@@ -132,13 +137,29 @@ indexed_sources = Table(
     Column("is_active", Boolean, nullable=False),
     Index("indexed_of_bot", "tenant_id", "bot_profile_id"),
 )
+"""One row of each source answers; others are of the generation that is being built."""
+
+bot_indexes = Table(
+    "bot_indexes",
+    index_metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("bot_profile_id", Text, primary_key=True),
+    Column("generation", Integer, nullable=False),
+    Column("settings", JSONB, nullable=False),
+    Column("switched_at", DateTime(timezone=True)),
+    Column("building", Integer),
+    Column("building_settings", JSONB(none_as_null=True)),
+    Column("started_at", DateTime(timezone=True)),
+    Column("reason", Text),
+    Column("failed_source_id", Text),
+)
 
 collections = Table(
     "collections",
     index_metadata,
     Column("embedding_model", Text, primary_key=True),
+    Column("dimension", Integer, primary_key=True),
     Column("name", Text, nullable=False),
-    Column("dimension", Integer, nullable=False),
 )
 """Which vector index belongs to these rows: a rebuild fills one of its own and swaps both."""
 

@@ -1,24 +1,31 @@
 """Composition root of ingest. Read this first: it lists every way in."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+
+import httpx
 
 from services.ingest.adapters.batching import Batches
 from services.ingest.adapters.differ import PooledDiffer
 from services.ingest.adapters.documents import PooledDocuments
-from services.ingest.adapters.embedder import PooledEmbedder
+from services.ingest.adapters.embedder import AllEmbedders, PooledEmbedder
 from services.ingest.adapters.host_pace import BrokerPace
 from services.ingest.adapters.http_fetcher import HttpFetcher
 from services.ingest.adapters.nyxcore import NyxcoreKnowledge
+from services.ingest.adapters.pacing import BrokerPauses
 from services.ingest.adapters.pages import PooledPages
 from services.ingest.domain.crawl import crawl_decider
+from services.ingest.domain.shadow import shadow_decider
 from services.ingest.domain.source import source_decider
 from services.ingest.handlers import CheckReferences, DeleteChildrenFirst
 from services.ingest.projections.sources import Sources
 from services.ingest.queries.backlog import Backlog
+from services.ingest.queries.bots import BotRows, EstimateQueries
 from services.ingest.queries.history import HistoryQueries
 from services.ingest.queries.pages import PageQueries
 from services.ingest.queries.sources import SourceQueries
+from services.ingest.reactions.choosing import ChooseSettings
 from services.ingest.reactions.crawl import KIND, CrawlWebsite, EndCrawl, WakeCrawl
 from services.ingest.reactions.families import (
     IngestChildren,
@@ -29,17 +36,33 @@ from services.ingest.reactions.families import (
 from services.ingest.reactions.ingestion import IngestSource
 from services.ingest.reactions.preview import PreviewSite
 from services.ingest.reactions.refresh import RefreshSource
+from services.ingest.reactions.reindex import (
+    KIND as REINDEX,
+    FollowIngestion,
+    GoOnReindexing,
+    QueueReindex,
+    ReindexSource,
+)
 from services.ingest.reactions.runs import EndIngestion, QueueIngestion
 from services.ingest.reactions.site import ReadSite
 from services.ingest.reactions.visit import VisitPage
 from services.ingest.reactions.waiting import KIND as WAITING, GoOn, WaitForProvider
 from services.ingest.settings import Settings
 from services.ingest.tables import metadata
+from shared.adapters import static_embedder
 from shared.adapters.egress import egress_client
+from shared.adapters.embedding import EmbeddingModels
+from shared.adapters.model_prices import embedding_price
 from shared.adapters.read_model import ReadModel
 from shared.adapters.topology import PACE
 from shared.adapters.worker_pool import WorkerPool
-from shared.contracts.chat import IndexBuilt, IndexFailed
+from shared.contracts.chat import BotProfileCreated, BotProfileUpdated, IndexBuilt, IndexFailed
+from shared.contracts.chat_index import (
+    IndexSwitched,
+    ReindexCancelled,
+    ReindexFailed,
+    ReindexStarted,
+)
 from shared.contracts.ingest import (
     ChildrenIngestionRequested,
     CountChildren,
@@ -55,6 +78,7 @@ from shared.contracts.ingest import (
     RequestIngestion,
     SourceCreated,
     SourceDeleted,
+    SourceIngested,
     SourceUpdated,
     UpdateSource,
 )
@@ -65,6 +89,7 @@ from shared.contracts.ingest_history import (
     GetDocuments,
     GetRevisions,
 )
+from shared.contracts.ingest_shadow import EstimateReindex
 from shared.contracts.ingest_stages import SourceUndone, UndoSource
 from shared.contracts.ingest_website import (
     CancelCrawl,
@@ -81,11 +106,12 @@ from shared.contracts.ingest_website import (
 from shared.contracts.scheduler import ScheduleCancelled, ScheduleFired, ScheduleSet
 from shared.kernel.clock import utc_now
 from shared.runtime.platform import Platform
-from shared.runtime.service import Service
+from shared.runtime.service import Job, Service
 
 __all__ = ["Settings", "build"]
 
 FETCH_SECONDS = 30.0
+MODEL_SECONDS = 60.0
 VISIT_SECONDS = 20.0
 """For a page of a site that is crawled."""
 SOURCES = ReadModel(
@@ -93,9 +119,22 @@ SOURCES = ReadModel(
     name="sources",
     version=5,
     tables=metadata,
-    owns={"source": source_decider, "crawl": crawl_decider},
+    owns={"source": source_decider, "crawl": crawl_decider, "shadow": shadow_decider},
     projection=Sources(),
-    listens=[(e.aggregate, e.name) for e in (ScheduleSet, ScheduleFired, ScheduleCancelled)],
+    listens=[
+        (event.aggregate, event.name)
+        for event in (
+            ScheduleSet,
+            ScheduleFired,
+            ScheduleCancelled,
+            BotProfileCreated,
+            BotProfileUpdated,
+            ReindexStarted,
+            ReindexCancelled,
+            ReindexFailed,
+            IndexSwitched,
+        )
+    ],
 )
 
 
@@ -146,38 +185,61 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
 
     batches = Batches()
     service.runs(batches.run)
-    bundled = PooledEmbedder(workers)
     fetcher = HttpFetcher(http)
+    documents = PooledDocuments(
+        readers, ocr_languages=settings.ocr_languages, tessdata=settings.tessdata
+    )
+    bots = BotRows(store)
+    choose = ChooseSettings(
+        bots=bots,
+        embedders=await _embedders(settings, platform, stack, batches, PooledEmbedder(workers)),
+        secret=platform.vault.get,
+        max_chars=settings.chunk_chars,
+        overlap=settings.chunk_overlap,
+    )
     ingest = IngestSource(
         execute=service.execute,
         current=service.current,
         fetcher=fetcher,
-        documents=PooledDocuments(
-            readers, ocr_languages=settings.ocr_languages, tessdata=settings.tessdata
-        ),
-        embedder=batches.before(bundled, bundled.model),
+        documents=documents,
+        choose=choose,
         remote=NyxcoreKnowledge(with_token),
         secret=platform.vault.get,
         wait=WaitForProvider(service.execute, service.current, service.timers, utc_now),
         blobs=platform.blobs,
-        max_chars=settings.chunk_chars,
-        overlap=settings.chunk_overlap,
+    )
+    reindex = ReindexSource(
+        execute=service.execute,
+        current=service.current,
+        choose=choose,
+        documents=documents,
+        blobs=platform.blobs,
+        timers=service.timers,
+        now=utc_now,
     )
     service.reacts("queue-ingestion", [IngestionRequested], QueueIngestion(service.dispatch_job))
     service.works(
-        {"ingest": ingest},
-        given_up=ingest.given_up,
+        {"ingest": ingest, REINDEX: reindex},
+        given_up=_given_up(ingest, reindex),
         places=settings.jobs_at_once,
         share=settings.jobs_per_tenant,
     )
     go_on = GoOn(service.dispatch_job, service.execute)
     service.wakes(WAITING, go_on, given_up=go_on.given_up)
+    service.wakes(REINDEX, GoOnReindexing(service.dispatch_job))
     service.reacts("end-ingestion", [IndexBuilt, IndexFailed], EndIngestion(service.execute))
+
+    shown = service.shown("sources")
+    queue = QueueReindex(bots, shown, service.dispatch_job)
+    service.reacts("queue-reindex", [ReindexStarted], queue)
+    follow = FollowIngestion(service.current, bots, shown, service.dispatch_job)
+    service.reacts("follow-ingestion", [SourceIngested], follow)
+    estimates = EstimateQueries(bots, choose, embedding_price, static_embedder.MODEL)
+    service.answers(EstimateReindex, estimates.estimate)
 
     refresh = RefreshSource(service.execute, service.current)
     service.reacts("refresh-source", [ScheduleFired], refresh)
 
-    shown = service.shown("sources")
     ingest_children = IngestChildren(service.execute, queries.children_of, shown)
     service.reacts("ingest-children", [ChildrenIngestionRequested], ingest_children)
     sweep = SweepChildren(service.execute, service.current, queries.children_of, shown)
@@ -215,6 +277,43 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     return service
 
 
+async def _embedders(
+    settings: Settings,
+    platform: Platform,
+    stack: AsyncExitStack,
+    batches: Batches,
+    bundled: PooledEmbedder,
+) -> AllEmbedders:
+    """The bundled model, and others at addresses of tenants or of the operator."""
+    guarded = await stack.enter_async_context(
+        egress_client(
+            allow_loopback=settings.egress_allow_loopback, timeout=MODEL_SECONDS, max_redirects=0
+        )
+    )
+    trusted = await stack.enter_async_context(
+        httpx.AsyncClient(timeout=MODEL_SECONDS, trust_env=False)
+    )
+    key = settings.openai_api_key
+    models = EmbeddingModels(
+        guarded=guarded,
+        trusted=trusted,
+        openai_key=key.get_secret_value() if key else None,
+        openai_base=settings.openai_api_base,
+    )
+    pauses = BrokerPauses(await platform.client.jetstream().key_value(PACE))
+    return AllEmbedders(bundled, models, pauses)
+
+
+def _given_up(
+    ingest: IngestSource, reindex: ReindexSource
+) -> Callable[[Job, str], Awaitable[None]]:
+    async def given_up(job: Job, reason: str) -> None:
+        work = reindex if job.kind == REINDEX else ingest
+        await work.given_up(job, reason)
+
+    return given_up
+
+
 async def _websites(
     service: Service,
     platform: Platform,
@@ -240,7 +339,7 @@ async def _websites(
             rows=rows,
             read_site=read_site,
             blobs=platform.blobs,
-            recipe=lambda: ingest.recipe,
+            is_current=ingest.is_current,
         ),
         full=backlog.full,
         pace=pace,

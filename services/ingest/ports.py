@@ -1,8 +1,10 @@
 """What ingest needs from the world, as protocols."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+from shared.contracts.chat_index import IndexSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,16 +200,74 @@ class RemoteKnowledge(Protocol):
         ...
 
 
+class EmbeddingRefused(Exception):
+    """An embedding model cannot be used as it is set up; `reason` is for people, without a key."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class Embedder(Protocol):
     @property
     def model(self) -> str: ...
 
-    @property
-    def dimension(self) -> int: ...
-
     async def embed(self, texts: Sequence[str]) -> list[bytes]:
-        """One unit vector per text, as little-endian float32 bytes.
+        """One unit vector per text, as little-endian float32 bytes, all of one length.
 
-        Raise `Throttled` if the provider takes no more for now.
+        Raise `EmbeddingRefused`, `Throttled` if the provider takes no more for now, or `Unavailable` if another attempt may help.
         """
+        ...
+
+
+class Embedders(Protocol):
+    def effective(self, name: str | None, credentials: Mapping[str, str], chat_model: str) -> str:
+        """The model that is used for a bot that names this one: the bundled one, if the bot has
+        no way to reach it.
+        """
+        ...
+
+    def named(self, model: str, credentials: Mapping[str, str], chat_model: str) -> Embedder:
+        """Raise `EmbeddingRefused` if the bot has no way to reach it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """How the sources of a bot are cut and embedded."""
+
+    generation: int
+    """Of the bot's index."""
+    embedder: Embedder
+    max_chars: int
+    overlap: int
+
+
+@dataclass(frozen=True, slots=True)
+class BotIndexed:
+    """What ingest knows of a bot's index."""
+
+    generation: int
+    settings: IndexSettings
+    building: int | None
+    building_settings: IndexSettings | None
+    chat_model: str
+    credentials_ref: str | None
+
+    def settings_of(self, generation: int) -> IndexSettings | None:
+        """None for a generation that neither answers nor is being built."""
+        if generation == self.generation:
+            return self.settings
+        return self.building_settings if generation == self.building else None
+
+
+class BotIndexes(Protocol):
+    async def bot(self, tenant_id: str, bot_profile_id: str) -> BotIndexed:
+        """The defaults for a bot of which nothing is known yet."""
+        ...
+
+    async def current_sources(
+        self, tenant_id: str, bot_profile_id: str, after: str, limit: int
+    ) -> Sequence[str]:
+        """Sources of the bot that have a revision that answers, by id, behind `after`."""
         ...

@@ -35,3 +35,7 @@ class Settings(ServiceSettings):
     """Folder with Tesseract's language data, if it is in none of the usual places."""
     worker_idle_seconds: float = Field(default=60.0, gt=0)
     """Workers without work are ended after so long; they hold the models' memory."""
+    openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
+    """For bots with an embedding model of OpenAI's and no credentials of their own."""
+    openai_api_base: str | None = Field(default=None, validation_alias="OPENAI_API_BASE")
+    """An OpenAI-compatible server of the operator's, used for embedding models of OpenAI's."""

@@ -52,6 +52,7 @@ sources = Table(
     Index("sources_listed", "tenant_id", "position"),
     Index("sources_children", "tenant_id", "parent_id", "position"),
     Index("sources_underway", "tenant_id", postgresql_where=text("underway")),
+    Index("sources_of_bot", "tenant_id", "bot_profile_id", "id"),
 )
 """`position` is that of the event that created the source: what lists are sorted by. `underway` are
 sources whose ingestion is queued or worked on."""
@@ -118,3 +119,30 @@ revisions = Table(
     Column("prepared", JSONB, nullable=False),
 )
 """`prepared` is what the event of this name carries."""
+
+bots = Table(
+    "bots",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("bot_profile_id", Text, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("credentials_ref", Text),
+    Column("generation", Integer, nullable=False),
+    Column("settings", JSONB, nullable=False),
+    Column("building", Integer),
+    Column("building_settings", JSONB(none_as_null=True)),
+)
+"""What ingest needs of a bot, and which generations there are of its index."""
+
+shadows = Table(
+    "shadows",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("source_id", Text, primary_key=True),
+    Column("generation", Integer, primary_key=True),
+    Column("bot_profile_id", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("prepared", JSONB, nullable=False),
+    Index("shadows_of_bot", "tenant_id", "bot_profile_id", "generation"),
+)
+"""Revisions as they were prepared for another generation, until that is shown or given up."""

@@ -17,6 +17,7 @@ from shared.contracts.base import (
     Personal,
     Question,
 )
+from shared.contracts.chat_index import CHUNK_OVERLAPS, CHUNK_SIZES
 
 PersonalText = Annotated[str, Personal()]
 Feedback = Literal["positive", "negative"]
@@ -45,6 +46,10 @@ class BotSettings(Message):
     """Asked in turn when the model fails before its first word."""
     link_hosts: Annotated[tuple[str, ...], Field(max_length=50)] = ()
     """Besides its sources' hosts, those that answers may link to; `*.example.com`: all below."""
+    chunk_size: int | None = Field(default=None, ge=CHUNK_SIZES[0], le=CHUNK_SIZES[1])
+    """Characters of a chunk at most; None: what the operator has set."""
+    chunk_overlap: int | None = Field(default=None, ge=CHUNK_OVERLAPS[0], le=CHUNK_OVERLAPS[1])
+    """Characters that neighbouring chunks share; None: what the operator has set."""
 
 
 class BotProfileMessage(Keyed):
@@ -408,6 +413,8 @@ class BotProfileView(Message):
     check_claims: bool = False
     fallback_models: tuple[str, ...] = ()
     link_hosts: tuple[str, ...] = ()
+    chunk_size: int | None = None
+    chunk_overlap: int | None = None
     created_at: datetime
     updated_at: datetime
 

@@ -108,6 +108,8 @@ class Prepared(Message):
     pages: int = Field(default=0, ge=0)
     restored_from: int | None = None
     """The revision that this one is again."""
+    generation: int = Field(default=0, ge=0)
+    """Of the bot's index whose settings it was made by."""
 
 
 class CreateSource(SourceMessage, Command):

@@ -30,6 +30,7 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 """What a route needs so that its id is looked at; for all others an empty object will do."""
 BUSY = {f"POST /v1/sources/{{source_id}}/{verb}": (409,) for verb in ("pause", "resume", "cancel")}
+BUSY["POST /v1/bot-profiles/{bot_profile_id}/reindex/retry"] = (409,)
 """What an owner may be told because nothing is on its way: it is not what a stranger is told."""
 PLACES = ("body", "query")
 BOT = {"name": "x", "bot_profile_id": "own"}

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.chat.adapters import lexical
 from services.chat.adapters.qdrant_index import QdrantIndexes
+from services.chat.domain.bot_index import bot_index_decider
 from services.chat.domain.index import index_decider
 from services.chat.ports import Scope, Sparse, VectorIndex
 from services.chat.projections.index import Index
@@ -27,6 +28,7 @@ from shared.contracts.ingest import (
     SourceSettings,
     SourceUpdated,
 )
+from shared.contracts.ingest_shadow import ShadowPrepared
 from shared.contracts.ingest_stages import Batch
 from tests.integration.replay import ProjectionContract, fresh, recorded, replay
 
@@ -63,13 +65,13 @@ class TestIndex(ProjectionContract):
     @pytest.fixture
     def model(self, indexes: QdrantIndexes, blobs: Blobs) -> ReadModel:
         """As `services.chat.main` has it, on an engine in memory."""
-        listens = (SourcePrepared, SourceUpdated, SourceDeleted)
+        listens = (SourcePrepared, SourceUpdated, SourceDeleted, ShadowPrepared)
         return ReadModel(
             service="chat",
             name="index",
             version=1,
             tables=index_metadata,
-            owns={"retrieval_index": index_decider},
+            owns={"retrieval_index": index_decider, "bot_index": bot_index_decider},
             projection=Index(indexes, blobs, lexical),
             listens=[(event.aggregate, event.name) for event in listens],
         )

@@ -186,6 +186,7 @@ def payload(point: Point) -> dict[str, Any]:
         "end": point.end,
         "heading": point.heading,
         "language": point.language,
+        "generation": str(point.generation),
     }
 
 

@@ -24,7 +24,7 @@ LOCK_SECONDS = 15.0
 PREFETCH = 40
 OPTIMIZE_AFTER = 20_000
 """Changes after which garbage is merged away at the next flush."""
-FIELDS = ("tenant_id", "bot_profile_id", "source_id", "language")
+FIELDS = ("tenant_id", "bot_profile_id", "source_id", "language", "generation")
 
 Row = tuple[str, float | None, Any, dict[str, Any]]
 """Id, lexical score if the lexical ranking has it, dense vector, payload."""

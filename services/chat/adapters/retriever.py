@@ -10,13 +10,24 @@ from services.chat.adapters.lexical import query_terms
 from services.chat.adapters.questions import asked, content_words
 from services.chat.domain.calibration import Calibration, calibration
 from services.chat.domain.passages import Place, distinct, neighbours, united
-from services.chat.ports import Found, Hit, Knowledge, Query, Retriever, Scope, VectorIndexes
+from services.chat.ports import (
+    Found,
+    Hit,
+    Knowledge,
+    Query,
+    QueryEmbedder,
+    Retriever,
+    Scope,
+    VectorIndexes,
+)
 from services.chat.queries.index import IndexedSource, IndexQueries
 from shared.adapters import language, static_embedder
 from shared.adapters.chunk_batch import indexed_text
 
 CHUNKS = 40
 """Chunks that are looked at; what a question's words are worth is judged from these."""
+LOOKS = 3
+"""How often is looked at most while the index of the bot is switched under the search."""
 BINDING_CHUNKS = 5
 """Chunks of mandatory sources that are looked at besides."""
 
@@ -31,33 +42,74 @@ class Wording:
     foreign: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Worded:
+    """The same before it is embedded: `plain` as it was asked."""
+
+    plain: str
+    terms: str
+    words: Sequence[str]
+    foreign: bool
+
+
 class HybridRetriever(Retriever):
     """Searches the indexes of a bot and drops every hit that is not of a source's current
     revision: between a change and the index's own clean-up, an old chunk must not answer.
     """
 
-    def __init__(self, indexes: VectorIndexes, rows: IndexQueries) -> None:
+    def __init__(self, indexes: VectorIndexes, rows: IndexQueries, embedder: QueryEmbedder) -> None:
         self._indexes = indexes
         self._rows = rows
+        self._embedder = embedder
 
     @override
     async def retrieve(self, tenant_id: str, bot_profile_id: str, query: Query) -> list[Found]:
+        """Look again if the bot's index was switched meanwhile: what was found is gone then."""
+        found: list[Found] = []
+        known = await self._rows.knowledge(tenant_id, bot_profile_id)
+        for _ in range(LOOKS):
+            found = await self._look(tenant_id, bot_profile_id, query, known)
+            now = await self._rows.knowledge(tenant_id, bot_profile_id)
+            if _places(now) == _places(known):
+                break
+            known = now
+        return distinct(found, lambda one: one.hit.text)
+
+    async def _look(
+        self, tenant_id: str, bot_profile_id: str, query: Query, knowledge: Sequence[Knowledge]
+    ) -> list[Found]:
         scope = Scope(
             tenant_id, bot_profile_id, source_ids=query.source_ids, language=query.language
         )
         found: list[Found] = []
-        for known in await self._rows.knowledge(tenant_id, bot_profile_id):
-            if known.embedding_model != static_embedder.MODEL:
-                continue  # prepared with a model that this version cannot ask
-            wordings = [_wording(text, known.languages) for text in (query.text, *query.others)]
+        for known in knowledge:
+            wordings = await self._wordings(scope, known, (query.text, *query.others))
             found += await self._search(scope, known, wordings)
-        ranked = sorted(found, key=lambda one: one.hit.score, reverse=True)
-        return distinct(ranked, lambda one: one.hit.text)
+        return sorted(found, key=lambda one: one.hit.score, reverse=True)
 
     @override
     async def languages(self, tenant_id: str, bot_profile_id: str) -> frozenset[str]:
         found = await self._rows.knowledge(tenant_id, bot_profile_id)
         return frozenset(one for known in found for one in known.languages if one is not None)
+
+    async def _wordings(
+        self, scope: Scope, known: Knowledge, texts: Sequence[str]
+    ) -> list[Wording]:
+        """A model that does not answer is like one that finds nothing alike: words still find."""
+        model = known.embedding_model
+        worded = [_worded(text, known.languages) for text in texts]
+        bundled = model == static_embedder.MODEL
+        asked_for = [" ".join(one.words) if bundled else one.plain for one in worded]
+        vectors = await self._embedder.embed(
+            scope.tenant_id, scope.bot_profile_id or "", model, asked_for
+        )
+        nothing = bytes(4 * known.dimension)
+        if vectors is None or any(len(vector) != len(nothing) for vector in vectors):
+            vectors = [nothing] * len(worded)
+        return [
+            Wording(one.terms, one.words, vector, one.foreign)
+            for one, vector in zip(worded, vectors, strict=True)
+        ]
 
     async def _search(
         self, scope: Scope, known: Knowledge, wordings: Sequence[Wording]
@@ -65,6 +117,7 @@ class HybridRetriever(Retriever):
         numbers = calibration(known.embedding_model)
         index = await self._indexes.open(known.collection, known.dimension)
         weights = (numbers.lexical, numbers.dense)
+        scope = replace(scope, generations=(known.generation,))
         best: dict[str, Hit] = {}
         for wording in wordings:
             terms = query_terms(wording.terms)
@@ -80,24 +133,29 @@ class HybridRetriever(Retriever):
         sources = await self._rows.answering(
             scope.tenant_id, {hit.source_id for hit in best.values()}
         )
-        answering = [hit for hit in best.values() if _answers(hit, sources)]
+        answering = [hit for hit in best.values() if _answers(hit, known, sources)]
         answering.sort(key=lambda hit: (-hit.score, hit.id))
         return _passages(answering, sources, wordings, numbers)
 
 
-def _wording(text: str, languages: Collection[str | None]) -> Wording:
+def _worded(text: str, languages: Collection[str | None]) -> Worded:
     """A few words are too little to tell their language: then it is one of the knowledge base's."""
     told = language.detect(text)
     spoken = languages if told is None else [told]
     words = content_words(text, spoken)
-    dense = static_embedder.embed([" ".join(words)])[0]
     foreign = told is not None and None not in languages and told not in languages
-    return Wording(asked(text, spoken), words, dense, foreign)
+    return Worded(text, asked(text, spoken), words, foreign)
 
 
-def _answers(hit: Hit, sources: Mapping[str, IndexedSource]) -> bool:
+def _places(knowledge: Sequence[Knowledge]) -> set[tuple[str, int]]:
+    return {(known.collection, known.generation) for known in knowledge}
+
+
+def _answers(hit: Hit, known: Knowledge, sources: Mapping[str, IndexedSource]) -> bool:
     source = sources.get(hit.source_id)
-    return source is not None and source.revision == hit.revision
+    if source is None:
+        return False
+    return (source.revision, source.generation) == (hit.revision, known.generation)
 
 
 def _passages(

@@ -19,6 +19,9 @@ from shared.contracts.chat import (
 from shared.kernel.decider import Decider
 from shared.kernel.errors import Conflict, InvalidCommand, NotFound
 
+OPERATORS_SIZE = 1200
+"""Characters of a chunk where neither the bot nor the operator says otherwise."""
+
 
 class NoBot(Message):
     kind: Literal["absent"] = "absent"
@@ -38,6 +41,7 @@ def decide(bot: BotState, command: BotProfileCommand, _meta: Metadata) -> Sequen
         case CreateBotProfile(bot_profile_id=bot_id, settings=settings):
             if isinstance(bot, Bot):
                 raise Conflict("A bot profile with this id exists already")
+            _check_chunks(settings)
             return [BotProfileCreated(bot_profile_id=bot_id, settings=settings)]
         case UpdateBotProfile():
             return _update(bot, command)
@@ -55,9 +59,17 @@ def _update(bot: BotState, command: UpdateBotProfile) -> Sequence[BotProfileEven
         first = error.errors()[0]
         field = str(first["loc"][0])
         raise InvalidCommand(f"{field}: {first['msg']}", field=field) from error
+    _check_chunks(settings)
     if settings == bot.settings:
         return []
     return [BotProfileUpdated(bot_profile_id=command.bot_profile_id, settings=settings)]
+
+
+def _check_chunks(settings: BotSettings) -> None:
+    """Raise `InvalidCommand` for chunks that would share more than half of their text."""
+    size, overlap = settings.chunk_size, settings.chunk_overlap
+    if overlap is not None and overlap > (size or OPERATORS_SIZE) // 2:
+        raise InvalidCommand("chunk_overlap: at most half of chunk_size", field="chunk_overlap")
 
 
 def evolve(_bot: BotState, event: BotProfileEvent) -> BotState:

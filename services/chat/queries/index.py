@@ -2,12 +2,19 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import func, select, true
+from sqlalchemy import ColumnElement, FromClause, Row, func, select, true
 
 from services.chat.ports import Knowledge
-from services.chat.tables import collections, indexed_sources
+from services.chat.tables import bot_indexes, collections, indexed_sources
 from shared.adapters.read_model import ReadModelStore
+from shared.contracts.chat_index import (
+    BotIndexView,
+    BuildingView,
+    IndexSettings,
+    ReindexState,
+)
 
 MANDATORY = "mandatory"
 HOST = "^https?://([A-Za-z0-9.-]+)"
@@ -26,6 +33,7 @@ class IndexedSource:
     text_ref: str
     authority: str | None
     language: str | None
+    generation: int
 
 
 class IndexQueries:
@@ -35,27 +43,39 @@ class IndexQueries:
         self._store = store
 
     async def knowledge(self, tenant_id: str, bot_profile_id: str) -> Sequence[Knowledge]:
-        """One entry per embedding model that the bot's sources were prepared with."""
+        """One entry per vector index and generation that the bot's sources answer from."""
         mine = indexed_sources.c
         mandatory = (mine.authority == MANDATORY).is_(true())
         binding = func.array_agg(mine.source_id).filter(mandatory).label("binding")
         query = (
-            select(collections, mine.language, binding)
-            .join(collections, collections.c.embedding_model == mine.embedding_model)
-            .where(
-                mine.tenant_id == tenant_id, mine.bot_profile_id == bot_profile_id, mine.is_active
+            select(collections, mine.generation, mine.language, binding)
+            .join(
+                collections,
+                (collections.c.embedding_model == mine.embedding_model)
+                & (collections.c.dimension == mine.dimension),
             )
-            .group_by(*collections.c, mine.language)
+            .where(
+                mine.tenant_id == tenant_id,
+                mine.bot_profile_id == bot_profile_id,
+                mine.is_active,
+                mine.answers,
+            )
+            .group_by(*collections.c, mine.generation, mine.language)
         )
         async with self._store.reading(tenant_id) as db:
             rows = (await db.execute(query)).all()
-        found: dict[str, Knowledge] = {}
+        found: dict[tuple[str, int], Knowledge] = {}
         for row in rows:
-            before = found.get(row.name)
+            before = found.get((row.name, row.generation))
             languages = (before.languages if before else frozenset()) | {row.language}
             binding_ids = (before.binding if before else ()) + tuple(row.binding or ())
-            found[row.name] = Knowledge(
-                row.name, row.dimension, row.embedding_model, languages, binding_ids
+            found[row.name, row.generation] = Knowledge(
+                row.name,
+                row.dimension,
+                row.embedding_model,
+                languages,
+                binding_ids,
+                row.generation,
             )
         return list(found.values())
 
@@ -65,7 +85,10 @@ class IndexQueries:
         """Of these sources, those that may answer now, and in which revision."""
         mine = indexed_sources.c
         query = select(indexed_sources).where(
-            mine.tenant_id == tenant_id, mine.source_id.in_(source_ids), mine.is_active
+            mine.tenant_id == tenant_id,
+            mine.source_id.in_(source_ids),
+            mine.is_active,
+            mine.answers,
         )
         async with self._store.reading(tenant_id) as db:
             rows = (await db.execute(query)).all()
@@ -78,6 +101,7 @@ class IndexQueries:
                 row.text_ref,
                 row.authority,
                 row.language,
+                row.generation,
             )
             for row in rows
         }
@@ -100,7 +124,106 @@ class IndexQueries:
         async with self._store.reading(tenant_id) as db:
             return frozenset(name for name in await db.scalars(query) if name)
 
+    async def whole(self, tenant_id: str, bot_profile_id: str) -> int | None:
+        """The generation that is being built, if every current source is in it."""
+        row = await self._bot_index(tenant_id, bot_profile_id)
+        if row is None or row.building is None:
+            return None
+        current, done = _progress(row.building)
+        missing = (
+            select(current.c.source_id)
+            .where(
+                current.c.tenant_id == tenant_id,
+                current.c.bot_profile_id == bot_profile_id,
+                current.c.answers,
+                ~done,
+            )
+            .limit(1)
+        )
+        async with self._store.reading(tenant_id) as db:
+            found = await db.scalar(missing)
+        return row.building if found is None else None
+
+    async def answers(self, tenant_id: str, bot_profile_id: str, generation: int) -> bool:
+        """Whether the bot answers from this generation."""
+        row = await self._bot_index(tenant_id, bot_profile_id)
+        return row is not None and row.generation == generation
+
+    async def bot_index(self, tenant_id: str, bot_id: str) -> BotIndexView:
+        """As it stands; a bot that was never re-indexed answers from generation 0."""
+        row = await self._bot_index(tenant_id, bot_id)
+        mine = indexed_sources.c
+        query = select(func.count(), func.coalesce(func.sum(mine.points), 0)).where(
+            mine.tenant_id == tenant_id,
+            mine.bot_profile_id == bot_id,
+            mine.is_active,
+            mine.answers,
+        )
+        async with self._store.reading(tenant_id) as db:
+            sources, chunks = (await db.execute(query)).one()
+        view = BotIndexView(
+            bot_profile_id=bot_id,
+            state="active",
+            generation=row.generation if row else 0,
+            settings=IndexSettings.model_validate(row.settings) if row else IndexSettings(),
+            sources=sources,
+            chunks=chunks,
+            switched_at=row.switched_at if row else None,
+        )
+        if row is None or row.building is None:
+            return view
+        done, total = await self._counts(tenant_id, bot_id, row.building)
+        building = BuildingView(
+            generation=row.building,
+            settings=IndexSettings.model_validate(row.building_settings),
+            sources_done=done,
+            sources_total=total,
+            started_at=row.started_at,
+            reason=row.reason,
+            failed_source_id=row.failed_source_id,
+        )
+        state: ReindexState = "building" if row.reason is None else "failed"
+        return view.model_copy(update={"state": state, "building": building})
+
+    async def _bot_index(self, tenant_id: str, bot_profile_id: str) -> Row[Any] | None:
+        query = select(bot_indexes).where(
+            bot_indexes.c.tenant_id == tenant_id,
+            bot_indexes.c.bot_profile_id == bot_profile_id,
+        )
+        async with self._store.reading(tenant_id) as db:
+            return (await db.execute(query)).one_or_none()
+
+    async def _counts(
+        self, tenant_id: str, bot_profile_id: str, generation: int
+    ) -> tuple[int, int]:
+        """How many of the current sources are in a generation, and how many there are."""
+        current, done = _progress(generation)
+        query = select(func.count().filter(done), func.count()).where(
+            current.c.tenant_id == tenant_id,
+            current.c.bot_profile_id == bot_profile_id,
+            current.c.answers,
+        )
+        async with self._store.reading(tenant_id) as db:
+            found = (await db.execute(query)).one()
+        return int(found[0]), int(found[1])
+
     async def collection_names(self) -> frozenset[str]:
         """Every vector index that the rows point to."""
         async with self._store.engine.connect() as db:
             return frozenset(await db.scalars(select(collections.c.name)))
+
+
+def _progress(generation: int) -> tuple[FromClause, ColumnElement[bool]]:
+    """Current sources, and whether one's revision is in the generation."""
+    current, made = indexed_sources.alias(), indexed_sources.alias()
+    done = (
+        select(made.c.source_id)
+        .where(
+            made.c.tenant_id == current.c.tenant_id,
+            made.c.source_id == current.c.source_id,
+            made.c.generation == generation,
+            made.c.revision == current.c.revision,
+        )
+        .exists()
+    )
+    return current, done

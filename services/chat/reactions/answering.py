@@ -346,7 +346,8 @@ class AnswerQuestion:
             return {}
         kept = await self.secret(tenant_id, bot.credentials_ref)
         found: dict[str, str] = {} if kept is None else orjson.loads(kept)
-        return found
+        # What is for the embedding model does not go to the language model.
+        return {name: value for name, value in found.items() if not name.startswith("embedding_")}
 
     async def _refuse(
         self,

@@ -26,6 +26,7 @@ from shared.contracts.chat import (
     ListBotProfiles,
     UpdateBotProfile,
 )
+from shared.contracts.chat_index import CHUNK_OVERLAPS, CHUNK_SIZES
 from shared.contracts.chat_retrieval import RetrievalView, Retrieve
 from shared.kernel.errors import InvalidCommand, NotAuthenticated, NotFound, NotPermitted
 from shared.web.pagination import HEADERS, WindowDep
@@ -33,8 +34,10 @@ from shared.web.problem import responses
 
 router = APIRouter(prefix="/v1/bot-profiles", tags=["bot profiles"])
 
-NAMES = ("api_key", "api_base", "api_version")
+NAMES = ("api_key", "api_base", "api_version", "embedding_api_key", "embedding_api_base")
 """What may stand in credentials; other keys are not kept."""
+ChunkSize = Annotated[int, Field(ge=CHUNK_SIZES[0], le=CHUNK_SIZES[1])] | None
+ChunkOverlap = Annotated[int, Field(ge=CHUNK_OVERLAPS[0], le=CHUNK_OVERLAPS[1])] | None
 
 Host = Annotated[
     str, Field(max_length=253, pattern=r"^(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")
@@ -62,8 +65,13 @@ class BotProfileIn(BaseModel):
     """Asked in turn when the model fails before its first word."""
     link_hosts: LinkHosts = []
     """Besides its sources' hosts, those that answers may link to; `*.example.com`: all below."""
+    chunk_size: ChunkSize = None
+    """Characters of a chunk at most; null: what the operator has set, 1200 if nothing."""
+    chunk_overlap: ChunkOverlap = None
+    """Characters that neighbouring chunks share at most; null: as the operator has it."""
     credentials: dict[str, Any] | None = None
-    """`api_key`, and `api_base` for any OpenAI-compatible server. Never read back."""
+    """`api_key`, and `api_base` for any OpenAI-compatible server; `embedding_api_key` and
+    `embedding_api_base` for the embedding model. Never read back."""
 
 
 class BotProfilePatch(BaseModel):
@@ -82,6 +90,8 @@ class BotProfilePatch(BaseModel):
         list[Annotated[Text, Field(min_length=1, max_length=100)]], Field(max_length=3)
     ] = []
     link_hosts: LinkHosts = []
+    chunk_size: ChunkSize = None
+    chunk_overlap: ChunkOverlap = None
     credentials: dict[str, Any] | None = None
     """`{}` or null forgets them; leaving the field out keeps them."""
 
@@ -103,6 +113,8 @@ class BotProfileOut(BaseModel):
     check_claims: bool
     fallback_models: list[str]
     link_hosts: list[str]
+    chunk_size: int | None
+    chunk_overlap: int | None
     created_at: Timestamp
     updated_at: Timestamp
 

@@ -45,6 +45,7 @@ OWNERS = {
     "source": "ingest",
     "crawl": "ingest",
     "bot_profile": "chat",
+    "bot_index": "chat",
     "chat": "chat",
     "webhook_endpoint": "webhooks",
     "delivery": "webhooks",

@@ -89,6 +89,8 @@ BOT_SETTINGS: dict[str, Any] = {
     "check_claims": False,
     "fallback_models": [],
     "link_hosts": [],
+    "chunk_size": None,
+    "chunk_overlap": None,
 }
 BOT = {
     "id": BOT_ID,

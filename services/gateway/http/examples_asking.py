@@ -14,6 +14,7 @@ MODEL = {
     "owned_by": "minirag",
     "name": "Shop",
 }
+INDEX_SETTINGS = {"chunk_size": 512, "chunk_overlap": 64, "embedder": None}
 ASKING: Mapping[str, Mapping[str, Any]] = {
     "RetrieveIn": {"query": QUESTION, "limit": 3},
     "RetrievalOut": {
@@ -51,6 +52,34 @@ ASKING: Mapping[str, Mapping[str, Any]] = {
                 "evidence": 0.86,
             }
         ],
+    },
+    "BotIndexOut": {
+        "bot_profile_id": BOT_ID,
+        "state": "building",
+        "generation": 0,
+        "settings": {"chunk_size": None, "chunk_overlap": None, "embedder": None},
+        "sources": 12,
+        "chunks": 340,
+        "switched_at": None,
+        "building": {
+            "generation": 1,
+            "settings": INDEX_SETTINGS,
+            "sources_done": 5,
+            "sources_total": 12,
+            "started_at": "2026-11-21T03:07:07.323731Z",
+            "reason": None,
+            "failed_source_id": None,
+        },
+    },
+    "EstimateIn": {"chunk_size": 512, "chunk_overlap": 64},
+    "EstimateOut": {
+        "settings": INDEX_SETTINGS,
+        "needed": True,
+        "sources": 12,
+        "chunks": 910,
+        "tokens": 96400,
+        "price_usd": 0.0,
+        "price_known": True,
     },
     "CompletionIn": {"model": "Shop", "messages": [{"role": "user", "content": QUESTION}]},
     "ModelOut": MODEL,

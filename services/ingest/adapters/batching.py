@@ -103,11 +103,6 @@ class _BatchingEmbedder(Embedder):
     def model(self) -> str:
         return self._inner.model
 
-    @property
-    @override
-    def dimension(self) -> int:
-        return self._inner.dimension
-
     @override
     async def embed(self, texts: Sequence[str]) -> list[bytes]:
         return await self._batches.embed(self._inner, self._account, texts)

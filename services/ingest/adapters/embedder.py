@@ -1,12 +1,15 @@
-"""Embeds with the bundled model in worker processes."""
+"""Embeds with the bundled model in worker processes, or asks the model that a bot names."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from typing_extensions import override
 
-from services.ingest.ports import Embedder
+from services.ingest.adapters.pacing import PacedEmbedder
+from services.ingest.ports import Embedder, Embedders, EmbeddingRefused, Pauses, Throttled
 from shared.adapters import static_embedder
+from shared.adapters.embedding import EmbeddingModels, Unreachable
 from shared.adapters.worker_pool import WorkerPool
+from shared.kernel import errors
 
 BATCH = 128
 SECONDS = 60.0
@@ -23,11 +26,6 @@ class PooledEmbedder(Embedder):
     def model(self) -> str:
         return static_embedder.MODEL
 
-    @property
-    @override
-    def dimension(self) -> int:
-        return static_embedder.DIMENSION
-
     @override
     async def embed(self, texts: Sequence[str]) -> list[bytes]:
         vectors: list[bytes] = []
@@ -35,3 +33,58 @@ class PooledEmbedder(Embedder):
             part = list(texts[first : first + BATCH])
             vectors += await self._pool.run(static_embedder.embed, SECONDS, part)
         return vectors
+
+
+class OtherEmbedder(Embedder):
+    """The `Embedder` port over a model that is not bundled."""
+
+    def __init__(
+        self,
+        models: EmbeddingModels,
+        model: str,
+        credentials: Mapping[str, str],
+        chat_model: str,
+    ) -> None:
+        self._models = models
+        self._model = model
+        self._credentials = credentials
+        self._chat_model = chat_model
+
+    @property
+    @override
+    def model(self) -> str:
+        return self._model
+
+    @override
+    async def embed(self, texts: Sequence[str]) -> list[bytes]:
+        try:
+            return await self._models.embed(self._model, texts, self._credentials, self._chat_model)
+        except Unreachable as failure:
+            raise EmbeddingRefused(str(failure)) from failure
+        except errors.Throttled as refusal:
+            raise Throttled(str(refusal), refusal.retry_after) from refusal
+
+
+class AllEmbedders(Embedders):
+    """The bundled model, and those that bots and the operator bring."""
+
+    def __init__(self, bundled: Embedder, models: EmbeddingModels, pauses: Pauses) -> None:
+        self._bundled = bundled
+        self._models = models
+        self._pauses = pauses
+
+    @override
+    def effective(self, name: str | None, credentials: Mapping[str, str], chat_model: str) -> str:
+        return self._models.effective(name, credentials, chat_model)
+
+    @override
+    def named(self, model: str, credentials: Mapping[str, str], chat_model: str) -> Embedder:
+        if model == self._bundled.model:
+            return self._bundled
+        if self._models.effective(model, credentials, chat_model) != model:
+            raise EmbeddingRefused(f"The embedding model {model} has no key any more")
+        other = OtherEmbedder(self._models, model, credentials, chat_model)
+        account = "\0".join(
+            [model, *(f"{name}={credentials[name]}" for name in sorted(credentials))]
+        )
+        return PacedEmbedder(other, account, self._pauses)

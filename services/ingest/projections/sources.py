@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Text, case, insert, literal, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest.projections import history, pages
+from services.ingest.projections import bots, history, pages
 from services.ingest.tables import sources, timeline
 from shared.contracts.base import Event, Recorded
 from shared.contracts.ingest import (
@@ -107,6 +107,7 @@ async def _apply(db: AsyncConnection, recorded: Recorded[Event]) -> None:
             await _plan(db, recorded, None)
         case _:
             await pages.apply(db, recorded)
+            await bots.apply(db, recorded)
 
 
 def _undone(event: SourceUndone) -> dict[str, Any]:

@@ -217,8 +217,10 @@ def _document(row: RowMapping) -> DocumentView:
 
 
 def _chunk(source_id: str, prepared: Prepared, chunk: PreparedChunk) -> ChunkView:
+    of_generation = [f"generation {prepared.generation}"] if prepared.generation else []
+    place = (str(prepared.revision), str(chunk.ordinal), *of_generation)
     return ChunkView(
-        id=derived_id("chunk", source_id, str(prepared.revision), str(chunk.ordinal)),
+        id=derived_id("chunk", source_id, *place),
         ordinal=chunk.ordinal,
         text=chunk.text,
         start=chunk.start,

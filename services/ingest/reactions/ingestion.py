@@ -9,11 +9,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from services.ingest.domain.shadow import Shadow
 from services.ingest.domain.source import Present
 from services.ingest.domain.stages import Run
 from services.ingest.ports import (
+    Chosen,
     Documents,
-    Embedder,
+    EmbeddingRefused,
     Extracted,
     Fetched,
     Fetcher,
@@ -22,11 +24,17 @@ from services.ingest.ports import (
     RemoteKnowledge,
     Unreadable,
 )
-from services.ingest.reactions.preparation import Preparation, content_hash
+from services.ingest.reactions.preparation import (
+    Known,
+    Preparation,
+    answering,
+    content_hash,
+)
 from shared.adapters.blobs import Blobs
 from shared.contracts.base import Command, Done, Metadata
 from shared.contracts.ingest import (
     NYXCORE,
+    Prepared,
     RecordFailed,
     RecordFetched,
     RecordPrepared,
@@ -35,6 +43,7 @@ from shared.contracts.ingest import (
     SourceFetched,
     StartIngestion,
 )
+from shared.contracts.ingest_stages import Batch, Plan, RecordChunked, RecordEmbedded
 from shared.contracts.ingest_website import BeginCrawl
 from shared.kernel import faults
 from shared.kernel.errors import Throttled, Unavailable
@@ -51,6 +60,8 @@ Current = Callable[[str, str, str], Awaitable[Any]]
 Secret = Callable[[str, str], Awaitable[bytes | None]]
 Wait = Callable[[str, str, Metadata, Throttled], Awaitable[None]]
 """Has the run of a source go on when its provider takes more again."""
+Choose = Callable[[str, str], Awaitable[Chosen]]
+"""Of a tenant's bot: the settings of the generation that answers."""
 
 
 class Job(Protocol):
@@ -70,28 +81,16 @@ class IngestSource:
     current: Current
     fetcher: Fetcher
     documents: Documents
-    embedder: Embedder
+    choose: Choose
     remote: RemoteKnowledge
     secret: Secret
     wait: Wait
     blobs: Blobs
-    max_chars: int
-    overlap: int
 
-    @property
-    def recipe(self) -> str:
-        """What, besides the text, decides how chunks and vectors come out."""
-        return self.preparation.common_recipe
-
-    @property
-    def preparation(self) -> Preparation:
-        return Preparation(
-            documents=self.documents,
-            embedder=self.embedder,
-            blobs=self.blobs,
-            max_chars=self.max_chars,
-            overlap=self.overlap,
-        )
+    async def is_current(self, tenant_id: str, source_id: str, source: Present) -> bool:
+        """Whether the source answers from chunks that would be made the same way again."""
+        preparation, shadow = await self._prepares(tenant_id, source_id, source)
+        return self._made_so(preparation, source, shadow)
 
     async def __call__(self, job: Job) -> None:
         """Work one attempt. Raises `Unavailable` if it should be tried again."""
@@ -114,7 +113,7 @@ class IngestSource:
             if failure.retryable and job.attempt < FETCH_ATTEMPTS:
                 raise Unavailable(failure.reason) from failure
             await self._fail(job, failure.reason)
-        except Unreadable as failure:
+        except (Unreadable, EmbeddingRefused) as failure:
             await self._fail(job, failure.reason)
         except Throttled as refusal:
             await self.wait(job.aggregate_id, run_id, job.metadata, refusal)
@@ -124,36 +123,94 @@ class IngestSource:
         await self._fail(job, f"Ingestion failed at every attempt: {reason}")
 
     async def _work(self, job: Job, source: Present, run: Run) -> None:
-        preparation, tenant_id = self.preparation, job.metadata.tenant_id
-        fetched = run.fetched or await self._fetch(job, source)
+        tenant_id, source_id, run_id = job.metadata.tenant_id, job.aggregate_id, run.run_id
+        preparation, shadow = await self._prepares(tenant_id, source_id, source)
+        conditional = self._conditional(preparation, source, shadow)
+        fetched = run.fetched or await self._fetch(job, source, conditional=conditional)
         if fetched is None:
             return await self._unchanged(job)
-        run_id, source_id = job.body.decode(), job.aggregate_id
-
-        async def tell(command: Command, purpose: str) -> None:
-            await self.execute(command, job.metadata, purpose)
-
-        plan = run.plan
+        plan, known = run.plan, None
         if plan is None or plan.recipe != preparation.recipe(source):
             started = time.perf_counter()
             document = await self._read(tenant_id, source, fetched)
             faults.passed(FaultPoint.INGEST_EXTRACTED)
-            if self._answers_already(source, document):
+            if self._answers_already(preparation, source, shadow, document):
                 return await self._unchanged(job)
-            seconds = time.perf_counter() - started
-            known = await preparation.known(tenant_id, source)
-            plan = await preparation.plan(
-                tell, tenant_id, source_id, run_id, source, document, seconds, known
+            read_seconds = time.perf_counter() - started
+            known = await preparation.known(tenant_id, source, shadow)
+            plan, split_seconds = await preparation.plan(tenant_id, source, document, known)
+            chunked = RecordChunked(
+                source_id=source_id,
+                run_id=run_id,
+                plan=plan,
+                read_seconds=read_seconds,
+                split_seconds=split_seconds,
             )
-        else:
-            known = await preparation.known(tenant_id, source)
-        prepared = await preparation.prepare(
-            tell, tenant_id, source_id, run_id, source, fetched, plan, known
-        )
+            await self.execute(chunked, job.metadata, f"chunked by {plan.recipe}")
+            faults.passed(FaultPoint.INGEST_CHUNKED)
+        known = known or await preparation.known(tenant_id, source, shadow)
+        prepared = await self._embed(job, preparation, source, run, fetched, plan, known)
         command = RecordPrepared(source_id=source_id, run_id=run_id, prepared=prepared)
         await self.execute(command, job.metadata, "prepared")
         faults.passed(FaultPoint.INGEST_PREPARED)
         return None
+
+    async def _embed(
+        self,
+        job: Job,
+        preparation: Preparation,
+        source: Present,
+        run: Run,
+        fetched: SourceFetched,
+        plan: Plan,
+        known: Known,
+    ) -> Prepared:
+        async def tell(number: int, batch: Batch, embedded: int) -> None:
+            command = RecordEmbedded(
+                source_id=job.aggregate_id,
+                run_id=run.run_id,
+                number=number,
+                batch=batch,
+                embedded=embedded,
+            )
+            await self.execute(command, job.metadata, f"embedded {number} by {plan.recipe}")
+
+        done, before = (run.batches, run.embedded) if run.plan == plan else ((), 0)
+        made = await preparation.embed(
+            job.metadata.tenant_id,
+            plan,
+            done,
+            before,
+            known,
+            tell,
+            about=(job.aggregate_id, run.run_id),
+        )
+        return Prepared(
+            revision=source.revision + 1,
+            content_hash=plan.content_hash,
+            recipe=plan.recipe,
+            text_ref=plan.text_ref,
+            title=plan.title,
+            url=fetched.url,
+            language=plan.language,
+            characters=plan.characters,
+            embedding_model=preparation.chosen.embedder.model,
+            dimension=made.dimension,
+            chunk_count=plan.chunk_count,
+            embedded_count=made.embedded,
+            batches=made.batches,
+            media_type=fetched.media_type,
+            size=fetched.size,
+            pages=plan.pages,
+            generation=preparation.chosen.generation,
+        )
+
+    async def _prepares(
+        self, tenant_id: str, source_id: str, source: Present
+    ) -> tuple[Preparation, Shadow]:
+        chosen = await self.choose(tenant_id, source.bot_profile_id)
+        shadow = await self.current("shadow", tenant_id, source_id)
+        return Preparation(self.documents, self.blobs, chosen), shadow
 
     async def _read(self, tenant_id: str, source: Present, fetched: SourceFetched) -> Extracted:
         raw = await self.blobs.get(tenant_id, fetched.raw_ref)
@@ -163,10 +220,16 @@ class IngestSource:
             raise Unreadable(NOTHING if source.source_type == "text" else f"{NOTHING}{WORDLESS}")
         return document
 
-    def _answers_already(self, source: Present, document: Extracted) -> bool:
+    def _answers_already(
+        self, preparation: Preparation, source: Present, shadow: Shadow, document: Extracted
+    ) -> bool:
         serving = source.serving
-        made_of = (content_hash(document), self.preparation.recipe(source))
-        return serving is not None and (serving.content_hash, serving.recipe) == made_of
+        same_text = serving is not None and serving.content_hash == content_hash(document)
+        return same_text and self._made_so(preparation, source, shadow)
+
+    def _made_so(self, preparation: Preparation, source: Present, shadow: Shadow) -> bool:
+        serving = answering(source, shadow, preparation.chosen.generation)
+        return serving is not None and serving.recipe == preparation.recipe(source)
 
     async def _count_remote(self, job: Job, source: Present) -> None:
         """The knowledge stays with the remote API; how much there is shows that it answers."""
@@ -184,9 +247,9 @@ class IngestSource:
         )
         await self.execute(command, job.metadata, "remote")
 
-    async def _fetch(self, job: Job, source: Present) -> SourceFetched | None:
+    async def _fetch(self, job: Job, source: Present, *, conditional: bool) -> SourceFetched | None:
         """None if the server says that nothing changed."""
-        found = await self._get(job, source)
+        found = await self._get(job, source, conditional=conditional)
         if found is None:
             return None
         tenant_id = job.metadata.tenant_id
@@ -206,7 +269,7 @@ class IngestSource:
         faults.passed(FaultPoint.INGEST_FETCHED)
         return event
 
-    async def _get(self, job: Job, source: Present) -> Fetched | None:
+    async def _get(self, job: Job, source: Present, *, conditional: bool) -> Fetched | None:
         settings = source.settings
         if source.source_type in ("text", "upload"):
             if settings.content_ref is None:
@@ -218,7 +281,7 @@ class IngestSource:
             )
         if "url" not in settings.config:
             raise Unreadable("No address to fetch")
-        before = source.fetched if self._conditional(source) else None
+        before = source.fetched if conditional else None
         answer = await self.fetcher.fetch(
             str(settings.config["url"]),
             etag=before.etag if before else None,
@@ -226,13 +289,12 @@ class IngestSource:
         )
         return None if isinstance(answer, NotModified) else answer
 
-    def _conditional(self, source: Present) -> bool:
+    def _conditional(self, preparation: Preparation, source: Present, shadow: Shadow) -> bool:
         """Whether `304 Not Modified` would mean that nothing has to be done."""
-        fetched, serving = source.fetched, source.serving
-        if fetched is None or serving is None:
+        if source.fetched is None:
             return False
-        same_page = fetched.requested_url == source.settings.config.get("url")
-        return same_page and serving.recipe == self.preparation.recipe(source)
+        same_page = source.fetched.requested_url == source.settings.config.get("url")
+        return same_page and self._made_so(preparation, source, shadow)
 
     async def _running(self, job: Job, run_id: str) -> Present | None:
         source = await self.current("source", job.metadata.tenant_id, job.aggregate_id)

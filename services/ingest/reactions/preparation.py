@@ -5,8 +5,9 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
+from services.ingest.domain.shadow import Shadow
 from services.ingest.domain.source import Present
-from services.ingest.ports import Documents, Embedder, Extracted, Unreadable
+from services.ingest.ports import Chosen, Documents, Extracted, Unreadable
 from shared.adapters.blobs import Blobs
 from shared.adapters.chunk_batch import (
     BATCH_SIZE,
@@ -17,72 +18,101 @@ from shared.adapters.chunk_batch import (
     write_batch,
 )
 from shared.adapters.chunk_plan import Planned, read_plan, write_plan
-from shared.contracts.base import Command
-from shared.contracts.ingest import Prepared, SourceFetched
-from shared.contracts.ingest_stages import Batch, Plan, RecordChunked, RecordEmbedded
+from shared.contracts.ingest import Prepared
+from shared.contracts.ingest_stages import Batch, Plan
 from shared.kernel import faults
 from shared.kernel.faults import FaultPoint
 
-Tell = Callable[[Command, str], Awaitable[None]]
-"""Order what was done to be recorded; the purpose makes a repetition harmless."""
+TellBatch = Callable[[int, Batch, int], Awaitable[None]]
+"""Record that a batch has its vectors: its number, itself, how many chunks were embedded."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """What the revision before had, so that no text is paid for twice."""
+    """What was embedded before, so that no text is paid for twice."""
 
     vectors: dict[str, bytes]
     """By the hash of the indexed text."""
     texts: Sequence[str]
-    """Of its chunks, in order."""
+    """Of the chunks of the revision before, in order."""
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """All chunks of a plan, with their vectors."""
+
+    batches: tuple[Batch, ...]
+    embedded: int
+    """How many chunks had to be embedded."""
+    dimension: int
+
+
+def answering(source: Present, shadow: Shadow, generation: int) -> Prepared | None:
+    """How the revision that answers was prepared for this generation; else how it came in."""
+    made, serving = shadow.prepared, source.serving
+    if made is None or serving is None:
+        return serving
+    return made if (made.revision, made.generation) == (serving.revision, generation) else serving
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """Cut and embed. Every stage that is told is not done again by the next attempt."""
+    """Cut and embed as the bot's settings say."""
 
     documents: Documents
-    embedder: Embedder
     blobs: Blobs
-    max_chars: int
-    overlap: int
+    chosen: Chosen
 
     @property
     def common_recipe(self) -> str:
         """What, besides the text, decides how chunks and vectors come out."""
-        return f"1/{self.embedder.model}/{self.max_chars}/{self.overlap}"
+        chosen = self.chosen
+        return f"1/{chosen.embedder.model}/{chosen.max_chars}/{chosen.overlap}"
 
     def recipe(self, source: Present) -> str:
         """The same for a source whose language may be set."""
         language = source.settings.language
         return f"{self.common_recipe}/{language}" if language else self.common_recipe
 
-    async def known(self, tenant_id: str, source: Present) -> Known:
-        before = source.known
-        if before is None or before.embedding_model != self.embedder.model:
-            return Known({}, ())
-        vectors, texts = {}, []
-        for batch in before.batches:
+    async def known(self, tenant_id: str, source: Present, shadow: Shadow) -> Known:
+        """Vectors of the model from wherever there are some, and the chunks to keep."""
+        model = self.chosen.embedder.model
+        vectors: dict[str, bytes] = {}
+        texts: list[str] = []
+        for before in (shadow.prepared, source.known):
+            if before is None or before.embedding_model != model:
+                continue
+            chunks = await self._chunks(tenant_id, before.batches, vectors)
+            if not texts and f"{before.recipe}/".startswith(f"{self.common_recipe}/"):
+                texts = chunks
+        if shadow.embedding_model == model:
+            await self._chunks(tenant_id, shadow.batches, vectors)
+        return Known(vectors, texts)
+
+    async def _chunks(
+        self, tenant_id: str, batches: Sequence[Batch], vectors: dict[str, bytes]
+    ) -> list[str]:
+        """Texts of the chunks; their vectors go into `vectors`."""
+        texts = []
+        for batch in batches:
             for chunk in read_batch(await self.blobs.get(tenant_id, batch.ref)):
                 vectors[text_hash(chunk.indexed_text)] = chunk.vector
                 texts.append(chunk.text)
-        return Known(vectors, texts)
+        return texts
 
     async def plan(
-        self,
-        tell: Tell,
-        tenant_id: str,
-        source_id: str,
-        run_id: str,
-        source: Present,
-        document: Extracted,
-        read_seconds: float,
-        known: Known,
-    ) -> Plan:
-        """Cut the document. Raises `Unreadable` if nothing comes of it."""
+        self, tenant_id: str, source: Present, document: Extracted, known: Known
+    ) -> tuple[Plan, float]:
+        """Cut the document; return how many seconds that took, too.
+
+        Raises `Unreadable` if nothing comes of it.
+        """
         started = time.perf_counter()
         spans = await self.documents.split(
-            document, max_chars=self.max_chars, overlap=self.overlap, before=known.texts
+            document,
+            max_chars=self.chosen.max_chars,
+            overlap=self.chosen.overlap,
+            before=known.texts,
         )
         if not spans:
             raise Unreadable("Chunking produced no output")
@@ -103,70 +133,39 @@ class Preparation:
             pages=document.pages[-1][1] if document.pages else 0,
             chunk_count=len(chunks),
         )
-        command = RecordChunked(
-            source_id=source_id,
-            run_id=run_id,
-            plan=plan,
-            read_seconds=read_seconds,
-            split_seconds=time.perf_counter() - started,
-        )
-        await tell(command, f"chunked by {plan.recipe}")
-        faults.passed(FaultPoint.INGEST_CHUNKED)
-        return plan
+        return plan, time.perf_counter() - started
 
-    async def prepare(
+    async def embed(
         self,
-        tell: Tell,
         tenant_id: str,
-        source_id: str,
-        run_id: str,
-        source: Present,
-        fetched: SourceFetched,
         plan: Plan,
+        done: Sequence[Batch],
+        embedded: int,
         known: Known,
-    ) -> Prepared:
-        """Embed what has no vector yet, in batches; the last one is told with the revision."""
+        tell: TellBatch,
+        *,
+        about: tuple[str, str],
+    ) -> Embedded:
+        """Embed what has no vector yet, in batches; all but the last are told one by one.
+
+        `done` are the batches of an attempt before this one, `embedded` what they took; `about`
+        says whose work it is, and which run of it.
+        """
         text = (await self.blobs.get(tenant_id, plan.text_ref)).decode()
         chunks = read_plan(await self.blobs.get(tenant_id, plan.spans_ref))
-        run = source.run
-        resumed = run is not None and run.plan == plan
-        batches = list(run.batches) if run is not None and resumed else []
-        total = run.embedded if run is not None and resumed else 0
+        batches = list(done)
         for first in range(len(batches) * BATCH_SIZE, len(chunks), BATCH_SIZE):
             part = chunks[first : first + BATCH_SIZE]
-            batch, embedded = await self._batch(tenant_id, text, first, part, known)
+            batch, count = await self._batch(tenant_id, text, first, part, known)
             batches.append(batch)
-            total += embedded
-            about = source_id, run_id, len(batches)
-            faults.passed(FaultPoint.INGEST_EMBEDDED, *about, embedded)
+            embedded += count
+            place = (*about, len(batches))
+            faults.passed(FaultPoint.INGEST_EMBEDDED, *place, count)
             if first + BATCH_SIZE < len(chunks):
-                command = RecordEmbedded(
-                    source_id=source_id,
-                    run_id=run_id,
-                    number=len(batches),
-                    batch=batch,
-                    embedded=embedded,
-                )
-                await tell(command, f"embedded {len(batches)} by {plan.recipe}")
-                faults.passed(FaultPoint.INGEST_BATCH_TOLD, *about)
-        return Prepared(
-            revision=source.revision + 1,
-            content_hash=plan.content_hash,
-            recipe=plan.recipe,
-            text_ref=plan.text_ref,
-            title=plan.title,
-            url=fetched.url,
-            language=plan.language,
-            characters=plan.characters,
-            embedding_model=self.embedder.model,
-            dimension=self.embedder.dimension,
-            chunk_count=len(chunks),
-            embedded_count=total,
-            batches=tuple(batches),
-            media_type=fetched.media_type,
-            size=fetched.size,
-            pages=plan.pages,
-        )
+                await tell(len(batches), batch, count)
+                faults.passed(FaultPoint.INGEST_BATCH_TOLD, *place)
+        last = read_batch(await self.blobs.get(tenant_id, batches[-1].ref))
+        return Embedded(tuple(batches), embedded, len(last[0].vector) // 4)
 
     async def _batch(
         self, tenant_id: str, text: str, first: int, part: Sequence[Planned], known: Known
@@ -193,7 +192,7 @@ class Preparation:
         """Put vectors of texts not yet known into `known`; return how many those were."""
         new = {text_hash(text): text for text in texts if text_hash(text) not in known}
         if new:
-            vectors = await self.embedder.embed(list(new.values()))
+            vectors = await self.chosen.embedder.embed(list(new.values()))
             known.update(zip(new, vectors, strict=True))
         return len(new)
 

@@ -25,6 +25,7 @@ from shared.kernel.ids import derived_id
 
 Execute = Callable[[Command, Metadata, str], Awaitable[Done]]
 Current = Callable[[str, str, str], Awaitable[Any]]
+IsCurrent = Callable[[str, str, Present], Awaitable[bool]]
 Paced = Callable[[FetchFailed], Awaitable[None]]
 """Waits until the site may be asked again after what it answered."""
 
@@ -96,8 +97,8 @@ class VisitPage:
     rows: PageRows
     read_site: ReadSite
     blobs: Blobs
-    recipe: Callable[[], str]
-    """As `IngestSource.recipe`: chunks made by another one are made anew."""
+    is_current: IsCurrent
+    """As `IngestSource.is_current`: chunks that would come out otherwise are made anew."""
 
     async def __call__(self, visit: Visit, paced: Paced) -> RecordPage:
         """What the page comes to. Raises `Unavailable` if that cannot be told now."""
@@ -125,7 +126,7 @@ class VisitPage:
     async def _ask(
         self, visit: Visit, child: Present | None, paced: Paced
     ) -> Fetched | NotModified | Redirected:
-        before = child.fetched if child and self._serves(child) else None
+        before = child.fetched if child and await self._serves(visit, child) else None
         for _ in range(ATTEMPTS - 1):
             try:
                 return await self._once(visit, before)
@@ -142,14 +143,12 @@ class VisitPage:
             last_modified=before.last_modified if before else None,
         )
 
-    def _serves(self, child: Present) -> bool:
+    async def _serves(self, visit: Visit, child: Present) -> bool:
         """Whether what the child answers from is what a fetch would lead to again."""
-        return (
-            child.run is None
-            and child.serving is not None
-            and child.fetched is not None
-            and child.serving.recipe == self.recipe()
-        )
+        if child.run is not None or child.serving is None or child.fetched is None:
+            return False
+        child_id = visit.page.child_id or ""
+        return await self.is_current(visit.metadata.tenant_id, child_id, child)
 
     async def _redirected(self, visit: Visit, target: str) -> RecordPage:
         url = normalised(target)
@@ -204,7 +203,8 @@ class VisitPage:
             return visit.ends("duplicate", reason, found=found, content_hash=scan.content_hash)
         raw_ref = await self.blobs.put(tenant_id, answer.data)
         kept: dict[str, Any] = {"found": found, "content_hash": scan.content_hash}
-        if child and child.fetched and self._serves(child) and child.fetched.raw_ref == raw_ref:
+        same_bytes = child and child.fetched and child.fetched.raw_ref == raw_ref
+        if child and same_bytes and await self._serves(visit, child):
             await self.execute(
                 ConfirmPage(source_id=visit.page.child_id or ""), visit.metadata, "confirm"
             )

@@ -65,6 +65,8 @@ class TestCreating:
             "check_claims": False,
             "fallback_models": (),
             "link_hosts": (),
+            "chunk_size": None,
+            "chunk_overlap": None,
         }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from typing_extensions import override
 
+from services.ingest.domain.shadow import Shadow
 from services.ingest.domain.source import Absent, Present, source_decider
 from services.ingest.ports import (
     Documents,
@@ -35,6 +36,7 @@ class Aggregate:
     ordered: list[tuple[str, Command]] = field(default_factory=list)
     dies_at: str | None = None
     """The purpose at which the process is killed after its event is stored."""
+    shadow: Shadow = field(default_factory=Shadow)
 
     @property
     def state(self) -> Absent | Present:
@@ -45,8 +47,8 @@ class Aggregate:
         return [event.name for event in self.history]
 
     async def current(self, aggregate: str, _tenant: str, aggregate_id: str) -> Any:
-        assert (aggregate, aggregate_id) == ("source", "s1")
-        return self.state
+        assert aggregate_id == "s1"
+        return self.state if aggregate == "source" else self.shadow
 
     async def execute(self, command: Command, meta: Metadata, purpose: str) -> Done:
         known = {done for done, _ in self.ordered}
@@ -156,11 +158,6 @@ class CountingEmbedder(Embedder):
     @override
     def model(self) -> str:
         return self.name
-
-    @property
-    @override
-    def dimension(self) -> int:
-        return 2
 
     @override
     async def embed(self, texts: Sequence[str]) -> list[bytes]:

@@ -68,7 +68,7 @@ class TestTexts:
             ]
         assert inner.calls == [["a", "b", "c", "d"]]
         assert got == [await own(inner, "a"), await own(inner, "b", "c"), await own(inner, "d")]
-        assert (it.model, it.dimension) == (inner.model, inner.dimension)
+        assert it.model == inner.model
 
     async def test_that_are_too_many_together_go_into_the_next_call(
         self, inner: ScriptedEmbedder

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from services.ingest.domain.source import Present
-from services.ingest.ports import Fetched, FetchFailed, NotModified, Unreadable
+from services.ingest.ports import Chosen, Fetched, FetchFailed, NotModified, Unreadable
 from services.ingest.reactions.ingestion import FETCH_ATTEMPTS, IngestSource
 from services.ingest.reactions.runs import EndIngestion, QueueIngestion
 from services.ingest.reactions.waiting import WaitForProvider
@@ -71,6 +71,8 @@ class World:
     remote: ScriptedKnowledge = field(default_factory=ScriptedKnowledge)
     secrets: dict[tuple[str, str], bytes] = field(default_factory=dict)
     timers: ManualTimers = field(default_factory=ManualTimers)
+    generation: int = 0
+    max_chars: int = 1000
 
     @property
     def ingest(self) -> IngestSource:
@@ -79,14 +81,16 @@ class World:
             current=self.source.current,
             fetcher=self.fetcher,
             documents=self.documents,
-            embedder=self.embedder,
+            choose=self.choose,
             remote=self.remote,
             secret=self.secret,
             wait=WaitForProvider(self.source.execute, self.source.current, self.timers, lambda: T0),
             blobs=cast("Any", self.blobs),
-            max_chars=1000,
-            overlap=0,
         )
+
+    async def choose(self, _tenant_id: str, bot_profile_id: str) -> Chosen:
+        assert bot_profile_id == "b1"
+        return Chosen(self.generation, self.embedder, self.max_chars, 0)
 
     async def secret(self, tenant_id: str, ref: str) -> bytes | None:
         return self.secrets.get((tenant_id, ref))

@@ -104,7 +104,7 @@ class TestARefusal:
         await refused(Pacing(pauses).before(inner, "provider/key"))
         assert pauses.paused == {"provider/key": BELIEVED_SECONDS}
 
-    async def test_leaves_model_and_dimension_as_they_are(self) -> None:
+    async def test_leaves_the_model_as_it_is(self) -> None:
         inner = CountingEmbedder()
         it = Pacing(ManualPauses()).before(inner, "provider/key")
-        assert (it.model, it.dimension) == (inner.model, inner.dimension)
+        assert it.model == inner.model

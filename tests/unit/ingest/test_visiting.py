@@ -151,6 +151,9 @@ class Crawling:
             assert self.child is not None
             return self.child.state
 
+        async def is_current(_tenant: str, _source_id: str, source: Present) -> bool:
+            return source.serving is not None and source.serving.recipe == RECIPE
+
         async def paced(_failure: FetchFailed) -> None:
             self.paces += 1
 
@@ -162,7 +165,7 @@ class Crawling:
             rows=self.rows,
             read_site=ReadSite(self.fetcher, pages, Pace(), no_sleep),
             blobs=self.blobs,  # type: ignore[arg-type]  # the two methods that are used
-            recipe=lambda: RECIPE,
+            is_current=is_current,
         )
         child_id = "s1" if self.child else None
         return await visit_page(
