@@ -21,7 +21,7 @@ Projects  ScheduleSet, ScheduleFired, ScheduleCancelled; BotProfileCreated, BotP
 Works     job `ingest`: fetch, extract, chunk, embed; or count what a remote API knows; or begin a
           crawl; job `reindex`: chunk and embed stored text for another generation
 Wakes     timer `crawl` → visit the next pages of a website; timer `ingestion` → queue the job of
-          a run again that waited for a provider
+          a run again that waited for a provider; timer `reindex` → the same for a re-index
 Answers   AskAdmission, GetSource, ListSources, CountChildren, CountSources, GetTimeline,
           GetRevisions, GetDocuments, GetChunks, GetDifference, GetCrawl, ListCrawledPages,
           PreviewWebsite, EstimateReindex

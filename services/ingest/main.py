@@ -226,16 +226,10 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     )
     go_on = GoOn(service.dispatch_job, service.execute)
     service.wakes(WAITING, go_on, given_up=go_on.given_up)
-    service.wakes(REINDEX, GoOnReindexing(service.dispatch_job))
     service.reacts("end-ingestion", [IndexBuilt, IndexFailed], EndIngestion(service.execute))
 
     shown = service.shown("sources")
-    queue = QueueReindex(bots, shown, service.dispatch_job)
-    service.reacts("queue-reindex", [ReindexStarted], queue)
-    follow = FollowIngestion(service.current, bots, shown, service.dispatch_job)
-    service.reacts("follow-ingestion", [SourceIngested], follow)
-    estimates = EstimateQueries(bots, choose, embedding_price, static_embedder.MODEL)
-    service.answers(EstimateReindex, estimates.estimate)
+    _reindexes(service, bots, choose)
 
     refresh = RefreshSource(service.execute, service.current)
     service.reacts("refresh-source", [ScheduleFired], refresh)
@@ -275,6 +269,18 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.answers(GetChunks, history.get_chunks)
     service.answers(GetDifference, history.get_difference)
     return service
+
+
+def _reindexes(service: Service, bots: BotRows, choose: ChooseSettings) -> None:
+    """The ways into the making of other indexes; their jobs are worked with the others."""
+    shown = service.shown("sources")
+    queue = QueueReindex(bots, shown, service.dispatch_job)
+    service.reacts("queue-reindex", [ReindexStarted], queue)
+    follow = FollowIngestion(service.current, bots, shown, service.dispatch_job)
+    service.reacts("follow-ingestion", [SourceIngested], follow)
+    service.wakes(REINDEX, GoOnReindexing(service.dispatch_job))
+    estimates = EstimateQueries(bots, choose, embedding_price, static_embedder.MODEL)
+    service.answers(EstimateReindex, estimates.estimate)
 
 
 async def _embedders(

@@ -215,7 +215,8 @@ class Embedder(Protocol):
     async def embed(self, texts: Sequence[str]) -> list[bytes]:
         """One unit vector per text, as little-endian float32 bytes, all of one length.
 
-        Raise `EmbeddingRefused`, `Throttled` if the provider takes no more for now, or `Unavailable` if another attempt may help.
+        Raise `EmbeddingRefused`, `Throttled` if the provider takes no more for now, or
+        `Unavailable` if another attempt may help.
         """
         ...
 

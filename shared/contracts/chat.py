@@ -17,13 +17,13 @@ from shared.contracts.base import (
     Personal,
     Question,
 )
-from shared.contracts.chat_index import CHUNK_OVERLAPS, CHUNK_SIZES
+from shared.contracts.chat_index import ChunkSettings
 
 PersonalText = Annotated[str, Personal()]
 Feedback = Literal["positive", "negative"]
 
 
-class BotSettings(Message):
+class BotSettings(ChunkSettings):
     """What an owner can change about a bot."""
 
     name: str
@@ -46,10 +46,6 @@ class BotSettings(Message):
     """Asked in turn when the model fails before its first word."""
     link_hosts: Annotated[tuple[str, ...], Field(max_length=50)] = ()
     """Besides its sources' hosts, those that answers may link to; `*.example.com`: all below."""
-    chunk_size: int | None = Field(default=None, ge=CHUNK_SIZES[0], le=CHUNK_SIZES[1])
-    """Characters of a chunk at most; None: what the operator has set."""
-    chunk_overlap: int | None = Field(default=None, ge=CHUNK_OVERLAPS[0], le=CHUNK_OVERLAPS[1])
-    """Characters that neighbouring chunks share; None: what the operator has set."""
 
 
 class BotProfileMessage(Keyed):
@@ -264,7 +260,6 @@ class QuestionAsked(ChatMessage, Event):
     first: bool
     question: PersonalText
     before: PersonalTalk = ()
-    """What was said before, where the client keeps the conversation."""
     visitor_id: str | None = None
     token_id: str | None = None
 
@@ -280,7 +275,6 @@ class QuestionAnswered(ChatMessage, Event):
     usage: Usage
     timings: Timings
     support: float | None = None
-    """Share of the cited claims that their passages support; None: not checked."""
     stopped: bool = False
     """Whether it was ended before its end; the usage is then an estimate."""
     leaked: bool = False
@@ -396,7 +390,7 @@ RetrievalIndexCommand = RecordIndexBuilt | RecordIndexFailed
 RetrievalIndexEvent = IndexBuilt | IndexFailed
 
 
-class BotProfileView(Message):
+class BotProfileView(ChunkSettings):
     id: str
     tenant_id: str
     name: str
@@ -413,8 +407,6 @@ class BotProfileView(Message):
     check_claims: bool = False
     fallback_models: tuple[str, ...] = ()
     link_hosts: tuple[str, ...] = ()
-    chunk_size: int | None = None
-    chunk_overlap: int | None = None
     created_at: datetime
     updated_at: datetime
 

@@ -18,13 +18,18 @@ ReindexState = Literal["active", "queued", "building", "failed"]
 """Of what the bot's settings ask for: whether that answers, or how far it is."""
 
 
-class IndexSettings(Message):
-    """How the texts of a bot are cut and embedded."""
+class ChunkSettings(Message):
+    """How the texts of a bot are cut."""
 
     chunk_size: int | None = Field(default=None, ge=CHUNK_SIZES[0], le=CHUNK_SIZES[1])
     """Characters of a chunk at most; None: what the operator has set."""
     chunk_overlap: int | None = Field(default=None, ge=CHUNK_OVERLAPS[0], le=CHUNK_OVERLAPS[1])
     """Characters that neighbours share; None: what the operator has set."""
+
+
+class IndexSettings(ChunkSettings):
+    """How the texts of a bot are cut and embedded."""
+
     embedder: str | None = None
     """The embedding model that is really used; None: the bundled one."""
 

@@ -111,14 +111,6 @@ def last_fact(tenant: Tenant, source: str) -> str:
     return str(tenant.http.get(f"/v1/sources/{source}/timeline").json()[-1]["event"])
 
 
-@pytest.fixture
-def isolated(data_dir: Path) -> Iterator[Installation]:
-    """Every service in a process of its own."""
-    running = Installation(data_dir, "--isolated").start()
-    yield running
-    assert running.stop() == 0, "".join(running.output)
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_bot_answers_all_the_time_while_its_index_is_made_anew_and_ingest_is_killed(
@@ -140,7 +132,7 @@ def test_a_bot_answers_all_the_time_while_its_index_is_made_anew_and_ingest_is_k
             half_done(isolated, tenant, bot, server)
             isolated.kill("ingest")
             server.abandon()
-            eventually(tenant.all_well)
+            eventually(isolated.all_well)
             change_meanwhile(tenant, bot, changed, gone)
             eventually(lambda: server.waiting > 0, seconds=SECONDS)
             assert index(tenant, bot)["generation"] == 0
