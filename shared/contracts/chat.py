@@ -260,6 +260,7 @@ class QuestionAsked(ChatMessage, Event):
     first: bool
     question: PersonalText
     before: PersonalTalk = ()
+    """What was said before, where the client keeps the conversation."""
     visitor_id: str | None = None
     token_id: str | None = None
 
@@ -275,6 +276,7 @@ class QuestionAnswered(ChatMessage, Event):
     usage: Usage
     timings: Timings
     support: float | None = None
+    """Share of the cited claims that their passages support; None: not checked."""
     stopped: bool = False
     """Whether it was ended before its end; the usage is then an estimate."""
     leaked: bool = False
