@@ -392,7 +392,7 @@ RetrievalIndexCommand = RecordIndexBuilt | RecordIndexFailed
 RetrievalIndexEvent = IndexBuilt | IndexFailed
 
 
-class BotProfileView(ChunkSettings):
+class BotProfileView(Message):
     id: str
     tenant_id: str
     name: str
@@ -409,6 +409,8 @@ class BotProfileView(ChunkSettings):
     check_claims: bool = False
     fallback_models: tuple[str, ...] = ()
     link_hosts: tuple[str, ...] = ()
+    chunk_size: int | None = None
+    chunk_overlap: int | None = None
     created_at: datetime
     updated_at: datetime
 
