@@ -13,7 +13,7 @@ from services.ingest.adapters.embedder import AllEmbedders, PooledEmbedder
 from services.ingest.adapters.host_pace import BrokerPace
 from services.ingest.adapters.http_fetcher import HttpFetcher
 from services.ingest.adapters.nyxcore import NyxcoreKnowledge
-from services.ingest.adapters.pacing import BrokerPauses
+from services.ingest.adapters.pacing import BrokerPauses, Pacing
 from services.ingest.adapters.pages import PooledPages
 from services.ingest.domain.crawl import crawl_decider
 from services.ingest.domain.shadow import shadow_decider
@@ -228,21 +228,11 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.wakes(WAITING, go_on, given_up=go_on.given_up)
     service.reacts("end-ingestion", [IndexBuilt, IndexFailed], EndIngestion(service.execute))
 
-    shown = service.shown("sources")
     _reindexes(service, bots, choose)
 
     refresh = RefreshSource(service.execute, service.current)
     service.reacts("refresh-source", [ScheduleFired], refresh)
-
-    ingest_children = IngestChildren(service.execute, queries.children_of, shown)
-    service.reacts("ingest-children", [ChildrenIngestionRequested], ingest_children)
-    sweep = SweepChildren(service.execute, service.current, queries.children_of, shown)
-    service.reacts("sweep-children", [SourceCreated, SourceDeleted], sweep)
-
-    pass_on = PassSettingsOn(service.execute, service.current, queries.standing, shown)
-    service.reacts("pass-settings-on", [SourceUpdated], pass_on)
-    restore = RestoreChildren(service.execute, queries.deleted_with, shown)
-    service.reacts("restore-children", [SourceUndone], restore)
+    _families(service, queries)
 
     backlog = Backlog(
         store, settings.queued_sources_per_tenant, service.current, references.check_new
@@ -269,6 +259,20 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.answers(GetChunks, history.get_chunks)
     service.answers(GetDifference, history.get_difference)
     return service
+
+
+def _families(service: Service, queries: SourceQueries) -> None:
+    """What follows for children from facts about their parents."""
+    shown = service.shown("sources")
+    ingest_children = IngestChildren(service.execute, queries.children_of, shown)
+    service.reacts("ingest-children", [ChildrenIngestionRequested], ingest_children)
+    sweep = SweepChildren(service.execute, service.current, queries.children_of, shown)
+    service.reacts("sweep-children", [SourceCreated, SourceDeleted], sweep)
+
+    pass_on = PassSettingsOn(service.execute, service.current, queries.standing, shown)
+    service.reacts("pass-settings-on", [SourceUpdated], pass_on)
+    restore = RestoreChildren(service.execute, queries.deleted_with, shown)
+    service.reacts("restore-children", [SourceUndone], restore)
 
 
 def _reindexes(service: Service, bots: BotRows, choose: ChooseSettings) -> None:
@@ -307,7 +311,7 @@ async def _embedders(
         openai_base=settings.openai_api_base,
     )
     pauses = BrokerPauses(await platform.client.jetstream().key_value(PACE))
-    return AllEmbedders(bundled, models, pauses)
+    return AllEmbedders(bundled, models, batches, Pacing(pauses))
 
 
 def _given_up(

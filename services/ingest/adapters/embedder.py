@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 from typing_extensions import override
 
-from services.ingest.adapters.pacing import PacedEmbedder
-from services.ingest.ports import Embedder, Embedders, EmbeddingRefused, Pauses, Throttled
+from services.ingest.adapters.batching import Batches
+from services.ingest.adapters.pacing import Pacing
+from services.ingest.ports import Embedder, Embedders, EmbeddingRefused
 from shared.adapters import static_embedder
 from shared.adapters.embedding import EmbeddingModels, Unreachable
 from shared.adapters.worker_pool import WorkerPool
-from shared.kernel import errors
 
 BATCH = 128
 SECONDS = 60.0
@@ -61,17 +61,20 @@ class OtherEmbedder(Embedder):
             return await self._models.embed(self._model, texts, self._credentials, self._chat_model)
         except Unreachable as failure:
             raise EmbeddingRefused(str(failure)) from failure
-        except errors.Throttled as refusal:
-            raise Throttled(str(refusal), refusal.retry_after) from refusal
 
 
 class AllEmbedders(Embedders):
-    """The bundled model, and those that bots and the operator bring."""
+    """The bundled model, and those that bots and the operator bring. Texts of several sources are
+    embedded together, and a provider that has enough is left in peace.
+    """
 
-    def __init__(self, bundled: Embedder, models: EmbeddingModels, pauses: Pauses) -> None:
-        self._bundled = bundled
+    def __init__(
+        self, bundled: Embedder, models: EmbeddingModels, batches: Batches, pacing: Pacing
+    ) -> None:
+        self._bundled = batches.before(bundled, bundled.model)
         self._models = models
-        self._pauses = pauses
+        self._batches = batches
+        self._pacing = pacing
 
     @override
     def effective(self, name: str | None, credentials: Mapping[str, str], chat_model: str) -> str:
@@ -87,4 +90,4 @@ class AllEmbedders(Embedders):
         account = "\0".join(
             [model, *(f"{name}={credentials[name]}" for name in sorted(credentials))]
         )
-        return PacedEmbedder(other, account, self._pauses)
+        return self._batches.before(self._pacing.before(other, account), account)

@@ -15,7 +15,6 @@ from services.ingest.ports import (
     Documents,
     EmbeddingRefused,
     Extracted,
-    Throttled,
     Unreadable,
 )
 from services.ingest.reactions.choosing import ChooseSettings
@@ -34,7 +33,7 @@ from shared.contracts.ingest_shadow import (
     RecordShadowPrepared,
 )
 from shared.contracts.ingest_stages import Batch, Plan
-from shared.kernel.errors import Unavailable
+from shared.kernel.errors import Throttled, Unavailable
 from shared.kernel.ids import derived_id
 
 SHOWN_SECONDS = 30.0
