@@ -24,6 +24,12 @@ def page(figures: Mapping[str, Any]) -> str:
         for name, found in figures["rebuild"].items()
     )
     lines += _table(("Rebuilt read model", "events", "seconds", "events per second"), rebuilds)
+    speeds = (
+        (ending, *(_shown(figure) for figure in found.values()))
+        for ending, found in figures["formats"].items()
+    )
+    head = ("Format", "documents/s", "MB/s", "chunks/s", "worker's peak, MB")
+    lines += _table(head, speeds)
     return "\n".join(lines)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx
 
-from bench import floor, machine, report
+from bench import floor, formats, machine, report
 from bench.load import Latency, many, open_loop, sequential
 from tests.harness import Installation, Tenant, eventually
 
@@ -40,10 +40,16 @@ class Effort:
     seconds: float
     preload: int
     paragraphs: int
+    documents: int
+    """Of each format."""
 
 
-FULL = Effort(requests=300, rate=40, write_rate=8, seconds=6, preload=1000, paragraphs=1500)
-QUICK = Effort(requests=20, rate=10, write_rate=4, seconds=2, preload=40, paragraphs=60)
+FULL = Effort(
+    requests=300, rate=40, write_rate=8, seconds=6, preload=1000, paragraphs=1500, documents=40
+)
+QUICK = Effort(
+    requests=20, rate=10, write_rate=4, seconds=2, preload=40, paragraphs=60, documents=2
+)
 
 
 class Bench:
@@ -189,6 +195,8 @@ class Bench:
 def measure(data_dir: Path, effort: Effort) -> dict[str, Any]:
     """All figures."""
     facts = machine.facts()
+    files = formats.files(effort.paragraphs // 10)
+    read = asyncio.run(formats.measure(files, effort.documents))
     running = Installation(data_dir)
     stack: dict[str, float] = {}
     stack["first start, seconds to ready with the demo"] = _start(running)
@@ -209,7 +217,13 @@ def measure(data_dir: Path, effort: Effort) -> dict[str, Any]:
         rebuild = bench.rebuilds()
     finally:
         running.stop()
-    return {"machine": facts, "stack": stack, "http": http, "rebuild": rebuild}
+    return {
+        "machine": facts,
+        "stack": stack,
+        "http": http,
+        "rebuild": rebuild,
+        "formats": {ending: asdict(speed) for ending, speed in read.items()},
+    }
 
 
 def _start(running: Installation) -> float:

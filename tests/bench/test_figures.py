@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+from dataclasses import asdict
 
 import httpx
 import pytest
 
-from bench import floor, machine, report
+from bench import floor, formats, machine, report
 from bench.load import Latency, many, open_loop, sequential
+from shared.contracts.ingest import UPLOAD_TYPES
 
 
 class Slow:
@@ -78,6 +80,14 @@ def test_the_page_shows_every_figure_beside_its_floor() -> None:
                 "floor": {"p50": 0.5, "p99": 0.75, "per_second": 1000},
             }
         },
+        "formats": {
+            ".pdf": {
+                "documents_per_second": 12.34,
+                "megabytes_per_second": 0.5,
+                "chunks_per_second": 100,
+                "peak_mb": 250.4,
+            }
+        },
         "rebuild": {"bots": {"events": 10, "seconds": 0.5, "per_second": 20.0}},
     }
     page = report.page(figures)
@@ -85,3 +95,16 @@ def test_the_page_shows_every_figure_beside_its_floor() -> None:
     assert "| idle PSS of all processes, MB | 236 |" in page
     assert "| GET one | 1.23 | 250 | 99.5 | 0.5 | 0.75 |" in page
     assert "| bots | 10 | 0.50 | 20 |" in page
+    assert "| .pdf | 12.3 | 0.5 | 100 | 250 |" in page
+
+
+def test_every_format_but_pictures_is_measured() -> None:
+    wanted = {kind for kind in UPLOAD_TYPES.values() if not kind.startswith("image/")}
+    assert {UPLOAD_TYPES[ending] for ending in formats.files(1)} == wanted
+
+
+async def test_a_format_is_read_and_what_its_workers_held_is_known() -> None:
+    data = formats.files(3)[".docx"]
+    [found] = (await formats.measure({".docx": data}, count=2)).values()
+    assert min(asdict(found).values()) > 0
+    assert found.peak_mb > 20
