@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, literal, or_, select
 
 from services.gateway.domain.emails import email_key
 from services.gateway.ports import Principal, WidgetKey
@@ -154,13 +154,8 @@ class IdentityQueries:
             rows = (await db.execute(query)).mappings().all()
         return [Account.model_validate(dict(row)) for row in rows]
 
-    async def slug_taken(self, slug: str) -> bool:
-        """What is shown; the log decides."""
-        query = select(exists().where(tenants.c.slug == slug))
-        async with self._store.engine.connect() as db:
-            return bool(await db.scalar(query))
-
     async def tenant_id_of(self, slug: str) -> str | None:
+        """What is shown; the log decides."""
         async with self._store.engine.connect() as db:
             query = select(tenants.c.tenant_id).where(tenants.c.slug == slug)
             found: str | None = await db.scalar(query)
