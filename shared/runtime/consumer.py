@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 DELAYS = (0.2, 1.0, 3.0, 10.0, 30.0, 60.0)
 """Seconds before attempt 2, 3, …; the last one repeats. Each is stretched by up to a fifth."""
 RETRY_SECONDS = 0.5
+DEATHS = 3
+"""Times as many deliveries as attempts that may fail, before a message counts as what kills its
+workers: whatever else a worker had begun dies with it, and is delivered again without its fault."""
 POINTS = {
     "CMDS": (FaultPoint.COMMAND_HANDLED, FaultPoint.COMMAND_ACKNOWLEDGED),
     "JOBS": (FaultPoint.JOB_HANDLED, FaultPoint.JOB_ACKNOWLEDGED),
@@ -181,7 +184,7 @@ class Consumer:
             self._in_flight.pop(id(message), None)
 
     async def _attempt(self, message: Msg, delivery: Delivery) -> None:
-        if delivery.attempt > self._max_attempts:
+        if delivery.attempt > self._max_attempts * DEATHS:
             # Its workers died rather than failed: an exception would have given it up before.
             await self._surrender(message, delivery, "the worker died at every attempt")
             return
@@ -194,7 +197,7 @@ class Consumer:
         except Exception as error:
             expected = isinstance(error, Unavailable)
             log.warning("attempt failed", extra=self._about(delivery, error), exc_info=not expected)
-            if delivery.attempt == self._max_attempts:
+            if delivery.attempt >= self._max_attempts:
                 await self._surrender(message, delivery, str(error) or type(error).__name__)
                 return
             step = DELAYS[min(delivery.attempt, len(DELAYS)) - 1]

@@ -10,7 +10,7 @@ from nats.aio.client import Client
 
 from shared.adapters import nats_client
 from shared.kernel.errors import Unavailable, Unusable
-from shared.runtime.consumer import Consumer, Delivery, Poison
+from shared.runtime.consumer import DEATHS, Consumer, Delivery, Poison
 from tests.brokers import own_broker
 from tests.eventually import eventually
 from tests.integration.queues import SECONDS, Queue, place, working
@@ -195,7 +195,7 @@ class TestFailing:
         await consumer.ensure()
         await queue.put("a", 1)
         dying = await queue.js.pull_subscribe_bind(consumer="worker", stream=queue.name)
-        for attempt in (1, 2):
+        for attempt in range(1, 2 * DEATHS + 1):
             [taken] = await dying.fetch(1, timeout=SECONDS)
             assert taken.metadata.num_delivered == attempt
         await dying.unsubscribe()

@@ -9,7 +9,7 @@ import pytest
 from nats.js import api
 
 from shared.kernel.errors import Unavailable
-from shared.runtime.consumer import DELAYS, Consumer, Delivery, Poison
+from shared.runtime.consumer import DEATHS, DELAYS, Consumer, Delivery, Poison
 
 
 @dataclass
@@ -121,10 +121,22 @@ async def test_poison_is_given_up_at_once() -> None:
 
 async def test_what_killed_its_worker_every_time_is_not_tried_again() -> None:
     worker = Worker()
-    message = await worker.take(Message(5))
+    message = await worker.take(Message(4 * DEATHS + 1))
     assert worker.got == []
     assert worker.given_up == ["the worker died at every attempt"]
     assert message.settled == ["ack"]
+
+
+async def test_what_only_died_with_its_worker_is_worked_all_the_same() -> None:
+    worker = Worker()
+    message = await worker.take(Message(4 * DEATHS))
+    assert (worker.given_up, message.settled) == ([], ["ack"])
+
+
+async def test_what_fails_after_it_died_more_often_than_it_may_fail_is_given_up() -> None:
+    worker = Worker(Unavailable("database away"))
+    await worker.take(Message(4 + 1))
+    assert worker.given_up == ["database away"]
 
 
 async def test_what_cannot_be_given_up_now_comes_again() -> None:
