@@ -112,12 +112,10 @@ __all__ = ["Settings", "build"]
 
 FETCH_SECONDS = 30.0
 MODEL_SECONDS = 60.0
-VISIT_SECONDS = 20.0
-"""For a page of a site that is crawled."""
 SOURCES = ReadModel(
     service="ingest",
     name="sources",
-    version=5,
+    version=6,
     tables=metadata,
     owns={"source": source_decider, "crawl": crawl_decider, "shadow": shadow_decider},
     projection=Sources(),
@@ -241,7 +239,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         service,
         platform,
         PageQueries(store),
-        HttpFetcher(http, seconds=VISIT_SECONDS),
+        HttpFetcher(http, seconds=settings.crawl_page_seconds),
         PooledPages(readers),
         ingest,
         backlog,

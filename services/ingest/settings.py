@@ -33,6 +33,8 @@ class Settings(ServiceSettings):
     """Languages of pictures with text, as Tesseract names them: `eng+deu`."""
     tessdata: str | None = None
     """Folder with Tesseract's language data, if it is in none of the usual places."""
+    crawl_page_seconds: float = Field(default=20.0, gt=0, le=120)
+    """A page of a website that is not there after so long is asked for once more, then left out."""
     worker_idle_seconds: float = Field(default=60.0, gt=0)
     """Workers without work are ended after so long; they hold the models' memory."""
     openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")

@@ -14,15 +14,18 @@ import nats
 from nats.aio.client import Client
 from nats.js import api
 
-from shared.adapters.envelope import Codec
+from shared.adapters.envelope import Codec, metadata_headers
 from shared.adapters.event_log import Append, EventLog
 from shared.adapters.vault import BUCKET, Keyring, Vault
-from shared.contracts.base import Metadata
+from shared.contracts.base import Metadata, Recorded
 from shared.contracts.chat import QuestionAnswered, Timings, Usage
+from shared.contracts.operations import GetHealth, ServiceHealth
 from shared.contracts.scheduler import Rule, ScheduleSet
 from shared.kernel.clock import utc_now
 from shared.kernel.ids import new_id
 from shared.kernel.registry import REGISTRY
+from shared.runtime.bus import question_subject
+from shared.runtime.process import SERVICES
 
 APPEND = 500
 """Events of one append; the broker takes a thousand."""
@@ -56,6 +59,21 @@ def drop_read_models(data_dir: Path) -> None:
 def facts(data_dir: Path) -> Counter[tuple[str, str]]:
     """How often each kind of event stands in the log, per aggregate: subject prefix and name."""
     return asyncio.run(_facts(data_dir))
+
+
+def history(data_dir: Path) -> list[Recorded[Any]]:
+    """Every event of the log, read as the services read it."""
+    return asyncio.run(_history(data_dir))
+
+
+def given_up(data_dir: Path) -> int:
+    """How many messages were given up."""
+    return asyncio.run(_given_up(data_dir))
+
+
+def busy(data_dir: Path) -> list[str]:
+    """What has not come to rest: consumers with messages, read models that are behind."""
+    return asyncio.run(_busy(data_dir))
 
 
 def everything(data_dir: Path) -> bytes:
@@ -142,6 +160,46 @@ async def _make_due(data_dir: Path, tenant_id: str, source: str, seconds: float)
             next_at=utc_now() + timedelta(seconds=seconds),
         )
         await event_log.append([Append(event, last)], _metadata(tenant_id))
+
+
+async def _history(data_dir: Path) -> list[Recorded[Any]]:
+    async with _log(data_dir) as event_log:
+        return [one async for batch in event_log.history(0, ["evt.>"]) for one in batch]
+
+
+async def _given_up(data_dir: Path) -> int:
+    client = await _broker(data_dir)
+    try:
+        return int((await client.jetstream().stream_info("DLQ")).state.messages)
+    finally:
+        await client.close()
+
+
+async def _busy(data_dir: Path) -> list[str]:
+    client = await _broker(data_dir)
+    try:
+        found = []
+        for stream in ("CMDS", "JOBS", "EVENTS", "SCHED"):
+            for consumer in await client.jetstream().consumers_info(stream):
+                # Readers take no acknowledgements, and those of killed processes linger.
+                counts = (consumer.num_pending, consumer.num_ack_pending)
+                if consumer.config.ack_policy != api.AckPolicy.NONE and any(counts):
+                    found += [f"{stream} {consumer.name} {counts}"]
+        for service in SERVICES:
+            reply = await client.request(
+                question_subject(service, GetHealth.name),
+                GetHealth().model_dump_json().encode(),
+                timeout=5,
+                headers={**metadata_headers(_metadata("_")), "content-type": "application/json"},
+            )
+            health = ServiceHealth.model_validate_json(reply.data)
+            found += [model.name for model in health.read_models if model.lag]
+    except (nats.errors.Error, TimeoutError) as error:
+        return [repr(error)]
+    else:
+        return found
+    finally:
+        await client.close()
 
 
 @asynccontextmanager

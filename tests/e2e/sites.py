@@ -3,6 +3,7 @@
 import gzip
 import threading
 import time
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ class Page:
     status: int = 200
     location: str | None = None
     etag: str | None = None
+    length: int | None = None
+    """What it says its length is, if that is not true."""
     waits: threading.Event | None = None
     """It is answered once this is set."""
 
@@ -41,6 +44,11 @@ class Site:
     def asked(self, path: str) -> list[int]:
         """The statuses of the answers to requests for `path`."""
         return [status for _, asked, status in self.requests if asked == path]
+
+    def most_within(self, seconds: float) -> int:
+        """The most requests that came within so many seconds."""
+        times = sorted(at for at, *_ in self.requests)
+        return max(bisect_left(times, at + seconds) - n for n, at in enumerate(times))
 
     def shortest_pause(self) -> float:
         """Between two requests, in seconds."""
@@ -88,7 +96,8 @@ def serving(site: Site) -> Iterator[Site]:
                 self.send_header("ETag", page.etag)
             body = b"" if same else page.body
             self.send_header("Content-Type", page.media_type)
-            self.send_header("Content-Length", str(len(body)))
+            length = len(body) if page.length is None else page.length
+            self.send_header("Content-Length", str(length))
             self.end_headers()
             self.wfile.write(body)
 
