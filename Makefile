@@ -7,7 +7,7 @@ VENDOR := $(UI)/vendor/LICENSES.txt
 NEWMAN := .venv/newman/6.2.2
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test check fmt lock schemas docs bench clean
+.PHONY: help install up test check fmt lock schemas docs bench chaos clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ docs: $(STAMP) ## Write the generated pages of docs anew
 
 bench: $(STAMP) ## The figures of docs/figures.md
 	$(BIN)/python -m bench.run
+
+chaos: $(STAMP) ## Storms of killed processes, in another order each; SEED=1 STORMS=10
+	@$(BIN)/python -m tests.chaos --seed $(or $(SEED),1) --storms $(or $(STORMS),10)
 
 clean: ## Remove what was built; keeps .minirag
 	rm -rf .venv $(UI)/vendor $(UI)/.tests build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -373,7 +373,9 @@ class AnswerQuestion:
                 retrieval_ms=retrieval_ms, total_ms=(time.perf_counter() - started) * 1000
             ),
         )
+        faults.passed(FaultPoint.CHAT_SPOKEN)
         done = await self.execute(command, recorded.metadata, "refuse")
+        faults.passed(FaultPoint.CHAT_ANSWERED)
         await speech.once("refused", {"reason": verdict.reason, "best_score": verdict.best})
         return done.position
 

@@ -1,0 +1,255 @@
+"""A storm: every fault point's process is ended while documents come in and questions are asked."""
+
+import logging
+import random
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from shared.kernel.faults import FaultPoint
+from tests.chaos import evidence
+from tests.chaos.evidence import Evidence
+from tests.chaos.switches import Switches
+from tests.chaos.work import Work
+from tests.e2e import inside
+from tests.e2e.sites import Page, Site, html, serving, sitemap
+from tests.harness import Installation, Tenant, eventually
+
+log = logging.getLogger(__name__)
+
+PAGES = 8
+REST_SECONDS = 180.0
+REBUILT = ("sources", "chats", "index", "rollups")
+"""Read models that a storm writes to; all others are rebuilt by other tests."""
+
+P = FaultPoint
+Traffic = Callable[["Storm"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """One process that is ended at one point."""
+
+    point: FaultPoint
+    service: str
+    traffic: Traffic
+    """Makes the process pass the point."""
+    passage: int = 1
+
+
+def documents(storm: "Storm") -> None:
+    storm.work.feed(3)
+
+
+def long_document(storm: "Storm") -> None:
+    storm.work.feed(1, long=True)
+
+
+def question(storm: "Storm") -> None:
+    storm.work.ask()
+
+
+def registration(storm: "Storm") -> None:
+    storm.work.invite()
+    storm.work.register()
+
+
+def hook(storm: "Storm") -> None:
+    storm.work.hook()
+
+
+def text(storm: "Storm") -> None:
+    storm.work.write()
+
+
+def slot(storm: "Storm") -> None:
+    source = storm.work.scheduled()
+    inside.make_due(storm.running.data_dir, storm.work.tenant.id, source, seconds=0.5)
+
+
+def crawl(storm: "Storm") -> None:
+    storm.crawl()
+
+
+LANES: Sequence[Sequence[Strike]] = (
+    [
+        Strike(P.CRAWL_VISITED, "ingest", crawl, 2),
+        Strike(P.INGEST_STARTED, "ingest", documents),
+        Strike(P.INGEST_FETCHED, "ingest", documents, 2),
+        Strike(P.CRAWL_RECORDED, "ingest", crawl, 2),
+        Strike(P.INGEST_EXTRACTED, "ingest", documents),
+        Strike(P.INGEST_BATCH_TOLD, "ingest", long_document),
+        Strike(P.INGEST_CHUNKED, "ingest", documents, 2),
+        Strike(P.INGEST_EMBEDDED, "ingest", long_document, 2),
+        Strike(P.INGEST_PREPARED, "ingest", documents),
+        Strike(P.JOB_HANDLED, "ingest", documents),
+        Strike(P.JOB_ACKNOWLEDGED, "ingest", documents),
+    ],
+    [
+        Strike(P.CHAT_RETRIEVED, "chat", question),
+        Strike(P.CHAT_FRAME, "chat", question, 3),
+        Strike(P.INDEX_UPSERTED, "chat", documents),
+        Strike(P.CHAT_SPOKEN, "chat", question),
+        Strike(P.INDEX_FLUSHED, "chat", documents),
+        Strike(P.CHAT_ANSWERED, "chat", question),
+        Strike(P.INDEX_DELETED, "chat", documents),
+        Strike(P.CHAT_ENDED, "chat", question),
+    ],
+    [
+        Strike(P.SCHEDULE_WOKEN, "scheduler", slot),
+        Strike(P.COMMAND_HANDLED, "webhooks", hook),
+        Strike(P.PROJECTOR_ROWS, "analytics", text),
+        Strike(P.SCHEDULE_FIRED, "scheduler", slot),
+        Strike(P.COMMAND_ACKNOWLEDGED, "webhooks", hook),
+        Strike(P.PROJECTOR_MOVED, "analytics", text),
+        Strike(P.LOG_BATCHED, "gateway", registration),
+        Strike(P.TIMER_HANDLED, "scheduler", slot),
+        Strike(P.LOG_APPENDING, "webhooks", hook),
+        Strike(P.PROJECTOR_COMMITTED, "analytics", text),
+        Strike(P.ORDER_STORED, "gateway", registration),
+        Strike(P.TIMER_ACKNOWLEDGED, "scheduler", slot),
+        Strike(P.LOG_APPENDED, "webhooks", hook),
+        Strike(P.BLOB_WRITTEN, "gateway", text),
+        Strike(P.REACTION_HANDLED, "scheduler", text),
+        Strike(P.COMMAND_ROWS, "webhooks", hook),
+        Strike(P.BLOB_WRITING, "gateway", text),
+        Strike(P.REACTION_ACKNOWLEDGED, "scheduler", text),
+        Strike(P.COMMAND_SHOWN, "webhooks", hook),
+        Strike(P.BLOB_SYNCED, "gateway", text),
+    ],
+)
+"""Lanes run side by side, and the strikes of one in turn: no two lanes end the same service, but
+for a broker or a database that all of them lose.
+"""
+STORES: Mapping[int, str] = {3: "nats", 7: "postgres"}
+"""What else is killed, by the strike of the first lane before which it is."""
+
+
+class Storm:
+    """One run over one installation in processes of their own."""
+
+    def __init__(self, running: Installation, switches: Switches, work: Work, site: Site) -> None:
+        self.running = running
+        self.work = work
+        self._switches = switches
+        self._site = site
+
+    def strike(self, lanes: Sequence[Sequence[Strike]]) -> None:
+        """Have every strike happen. Raises if one does not."""
+        with ThreadPoolExecutor(len(lanes)) as threads:
+            lost = [threads.submit(self._lane, lane, kills=not n) for n, lane in enumerate(lanes)]
+            for one in lost:
+                one.result()
+
+    def crawl(self) -> None:
+        """Import a website, once."""
+        with_pages = {f"/{n}": html(f"Page {n}", f"It is page {n}.") for n in range(PAGES)}
+        if self._site.pages:
+            return
+        self._site.pages |= {
+            "/": html("Home", "Welcome."),
+            "/robots.txt": Page(b"", "text/plain"),
+            "/sitemap.xml": sitemap(self._site.base, *with_pages),
+            **with_pages,
+        }
+        config = {"root_url": f"{self._site.base}/", "delay_seconds": 0.2}
+        source = self.work.write(source_type="website", content=None, config=config)
+        self.work.tenant.ingest(source)
+
+    def _lane(self, lane: Sequence[Strike], *, kills: bool) -> None:
+        for n, one in enumerate(lane):
+            if kills and n in STORES:
+                self.running.kill(STORES[n])
+                log.info("killed %s", STORES[n])
+            self._switches.arm(one.point, one.service, one.passage)
+            one.traffic(self)
+            self._switches.await_fired(one.point, self.work.check)
+            log.info("%s ended at %s", one.service, one.point)
+
+
+def shuffled(lanes: Sequence[Sequence[Strike]], seed: int) -> list[list[Strike]]:
+    """The same strikes in another order, at other passages."""
+    chance = random.Random(seed)  # noqa: S311  a seed that can be given again is the point
+    return [
+        [
+            replace(one, passage=chance.randint(1, 3)) if one.traffic is documents else one
+            for one in chance.sample(lane, len(lane))
+        ]
+        for lane in lanes
+    ]
+
+
+@contextmanager
+def weathered(
+    data_dir: Path, rounds: int, lanes: Sequence[Sequence[Strike]]
+) -> Iterator[tuple[Evidence, Mapping[str, int], set[str]]]:
+    """What a storm left: the evidence, the points in the index by source, what points were met."""
+    with tempfile.TemporaryDirectory(prefix="tests-chaos-") as folder, serving(Site({})) as site:
+        switches = Switches(Path(folder) / "faults")
+        env = {"MINIRAG_FAULT_DIR": str(switches.folder)}
+        running = Installation(data_dir, "--isolated", env=env).start()
+        try:
+            found = _through(running, switches, site, rounds, lanes)
+        finally:
+            code = running.stop()
+        assert code == 0, "".join(running.output)
+        sources = [
+            record.event.aggregate_id
+            for records in found.by_aggregate().values()
+            for record in records[:1]
+            if record.tenant_id == found.storm and record.event.aggregate == "source"
+        ]
+        yield found, evidence.points(data_dir, found.storm, sources), switches.fired()
+
+
+def _through(
+    running: Installation,
+    switches: Switches,
+    site: Site,
+    rounds: int,
+    lanes: Sequence[Sequence[Strike]],
+) -> Evidence:
+    with ExitStack() as stack:
+        work, calm = (
+            Work(Tenant(running.url, "storm"), rounds),
+            Work(Tenant(running.url, "calm"), 1),
+        )
+        for one in (work, calm):
+            stack.callback(one.close)
+        work.begin()
+        Storm(running, switches, work, site).strike(lanes)
+        work.feed_rest()
+        work.told_all()
+        calm.feed_rest()
+        calm.told_all()
+        for one in (work, calm):
+            one.rest()
+    eventually(
+        lambda: not inside.busy(running.data_dir),
+        lambda: f"{inside.busy(running.data_dir)} {running.logs()}",
+        REST_SECONDS,
+    )
+    log.info("all is at rest")
+    rows = inside.rows(running.data_dir)
+    for model in REBUILT:
+        done = running.cli("rebuild", model)
+        assert done.returncode == 0, done.stderr
+    log.info("rebuilt")
+    found = evidence.gathered(
+        running.data_dir,
+        switches,
+        rows=rows,
+        rebuilt=inside.rows(running.data_dir),
+        storm=work.tenant.id,
+        calm=calm.tenant.id,
+    )
+    return replace(
+        found,
+        sources=sorted(work.sources),
+        questions=sorted(work.answers),
+        answers=work.answers,
+        users=sorted(work.users),
+    )

@@ -1,0 +1,179 @@
+"""The clients of a storm, who ask again with the same key until they are told."""
+
+import itertools
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import httpx
+
+from tests.chaos.corpus import FACTS, LONG, mixed
+from tests.harness import PASSWORD, Tenant, eventually
+
+AGAIN = frozenset({202, 409, 429, 500, 502, 503, 504})
+"""Not told yet, or not by this gateway: the same request may come again."""
+CLIENTS = 8
+PATIENCE = 240.0
+LOOK_SECONDS = 0.5
+"""Between two looks at everything, which cost what the work needs."""
+PART = "How long does the guarantee on part {n} of a bicycle last?"
+
+
+class Work:
+    """What one tenant asks for, and what it was told."""
+
+    def __init__(self, tenant: Tenant, rounds: int) -> None:
+        self.tenant = tenant
+        self.bot = tenant.bot()
+        self.sources: set[str] = set()
+        self.users: set[str] = set()
+        self.answers: dict[str, str] = {}
+        self._documents = mixed()
+        names = [name for name in self._documents if name != LONG]
+        self._deck = deque(f"{n}/{name}" for n in range(rounds) for name in names)
+        self._long = deque(f"{n}/{LONG}" for n in range(rounds))
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        self._clients = ThreadPoolExecutor(CLIENTS)
+        self._over = threading.Event()
+        self._asked: list[Future[None]] = []
+
+    def begin(self) -> None:
+        """Have something that questions can be answered from."""
+        self._upload(f"first/{LONG}")
+        self.rest()
+
+    def feed(self, count: int = 2, *, long: bool = False) -> None:
+        """Upload documents, as long as there are any."""
+        with self._lock:
+            deck = self._long if long else self._deck
+            names = [deck.popleft() for _ in range(min(count, len(deck)))]
+        for name in names:
+            self._do(self._upload, name)
+
+    def feed_rest(self) -> None:
+        """Upload what was not uploaded."""
+        self.feed(len(self._long), long=True)
+        self.feed(len(self._deck))
+
+    def ask(self) -> None:
+        """Ask something that the documents answer."""
+        self._do(self._ask, next(self._numbers))
+
+    def invite(self) -> None:
+        """Make a user."""
+        self._do(self._invite, f"user-{next(self._numbers)}@{self.tenant.slug}.example.com")
+
+    def register(self) -> None:
+        """Make another tenant, which is several events at once."""
+        name = f"{self.tenant.slug}-{next(self._numbers)}"
+        body = {
+            "tenant_name": name,
+            "tenant_slug": name,
+            "owner_email": f"owner@{name}.example.com",
+            "owner_password": PASSWORD,
+        }
+        self._do(lambda _: self._told(201, "POST", "/v1/tenants", json=body), 0)
+
+    def hook(self) -> None:
+        """Make a webhook, to which nothing is delivered."""
+        body = {"url": "http://127.0.0.1:9/hook", "events": []}
+        self._do(lambda _: self._told(201, "POST", "/v1/webhooks", json=body), 0)
+
+    def write(self, **fields: Any) -> str:
+        """Make a source of a text that nobody has yet, and return its id."""
+        n = next(self._numbers)
+        name = f"text {n}"
+        body = {
+            "bot_profile_id": self.bot,
+            "name": name,
+            "source_type": "text",
+            "content": FACTS.format(n=n),
+            **fields,
+        }
+        made = self._told(201, "POST", "/v1/sources", json=body).json()
+        self.sources.add(name)
+        return str(made["id"])
+
+    def scheduled(self) -> str:
+        """Make a source that is to be refreshed, and wait until it is known when."""
+        source = self.write(refresh_schedule="weekly")
+        eventually(
+            lambda: self._told(200, "GET", f"/v1/sources/{source}").json()["next_refresh_at"],
+            seconds=PATIENCE,
+        )
+        return source
+
+    def rest(self) -> None:
+        """Wait until no source is being worked on."""
+
+        def look() -> bool:
+            listed = self._told(200, "GET", "/v1/sources").json()
+            if any(source["status"] == "processing" for source in listed):
+                time.sleep(LOOK_SECONDS)
+                return False
+            return True
+
+        eventually(look, seconds=PATIENCE)
+
+    def check(self) -> None:
+        """Raise what a client did not expect, if one was told so."""
+        with self._lock:
+            ended = [asked for asked in self._asked if asked.done()]
+        for asked in ended:
+            asked.result()
+
+    def close(self) -> None:
+        """Send all clients home, told or not."""
+        self._over.set()
+        self._clients.shutdown(cancel_futures=True)
+        self.tenant.close()
+
+    def told_all(self) -> None:
+        """Wait until every client was told; raises what a client did not expect."""
+        for asked in self._asked:
+            asked.result(PATIENCE)
+
+    def _do(self, work: Callable[[Any], object], about: object) -> None:
+        with self._lock:
+            self._asked.append(self._clients.submit(lambda: (work(about), None)[1]))
+
+    def _upload(self, name: str) -> None:
+        file = name.rsplit("/", 1)[-1]
+        self._told(
+            201,
+            "POST",
+            "/v1/sources/upload",
+            files={"file": (file, self._documents[file])},
+            data={"bot_profile_id": self.bot, "name": name},
+        )
+        self.sources.add(name)
+
+    def _ask(self, n: int) -> None:
+        question = PART.format(n=n)
+        body = {"bot_profile_id": self.bot, "message": question}
+        answer = self._told(200, "POST", "/v1/chat", json=body).json()
+        self.answers[question] = answer["message"]["content"]
+
+    def _invite(self, email: str) -> None:
+        body = {"email": email, "password": PASSWORD, "role": "member"}
+        self._told(201, "POST", "/v1/users", json=body)
+        self.users.add(email)
+
+    def _told(self, status: int, method: str, path: str, **request: Any) -> httpx.Response:
+        headers = {"Idempotency-Key": uuid.uuid4().hex} if method == "POST" else {}
+
+        def look() -> httpx.Response | None:
+            assert not self._over.is_set(), "the storm is over"
+            answer = self.tenant.http.request(method, path, headers=headers, **request)
+            if answer.status_code in AGAIN:
+                return None
+            assert answer.status_code == status, f"{path}: {answer.status_code} {answer.text}"
+            return answer
+
+        found: httpx.Response = eventually(look, lambda: path, seconds=PATIENCE)
+        return found
