@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 import httpx
 
 from services.chat.adapters import lexical
+from services.chat.adapters.answer_memory import RecentAnswers
 from services.chat.adapters.assistant import ModelAssistant
 from services.chat.adapters.edge_index import EdgeIndexes
 from services.chat.adapters.models import LanguageModels
@@ -37,6 +38,7 @@ from services.chat.reactions.reindexing import (
     RetireReplaced,
     SwitchWhenWhole,
 )
+from services.chat.reactions.remembering import RememberAnswers
 from services.chat.reactions.spending import Purse
 from services.chat.settings import Settings
 from services.chat.tables import bots_metadata, chats_metadata, index_metadata, spending_metadata
@@ -88,7 +90,7 @@ MODEL_SECONDS = 60.0
 BOTS = ReadModel(
     service="chat",
     name="bots",
-    version=4,
+    version=5,
     tables=bots_metadata,
     owns={"bot_profile": bot_decider},
     projection=Bots(),
@@ -181,6 +183,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         secret=platform.vault.get,
         detect=language.detect,
         stops=stops,
+        answers=RememberAnswers(RecentAnswers(), turn_queries),
     )
     service.reacts(
         "answer-question",

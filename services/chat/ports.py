@@ -242,6 +242,36 @@ class Assistant(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A question, and what its answer depends on beside the sources."""
+
+    tenant_id: str
+    bot_profile_id: str
+    settings: str
+    """A digest of all of the bot's settings."""
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """The turn that gave an answer, the first chunk it was given, and by number those it cites."""
+
+    turn_id: str
+    first: str
+    cited: Mapping[int, str]
+
+
+class AnswerMemory(Protocol):
+    """Answers that were given, by what was asked in whatever form of words. May forget any."""
+
+    def recall(self, topic: Topic) -> Remembered | None: ...
+
+    def keep(self, topic: Topic, remembered: Remembered) -> None: ...
+
+    def forget(self, topic: Topic) -> None: ...
+
+
 class Frames(Protocol):
     async def publish(self, tenant_id: str, turn_id: str, frame: Frame) -> None: ...
 

@@ -46,6 +46,8 @@ class BotSettings(ChunkSettings):
     """Asked in turn when the model fails before its first word."""
     link_hosts: Annotated[tuple[str, ...], Field(max_length=50)] = ()
     """Besides its sources' hosts, those that answers may link to; `*.example.com`: all below."""
+    cache_answers: bool = False
+    """Whether an answer is given again to the same question, while its sources stay as they are."""
 
 
 class BotProfileMessage(Keyed):
@@ -411,6 +413,7 @@ class BotProfileView(Message):
     link_hosts: tuple[str, ...] = ()
     chunk_size: int | None = None
     chunk_overlap: int | None = None
+    cache_answers: bool = False
     created_at: datetime
     updated_at: datetime
 

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from typing_extensions import override
 
-from tests.harness import Tenant
+from tests.harness import Tenant, eventually
 
 TEXT = "The harbour of Corran was closed in 1998 because the sea had become too shallow."
 
@@ -135,3 +135,76 @@ def test_more_than_three_fallbacks_are_refused(tenant: Tenant) -> None:
     body = {"name": "b", "fallback_models": ["a", "b", "c", "d"]}
     answer = tenant.http.post("/v1/bot-profiles", json=body)
     assert answer.status_code == 422
+
+
+class TestAnswersGivenAgain:
+    """`cache_answers`: the model is asked once for one question, until a cited source changes."""
+
+    HARBOUR = "When was the harbour of Corran closed?"
+    MARKET = "Who opened the market of Belmar?"
+
+    def asked(self, tenant: Tenant, bot: str, question: str) -> tuple[str, str, int]:
+        answer = tenant.ask(bot, question)
+        usage = answer["usage"]
+        return answer["message"]["content"], usage["model"], usage["total_tokens"]
+
+    def test_are_not_paid_again_and_go_exactly_with_their_source(
+        self, tenant: Tenant, other_tenant: Tenant
+    ) -> None:
+        told: list[str] = []
+
+        def reply(_system: str, last: str) -> str:
+            told.append(last)
+            return f"Answer {len(told)} [1]."
+
+        with scripted_model(reply) as base:
+            bot = bot_with(tenant, base, cache_answers=True)
+            market = tenant.source(bot, "The market of Belmar was opened by Queen Ida.")
+            tenant.ingest(market)
+            tenant.ready(market)
+            assert self.asked(tenant, bot, self.HARBOUR)[0] == "Answer 1 [1]."
+            assert self.asked(tenant, bot, self.MARKET)[0] == "Answer 2 [1]."
+            again = tenant.ask(bot, "when was the Harbour of corran closed")
+            assert again["message"]["content"] == "Answer 1 [1]."
+            assert again["usage"] == {
+                "model": "local/cache",
+                "prompt_tokens": 0,
+                "completion_tokens": 0,
+                "total_tokens": 0,
+            }
+            assert again["grounded"] is True
+            cited = again["citations"][0]
+            opened = tenant.http.get(f"/v1/citations/{cited['citation_id']}").json()
+            assert opened["text"] == TEXT
+            follow = {"chat_id": again["chat_id"]}
+            assert tenant.ask(bot, self.HARBOUR, **follow)["usage"]["model"] != "local/cache"
+            assert len(told) == 3
+
+            other = bot_with(tenant, base, cache_answers=True)
+            assert self.asked(tenant, other, self.HARBOUR)[0] == "Answer 4 [1]."
+            foreign = bot_with(other_tenant, base, cache_answers=True)
+            assert self.asked(other_tenant, foreign, self.HARBOUR)[0] == "Answer 5 [1]."
+
+            longer = {"content": "The market of Belmar was opened by Queen Ida in 1802."}
+            tenant.http.patch(f"/v1/sources/{market}", json=longer).raise_for_status()
+            tenant.ingest(market)
+            eventually(lambda: tenant.ask(bot, self.MARKET)["citations"][0]["revision"] == 2)
+            before = len(told)
+            assert self.asked(tenant, bot, self.HARBOUR) == ("Answer 1 [1].", "local/cache", 0)
+            assert self.asked(tenant, bot, self.MARKET)[1] == "local/cache"
+
+            tenant.http.post(f"/v1/sources/{market}/undo").raise_for_status()
+            eventually(lambda: tenant.ask(bot, self.MARKET)["citations"][0]["revision"] == 3)
+            assert len(told) == before + 1
+            assert tenant.http.delete(f"/v1/sources/{market}").status_code == 204
+            eventually(lambda: self.asked(tenant, bot, self.MARKET)[1] != "local/cache")
+
+            changed = {"system_prompt": "Answer in verse."}
+            tenant.http.patch(f"/v1/bot-profiles/{bot}", json=changed).raise_for_status()
+            assert self.asked(tenant, bot, self.HARBOUR)[1] != "local/cache"
+
+    def test_are_given_anew_by_a_bot_that_is_not_told_to(self, tenant: Tenant) -> None:
+        with scripted_model(lambda *_: "In 1998 [1].") as base:
+            bot = bot_with(tenant, base)
+            for _ in range(2):
+                assert self.asked(tenant, bot, self.HARBOUR)[1] != "local/cache"

@@ -49,6 +49,7 @@ from services.chat.reactions.conversing import (
     usage,
 )
 from services.chat.reactions.hearing import hear
+from services.chat.reactions.remembering import RememberAnswers, repeat
 from services.chat.reactions.speech import Speech, citations_data, sources_data, tell_end
 from services.chat.reactions.spending import Purse
 from shared.contracts.base import Command, Done, Metadata, Recorded
@@ -111,6 +112,7 @@ class AnswerQuestion:
     secret: Secret
     detect: DetectLanguage
     stops: Stops
+    answers: RememberAnswers
     frame_seconds: float = FRAME_SECONDS
 
     async def __call__(self, recorded: Recorded[QuestionAsked]) -> None:
@@ -162,6 +164,11 @@ class AnswerQuestion:
         if isinstance(verdict, Silent):
             return await self._refuse(recorded, bot, speech, verdict, retrieval_ms, started)
         context = [by_id[chosen.chunk_id] for chosen in verdict.context]
+        topic = self.answers.topic(recorded, bot, past)
+        known = await self.answers.recall(topic, context, recorded.metadata)
+        if known is not None:
+            again = await repeat(recorded, speech, known, verdict, retrieval_ms, spent_before)
+            return (await self.execute(again, recorded.metadata, "answer")).position
         citations = cite(event.turn_id, context, verdict)
         await speech.once("sources", sources_data(citations))
         await speech.once("citations", citations_data(citations))
@@ -177,13 +184,13 @@ class AnswerQuestion:
         checks = bot.check_claims and not stopped
         checked = await self.assistant.check(prompt, speech.text) if checks else None
         cites = bool(cited_numbers(speech.text) & {citation.n for citation in citations})
+        supported = checked is None or checked.support >= SUPPORTED
+        grounded = cites and supported and not spoken.leaked
         command = RecordAnswer(
             chat_id=event.chat_id,
             turn_id=event.turn_id,
             answer=speech.text,
-            grounded=cites
-            and not spoken.leaked
-            and (checked is None or checked.support >= SUPPORTED),
+            grounded=grounded,
             support=None if checked is None else round(checked.support, 4),
             stopped=stopped,
             leaked=spoken.leaked,
@@ -198,6 +205,8 @@ class AnswerQuestion:
         faults.passed(FaultPoint.CHAT_SPOKEN)
         done = await self.execute(command, recorded.metadata, "answer")
         faults.passed(FaultPoint.CHAT_ANSWERED)
+        if grounded and not stopped and len(prompt.passages) == len(context):
+            self.answers.keep(topic, event.turn_id, speech.text, context)
         return done.position
 
     async def _reserve(

@@ -69,6 +69,8 @@ class BotProfileIn(BaseModel):
     """Characters of a chunk at most; null: what the operator has set, 1200 if nothing."""
     chunk_overlap: ChunkOverlap = None
     """Characters that neighbouring chunks share at most; null: as the operator has it."""
+    cache_answers: bool = False
+    """Whether an answer is given again to the same question, while its sources stay as they are."""
     credentials: dict[str, Any] | None = None
     """`api_key`, and `api_base` for any OpenAI-compatible server; `embedding_api_key` and
     `embedding_api_base` for the embedding model. Never read back."""
@@ -92,6 +94,7 @@ class BotProfilePatch(BaseModel):
     link_hosts: LinkHosts = []
     chunk_size: ChunkSize = None
     chunk_overlap: ChunkOverlap = None
+    cache_answers: bool = False
     credentials: dict[str, Any] | None = None
     """`{}` or null forgets them; leaving the field out keeps them."""
 
@@ -115,6 +118,7 @@ class BotProfileOut(BaseModel):
     link_hosts: list[str]
     chunk_size: int | None
     chunk_overlap: int | None
+    cache_answers: bool
     created_at: Timestamp
     updated_at: Timestamp
 

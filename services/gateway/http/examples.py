@@ -91,6 +91,7 @@ BOT_SETTINGS: dict[str, Any] = {
     "link_hosts": [],
     "chunk_size": None,
     "chunk_overlap": None,
+    "cache_answers": False,
 }
 BOT = {
     "id": BOT_ID,

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from services.chat.adapters.answer_memory import RecentAnswers
 from services.chat.ports import Found, ModelFailed, Spent
 from services.chat.reactions.answering import AnswerQuestion, StopAnswering
 from services.chat.reactions.indexing import TellIndexed
+from services.chat.reactions.remembering import RememberAnswers
 from services.chat.reactions.spending import Purse
 from shared.contracts.base import Command, Done, Metadata
 from shared.contracts.chat import (
@@ -58,6 +60,7 @@ class World:
     chat: Conversation = field(default_factory=lambda: Conversation([asked()]))
     frames: KeptFrames = field(default_factory=KeptFrames)
     stops: Signals = field(default_factory=Signals)
+    memory: RecentAnswers = field(default_factory=RecentAnswers)
 
     def __post_init__(self) -> None:
         self.retriever = GivenChunks(self.chunks)
@@ -87,6 +90,7 @@ class World:
             secret=secret,
             detect=lambda _: self.language,
             stops=self.stops,
+            answers=RememberAnswers(self.memory, self.chat),
             frame_seconds=0,
         )
 

@@ -67,6 +67,7 @@ class TestCreating:
             "link_hosts": (),
             "chunk_size": None,
             "chunk_overlap": None,
+            "cache_answers": False,
         }
 
 
