@@ -4,11 +4,12 @@ import asyncio
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 PROMPT_TOKENS = 100
+FIRST_WORDS = 5
 
 
 @dataclass
@@ -19,6 +20,8 @@ class PacedModel:
     seconds: float
     """Between two words."""
     url: str = ""
+    held: bool = False
+    """While it is, no answer goes beyond its first words."""
     asked: Counter[str] = field(default_factory=Counter)
     """How often, by question."""
 
@@ -38,7 +41,9 @@ class PacedModel:
                 b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
             )
             words = self.answer(question)
-            for word in words:
+            for n, word in enumerate(words):
+                while self.held and n >= FIRST_WORDS:
+                    await asyncio.sleep(self.seconds)
                 await self._tell(writer, {"choices": [{"delta": {"content": word}}]})
                 await asyncio.sleep(self.seconds)
             usage = {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": len(words)}
@@ -57,15 +62,24 @@ class PacedModel:
 def paced_model(words: int, seconds: float) -> Iterator[PacedModel]:
     """Serves on loopback from a thread with a loop of its own."""
     model = PacedModel(words, seconds)
-    loop = asyncio.new_event_loop()
-    listening = asyncio.start_server(model.serve, "127.0.0.1", 0, backlog=512)
-    server = loop.run_until_complete(listening)
-    model.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    ready = threading.Event()
+    stop: list[Callable[[], object]] = []
+
+    async def run() -> None:
+        over = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        stop.append(lambda: loop.call_soon_threadsafe(over.set))
+        server = await asyncio.start_server(model.serve, "127.0.0.1", 0, backlog=512)
+        model.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        ready.set()
+        await over.wait()
+        server.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()
+    assert ready.wait(10)
     try:
         yield model
     finally:
-        loop.call_soon_threadsafe(server.close)
-        loop.call_soon_threadsafe(loop.stop)
+        stop[0]()
         thread.join(10)

@@ -7,7 +7,6 @@ import random
 import signal
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,9 +18,9 @@ from tests.e2e.paced_model import PROMPT_TOKENS, PacedModel, paced_model
 from tests.e2e.test_gateways import one_more
 from tests.harness import Installation, Tenant, eventually, reachable
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-WORDS, SECONDS = 30, 0.02
+WORDS, SECONDS = 16, 0.03
 TEXT = "The harbour of Corran was closed in 1998 because the sea had become too shallow."
 END = ("done", "error")
 
@@ -110,14 +109,15 @@ class Reader:
 async def frames(answer: httpx.Response) -> AsyncIterator[tuple[str, int, dict[str, Any]]]:
     name, number = "", 0
     async for line in answer.aiter_lines():
-        field_, _, value = line.partition(": ")
-        match field_:
+        label, _, value = line.partition(": ")
+        match label:
             case "event":
-                name, number = value, 0
+                name = value
             case "id":
                 number = int(value)
             case "data":
                 yield name, number, json.loads(value)
+                name, number = "", 0
             case _:
                 pass  # the empty line behind a frame
 
@@ -152,7 +152,7 @@ async def read_all(
             f"When was the harbour of Corran closed, {uuid.uuid4().hex[:8]}?",
             bot,
             clients if n % 2 else clients[::-1],
-            [rng.randrange(1, 12) for _ in range(rng.randrange(4))],
+            [rng.choice((1, 2, 3, 4, 4, 6, 9)) for _ in range(rng.randrange(4))],
         )
         for n in range(count)
     ]
@@ -192,52 +192,59 @@ def told_once_each(place: Place, tenant: Tenant, readers: Sequence[Reader]) -> N
     )
 
 
-async def test_two_hundred_streams_that_are_cut_anywhere_lose_and_repeat_nothing(
+def test_two_hundred_streams_that_are_cut_anywhere_lose_and_repeat_nothing(
     place: Place, register: Callable[[str], Tenant]
 ) -> None:
     tenant = register(place.running.url)
     with one_more(place.running, requests=60_000) as second:
         urls = (place.running.url, second.url)
-        readers = await read_all(tenant, urls, 200, random.Random(5))  # noqa: S311  no secret
+        rng = random.Random(5)  # noqa: S311  no secret
+        readers = asyncio.run(read_all(tenant, urls, 200, rng))
     told_once_each(place, tenant, readers)
-    assert sum(reader.connections > 1 for reader in readers) > 100
+    assert sum(reader.connections > 1 for reader in readers) > 50
     assert {place.model.asked[reader.question] for reader in readers} == {1}
-    # Twenty frames a second for each reader, but for the last.
-    assert max(reader.deltas for reader in readers) <= WORDS + 2
 
 
-async def test_a_gateway_that_is_killed_under_its_streams_costs_nothing(
+def begun(readers: Sequence[Reader]) -> bool:
+    """Whether half of them have got their first words."""
+    return sum(reader.deltas > 0 for reader in readers) >= len(readers) // 2
+
+
+def test_a_gateway_that_is_killed_under_its_streams_costs_nothing(
     place: Place, register: Callable[[str], Tenant]
 ) -> None:
     tenant = register(place.running.url)
+    place.model.held = True
     with one_more(place.running, requests=60_000) as second:
 
         def kill(readers: Sequence[Reader]) -> bool:
-            if sum(reader.deltas >= 3 for reader in readers) < len(readers) // 2:
-                return all(reader.ends for reader in readers)
-            with suppress(ProcessLookupError):
-                os.kill(second.process.pid, signal.SIGKILL)
+            if not begun(readers):
+                return False
+            os.kill(second.process.pid, signal.SIGKILL)
+            place.model.held = False
             return True
 
         urls = (second.url, place.running.url)
         rng = random.Random(6)  # noqa: S311  no secret
-        readers = await read_all(tenant, urls, 40, rng, kill)
+        readers = asyncio.run(read_all(tenant, urls, 40, rng, kill))
     told_once_each(place, tenant, readers)
     assert {place.model.asked[reader.question] for reader in readers} == {1}
 
 
-async def test_chat_that_is_killed_under_its_streams_takes_them_over(
+def test_chat_that_is_killed_under_its_streams_takes_them_over(
     place: Place, register: Callable[[str], Tenant]
 ) -> None:
     tenant = register(place.running.url)
+    place.model.held = True
 
     def kill(readers: Sequence[Reader]) -> bool:
-        if sum(reader.deltas >= 3 for reader in readers) < len(readers) // 2:
-            return all(reader.ends for reader in readers)
+        if not begun(readers):
+            return False
         place.running.kill("chat")
+        place.model.held = False
         return True
 
     rng = random.Random(7)  # noqa: S311  no secret
-    readers = await read_all(tenant, (place.running.url,), 40, rng, kill)
+    readers = asyncio.run(read_all(tenant, (place.running.url,), 40, rng, kill))
     told_once_each(place, tenant, readers)
-    assert max(place.model.asked[reader.question] for reader in readers) > 1
+    assert sum(place.model.asked[reader.question] > 1 for reader in readers) >= len(readers) // 2

@@ -2,22 +2,20 @@
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from functools import lru_cache
 from typing import Any
 
 from typing_extensions import override
 
-from services.chat.adapters.openai_llm import (
-    FIRST_TOKEN_SECONDS,
-    REASONS,
-    TOTAL_SECONDS,
-    refused,
-    spent,
-    timed_out,
-    unreachable,
-)
+from services.chat.adapters.openai_llm import REASONS, refused, spent, unreachable
+from services.chat.adapters.patience import FIRST_TOKEN_SECONDS, in_time, patiently, timed_out
 from services.chat.ports import LanguageModel, ModelFailed, Prompt, Spent, Text
+
+NO_QUOTA = re.compile("insufficient_quota|exceeded your current quota", re.IGNORECASE)
+"""LiteLLM passes on a provider's words only; a repeat does not help here."""
 
 
 class LiteLlmModel(LanguageModel):
@@ -29,32 +27,33 @@ class LiteLlmModel(LanguageModel):
 
     @override
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Text | Spent, None]:
+        async with aclosing(patiently(lambda: self._once(prompt))) as told:
+            async for piece in told:
+                yield piece
+
+    async def _once(self, prompt: Prompt) -> AsyncGenerator[Text | Spent, None]:
         litellm = await asyncio.to_thread(_litellm)
         usage: Any = None
         said = 0
         try:
-            async with asyncio.timeout(TOTAL_SECONDS):
-                chunks = await litellm.acompletion(
-                    model=prompt.model,
-                    messages=[
-                        {"role": turn.role, "content": turn.content} for turn in prompt.messages
-                    ],
-                    temperature=prompt.temperature,
-                    max_tokens=prompt.max_tokens,
-                    stream=True,
-                    stream_options={"include_usage": True},
-                    timeout=FIRST_TOKEN_SECONDS,
-                    max_retries=0,
-                    **prompt.credentials,
-                )
-                async for chunk in chunks:
+            chunks = await litellm.acompletion(
+                model=prompt.model,
+                messages=[{"role": turn.role, "content": turn.content} for turn in prompt.messages],
+                temperature=prompt.temperature,
+                max_tokens=prompt.max_tokens,
+                stream=True,
+                stream_options={"include_usage": True},
+                timeout=FIRST_TOKEN_SECONDS,
+                max_retries=0,
+                **prompt.credentials,
+            )
+            async with aclosing(in_time(aiter(chunks))) as pieces:
+                async for chunk in pieces:
                     usage = getattr(chunk, "usage", None) or usage
                     piece = chunk.choices[0].delta.content if chunk.choices else None
                     if piece:
                         said += len(piece)
                         yield Text(piece)
-        except TimeoutError as error:
-            raise timed_out() from error
         except Exception as error:
             raise _failure(litellm, error) from error
         yield spent(prompt, None if usage is None else usage.model_dump(), said)
@@ -64,12 +63,14 @@ def _failure(litellm: Any, error: Exception) -> ModelFailed:
     """LiteLLM's exceptions carry the provider's status; its texts stay in our log."""
     if isinstance(error, ModelFailed):
         return error
-    if isinstance(error, litellm.Timeout):
+    if isinstance(error, TimeoutError | litellm.Timeout):
         return timed_out()
     if isinstance(error, litellm.ContextWindowExceededError):
         return ModelFailed(*REASONS["context_length_exceeded"], retryable=False)
     if isinstance(error, litellm.ContentPolicyViolationError):
         return ModelFailed(*REASONS["content_filter"], retryable=False)
+    if NO_QUOTA.search(str(error)):
+        return ModelFailed(*REASONS["insufficient_quota"], retryable=False)
     status = getattr(error, "status_code", None)
     if not isinstance(status, int):
         return unreachable()

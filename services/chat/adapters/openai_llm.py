@@ -1,7 +1,5 @@
 """Any OpenAI-compatible server, directly: a tenth of the CPU of a general client per token."""
 
-import asyncio
-import random
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
@@ -11,17 +9,18 @@ import orjson
 from httpx_sse import EventSource, SSEError
 from typing_extensions import override
 
+from services.chat.adapters.patience import (
+    FIRST_TOKEN_SECONDS,
+    IDLE_SECONDS,
+    RETRY_SECONDS,
+    patiently,
+    timed_out,
+)
 from services.chat.domain.tokens import estimated
 from services.chat.ports import LanguageModel, ModelFailed, Prompt, Spent, Text
 from shared.adapters.egress import Blocked, Oversized
 from shared.adapters.retry_after import retry_after_seconds
 
-FIRST_TOKEN_SECONDS = 20.0
-IDLE_SECONDS = 15.0
-TOTAL_SECONDS = 120.0
-ATTEMPTS = 3
-RETRY_SECONDS = 0.5
-LONGEST_WAIT = 5.0
 FAILED = "The language model failed."
 ERROR_BYTES = 20_000
 TOO_LONG = ("llm_context_too_long", "The question and its context are too long for the model.")
@@ -60,27 +59,10 @@ class OpenAiModel(LanguageModel):
 
     @override
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Text | Spent, None]:
-        """Tries again before the first piece only; after it a repeat would say things twice."""
-        try:
-            async with asyncio.timeout(TOTAL_SECONDS):
-                for attempt in range(1, ATTEMPTS + 1):
-                    started = False
-                    try:
-                        async with aclosing(self._once(prompt)) as pieces:
-                            async for piece in pieces:
-                                started = True
-                                yield piece
-                    except ModelFailed as failure:
-                        if started or not failure.retryable or attempt == ATTEMPTS:
-                            raise
-                        pause = failure.retry_after or self._retry_seconds * 2 ** (attempt - 1)
-                        if pause > LONGEST_WAIT:
-                            raise
-                        await asyncio.sleep(pause * random.uniform(1, 1.3))  # noqa: S311  jitter
-                    else:
-                        return
-        except TimeoutError as error:
-            raise timed_out() from error
+        pieces = patiently(lambda: self._once(prompt), self._retry_seconds)
+        async with aclosing(pieces) as told:
+            async for piece in told:
+                yield piece
 
     async def _once(self, prompt: Prompt) -> AsyncGenerator[Text | Spent, None]:
         body = {
@@ -205,12 +187,6 @@ def refused(status: int, headers: Mapping[str, str], reason: str | None = None) 
             retry_after=retry_after_seconds(headers.get("retry-after")),
         )
     return ModelFailed("llm_failed", FAILED, retryable=status in RETRYABLE)
-
-
-def timed_out() -> ModelFailed:
-    return ModelFailed(
-        "llm_timeout", "The language model did not answer in time.", retryable=True, status=504
-    )
 
 
 def unreachable() -> ModelFailed:

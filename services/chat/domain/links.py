@@ -34,7 +34,7 @@ ADDRESS = re.compile(
     r"|(?:javascript|vbscript|blob):(?=\S)"
     r"|data:(?=[a-z]+/|[;,])"
     r"|www\.(?=[\w-])"
-    rf"|(?<![\w:/\\.-])//(?=(?:[\w-]+\.)+(?:{TOP})\b)"
+    r"|(?<![\w:/\\.-])//(?=(?:[\w-]+\.)+[a-z]{2,}(?![\w.-]*\())"
     rf"|(?<![\w@./\\-])(?:[a-z0-9-]+\.)+(?:{TOP})(?::\d+)?(?=[/?\#])",
     re.IGNORECASE,
 )
@@ -72,7 +72,11 @@ class Links:
         found = ALLOWED.fullmatch(url)
         if found is None or not self._knows(found["host"].lower()):
             return None
-        return url if url in self.urls else found["base"] + (found["fragment"] or "")
+        if url in self.urls:
+            return url
+        told = found["base"] + (found["fragment"] or "")
+        # Some renderers would find another address inside, and make a link of that.
+        return None if ADDRESS.search(told, found.end("host")) else told
 
     def _knows(self, host: str) -> bool:
         plain = host.removeprefix("www.")

@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from services.chat.adapters.openai_llm import ATTEMPTS, OpenAiModel, spent
+from services.chat.adapters.openai_llm import OpenAiModel, spent
+from services.chat.adapters.patience import ATTEMPTS
 from services.chat.domain.prompt import Turn
 from services.chat.ports import ModelFailed, Prompt, Spent, Text
 from shared.adapters.egress import egress_client

@@ -1,0 +1,140 @@
+"""`python -m bench.first_token`: what MiniRAG adds to the first token of an instant model.
+
+Starts an embedded installation on an empty folder with a scripted model that answers at once, and
+asks both the model itself and a bot that uses it, so many chats at the same time. Prints a table;
+`--quick` for a run that only shows that everything works.
+"""
+
+import argparse
+import asyncio
+import tempfile
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tests.e2e.paced_model import PacedModel, paced_model
+from tests.harness import Installation, Tenant
+
+AT_ONCE = (1, 16, 64)
+ROUNDS = 8
+TEXT = "The harbour of Corran was closed in 1998 because the sea had become too shallow."
+QUESTION = "When was the harbour of Corran closed?"
+
+First = Callable[[], Awaitable[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Milliseconds to the first token, with so many chats at once."""
+
+    at_once: int
+    bare_p50: float
+    bare_p99: float
+    product_p50: float
+    product_p99: float
+
+    @property
+    def added_p50(self) -> float:
+        return self.product_p50 - self.bare_p50
+
+    @property
+    def added_p99(self) -> float:
+        return self.product_p99 - self.bare_p99
+
+
+async def first_line(http: httpx.AsyncClient, path: str, body: object, wanted: str) -> float:
+    """Milliseconds to the first line that begins like this; the answer is read to its end."""
+    began = time.perf_counter()
+    first = 0.0
+    async with http.stream("POST", path, json=body) as answer:
+        answer.raise_for_status()
+        async for line in answer.aiter_lines():
+            if not first and line.startswith(wanted):
+                first = (time.perf_counter() - began) * 1000
+    if not first:
+        raise RuntimeError(f"no {wanted!r} came from {path}")
+    return first
+
+
+async def waits(first: First, at_once: int, rounds: int) -> list[float]:
+    """Sorted waits of `rounds` rounds, each of so many at the same time."""
+    found: list[float] = []
+    for _ in range(rounds):
+        found += await asyncio.gather(*(first() for _ in range(at_once)))
+    return sorted(found)
+
+
+def percentile(ordered: list[float], share: float) -> float:
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+async def measure(model: PacedModel, tenant: Tenant, bot: str, rounds: int) -> list[Row]:
+    """A row for each number of chats at once."""
+    limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
+    headers = {"Authorization": f"Bearer {tenant.token}"}
+    rows = []
+    async with httpx.AsyncClient(
+        headers=headers, limits=limits, timeout=120, trust_env=False
+    ) as http:
+        messages = [{"role": "user", "content": QUESTION}]
+
+        async def bare() -> float:
+            body = {"model": "m", "messages": messages, "stream": True}
+            return await first_line(http, f"{model.url}/chat/completions", body, "data: {")
+
+        async def product() -> float:
+            body = {"bot_profile_id": bot, "message": QUESTION, "stream": True}
+            return await first_line(http, f"{tenant.url}/v1/chat", body, "event: delta")
+
+        for at_once in AT_ONCE:
+            await waits(product, at_once, 1)  # connections, caches, and models in memory
+            plain = await waits(bare, at_once, rounds)
+            ours = await waits(product, at_once, rounds)
+            shares = (0.5, 0.99)
+            found = [percentile(waited, share) for waited in (plain, ours) for share in shares]
+            rows.append(Row(at_once, *found))
+    return rows
+
+
+def table(rows: list[Row]) -> str:
+    """Markdown."""
+    lines = [
+        "| Chats at once | model p50 ms | MiniRAG p50 ms | added p50 | added p99 |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {row.at_once} | {row.bare_p50:.1f} | {row.product_p50:.1f} | {row.added_p50:.1f} "
+        f"| {row.added_p99:.1f} |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(prog="bench.first_token", description=__doc__)
+    options.add_argument("--quick", action="store_true")
+    rounds = 1 if options.parse_args().quick else ROUNDS
+    with (
+        tempfile.TemporaryDirectory(prefix="minirag-bench-") as folder,
+        paced_model(words=5, seconds=0) as model,
+    ):
+        env = {"OPENAI_API_BASE": model.url, "OPENAI_API_KEY": "k"}
+        running = Installation(Path(folder), env=env).start()
+        try:
+            tenant = Tenant(running.url, f"bench-{uuid.uuid4().hex[:8]}")
+            bot = tenant.bot(model="gpt-4o-mini")
+            source = tenant.source(bot, TEXT)
+            tenant.ingest(source)
+            tenant.ready(source)
+            print(table(asyncio.run(measure(model, tenant, bot, rounds))))
+            tenant.close()
+        finally:
+            running.stop()
+
+
+if __name__ == "__main__":
+    main()
