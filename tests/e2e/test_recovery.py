@@ -96,7 +96,7 @@ def test_a_process_killed_during_an_ingest_loses_nothing(
     assert secret(2, 5) in tenant.ask(bot, question(2, 5))["message"]["content"]
 
 
-@pytest.mark.parametrize("victim", ["nats", "postgres", "chat", "gateway"])
+@pytest.mark.parametrize("victim", ["nats", "postgres", "gateway"])
 def test_a_process_killed_during_a_stream_loses_no_answer(
     isolated: Installation, register: Register, victim: str
 ) -> None:
