@@ -50,13 +50,15 @@ async def first_line(http: httpx.AsyncClient, path: str, body: object, wanted: s
     """Milliseconds to the first line that begins like this; the answer is read to its end."""
     began = time.perf_counter()
     first = 0.0
+    last = ""
     async with http.stream("POST", path, json=body) as answer:
         answer.raise_for_status()
         async for line in answer.aiter_lines():
+            last = line or last
             if not first and line.startswith(wanted):
                 first = (time.perf_counter() - began) * 1000
     if not first:
-        raise RuntimeError(f"no {wanted!r} came from {path}")
+        raise RuntimeError(f"no {wanted!r} came from {path}, but {last}")
     return first
 
 
