@@ -151,7 +151,11 @@ def test_a_large_site_is_imported_at_its_pace_and_over_a_crash(
         assert "sends more than 10 MB" in (found["/huge"][1] or "")
         counts = crawl(tenant, source)["counts"]
         assert (counts["found"], counts["imported"]) == (len(wanted), len(good))
-        eventually(lambda: {one["status"] for one in listed(tenant, source)} == {"ready"})
+        eventually(
+            lambda: {one["status"] for one in listed(tenant, source)} == {"ready"},
+            running.logs,
+            180,
+        )
         children = listed(tenant, source)
         addresses = [child["config"]["url"].removeprefix(site.base) for child in children]
         assert sorted(addresses) == sorted(good)
