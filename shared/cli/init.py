@@ -138,6 +138,8 @@ def _cluster(password: str) -> str:
     )
     return (
         'cluster {\n  name: minirag\n  listen: "0.0.0.0:6222"\n'
+        # Clients would try an advertised address without their password.
+        "  no_advertise: true\n"
         f'  authorization {{ user: minirag, password: "{password}", timeout: 3 }}\n'
         f"  routes: [\n{routes}  ]\n}}\n"
     )
