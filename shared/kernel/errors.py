@@ -106,4 +106,6 @@ def refused(code: str, detail: str, field: str | None = None) -> Refused:
     return REFUSALS.get(code, Refused)(detail, field=field)
 
 
-REFUSALS: dict[str, type[Refused]] = {cls.code: cls for cls in Refused.__subclasses__()}
+REFUSALS: dict[str, type[Refused]] = {
+    cls.code: cls for cls in (*Refused.__subclasses__(), BacklogFull)
+}
