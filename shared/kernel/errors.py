@@ -107,5 +107,6 @@ def refused(code: str, detail: str, field: str | None = None) -> Refused:
 
 
 REFUSALS: dict[str, type[Refused]] = {
-    cls.code: cls for cls in (*Refused.__subclasses__(), BacklogFull)
+    BacklogFull.code: BacklogFull,
+    **{cls.code: cls for cls in Refused.__subclasses__()},
 }

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import nats.errors
+from cachetools import LRUCache
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import api
@@ -32,6 +33,8 @@ RETRY_SECONDS = 0.5
 DEATHS = 3
 """Times as many deliveries as attempts that may fail, before a message counts as what kills its
 workers: whatever else a worker had begun dies with it, and is delivered again without its fault."""
+REMEMBERED = 10_000
+"""Messages whose failures a consumer counts at a time."""
 POINTS = {
     "CMDS": (FaultPoint.COMMAND_HANDLED, FaultPoint.COMMAND_ACKNOWLEDGED),
     "JOBS": (FaultPoint.JOB_HANDLED, FaultPoint.JOB_ACKNOWLEDGED),
@@ -116,6 +119,8 @@ class Consumer:
         self._max_attempts = max_attempts
         self._turnstile = Turnstile()
         self._in_flight: dict[int, Msg] = {}
+        # Of this process: the broker's count is of deliveries, those that died included.
+        self._failures: LRUCache[int, int] = LRUCache(REMEMBERED)
         self._beat = (config.ack_wait or 30) / 3
 
     @property
@@ -197,10 +202,13 @@ class Consumer:
         except Exception as error:
             expected = isinstance(error, Unavailable)
             log.warning("attempt failed", extra=self._about(delivery, error), exc_info=not expected)
-            if delivery.attempt >= self._max_attempts:
+            failures = self._failures.get(delivery.sequence, 0) + 1
+            last = delivery.attempt >= self._max_attempts * DEATHS
+            if last or failures >= self._max_attempts:
                 await self._surrender(message, delivery, str(error) or type(error).__name__)
                 return
-            step = DELAYS[min(delivery.attempt, len(DELAYS)) - 1]
+            self._failures[delivery.sequence] = failures
+            step = DELAYS[min(failures, len(DELAYS)) - 1]
             await message.nak(delay=step * random.uniform(1, 1.2))  # noqa: S311  jitter
         else:
             handled, acknowledged = POINTS.get(self.stream, POINTS["JOBS"])

@@ -38,6 +38,9 @@ class Message:
         self.settled.append(delay)
 
 
+ATTEMPTS = 8
+
+
 @dataclass
 class Worker:
     """Does what it is told; notes what it got and what was given up."""
@@ -57,8 +60,8 @@ class Worker:
             raise self.give_up_error
         self.given_up.append(reason)
 
-    async def take(self, message: Message, max_attempts: int = 4) -> Message:
-        consumer = Consumer(
+    def __post_init__(self) -> None:
+        self.consumer = Consumer(
             cast("Any", None),
             "CMDS",
             api.ConsumerConfig(durable_name="ingest"),
@@ -66,12 +69,20 @@ class Worker:
             self.give_up,
             key=str,
             concurrency=1,
-            max_attempts=max_attempts,
+            max_attempts=ATTEMPTS,
         )
-        await consumer._one(cast("Any", message))
-        assert not consumer._places.locked(), "the place is free again"
-        assert consumer._in_flight == {}
+
+    async def take(self, message: Message) -> Message:
+        await self.consumer._one(cast("Any", message))
+        assert not self.consumer._places.locked(), "the place is free again"
+        assert self.consumer._in_flight == {}
         return message
+
+    async def take_until(self, attempt: int) -> Message:
+        """All deliveries of one message up to this one, each of which fails; the last."""
+        for before in range(1, attempt):
+            await self.take(Message(before))
+        return await self.take(Message(attempt))
 
 
 async def test_what_is_done_is_acknowledged() -> None:
@@ -92,24 +103,23 @@ async def test_what_is_done_is_acknowledged() -> None:
     assert worker.got[0].tenant_id == "t1"
 
 
-@pytest.mark.parametrize("attempt", range(1, 10))
+@pytest.mark.parametrize("attempt", range(1, ATTEMPTS))
 @pytest.mark.parametrize("error", [Unavailable("database away"), RuntimeError("bug")])
 async def test_what_fails_comes_again_later_each_time(attempt: int, error: Exception) -> None:
-    message = await Worker(error).take(Message(attempt), max_attempts=20)
-    (delay,) = message.settled
+    (delay,) = (await Worker(error).take_until(attempt)).settled
     step = DELAYS[min(attempt, len(DELAYS)) - 1]
     assert step <= delay <= step * 1.2
 
 
 async def test_after_the_last_attempt_it_is_given_up_with_its_reason() -> None:
     worker = Worker(Unavailable("database away"))
-    message = await worker.take(Message(4))
+    message = await worker.take_until(ATTEMPTS)
     assert (worker.given_up, message.settled) == (["database away"], ["ack"])
 
 
 async def test_an_error_without_words_is_given_up_by_its_name() -> None:
     worker = Worker(KeyError())
-    await worker.take(Message(4))
+    await worker.take_until(ATTEMPTS)
     assert worker.given_up == ["KeyError"]
 
 
@@ -121,7 +131,7 @@ async def test_poison_is_given_up_at_once() -> None:
 
 async def test_what_killed_its_worker_every_time_is_not_tried_again() -> None:
     worker = Worker()
-    message = await worker.take(Message(4 * DEATHS + 1))
+    message = await worker.take(Message(ATTEMPTS * DEATHS + 1))
     assert worker.got == []
     assert worker.given_up == ["the worker died at every attempt"]
     assert message.settled == ["ack"]
@@ -129,13 +139,20 @@ async def test_what_killed_its_worker_every_time_is_not_tried_again() -> None:
 
 async def test_what_only_died_with_its_worker_is_worked_all_the_same() -> None:
     worker = Worker()
-    message = await worker.take(Message(4 * DEATHS))
+    message = await worker.take(Message(ATTEMPTS * DEATHS))
     assert (worker.given_up, message.settled) == ([], ["ack"])
 
 
-async def test_what_fails_after_it_died_more_often_than_it_may_fail_is_given_up() -> None:
+async def test_what_fails_after_it_died_often_is_tried_again() -> None:
     worker = Worker(Unavailable("database away"))
-    await worker.take(Message(4 + 1))
+    message = await worker.take(Message(ATTEMPTS * DEATHS - 1))
+    assert worker.given_up == []
+    assert message.settled != ["ack"]
+
+
+async def test_what_fails_after_it_died_as_often_as_it_may_is_given_up() -> None:
+    worker = Worker(Unavailable("database away"))
+    await worker.take(Message(ATTEMPTS * DEATHS))
     assert worker.given_up == ["database away"]
 
 
