@@ -78,6 +78,10 @@ class FrameSource(Protocol):
         """Whether this frame is the terminal one, as far as it is still kept."""
         ...
 
+    async def stored(self, tenant_id: str, turn_id: str) -> list[Frame]:
+        """All frames that are still kept, in order. Raises `Unavailable`."""
+        ...
+
     def follow(
         self, tenant_id: str, turn_id: str, after: int, idle: float, *, begun: bool = False
     ) -> AsyncGenerator[Frame | None, None]:

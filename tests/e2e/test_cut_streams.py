@@ -57,6 +57,7 @@ class Reader:
     deltas: int = 0
     ends: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     connections: int = 0
+    trouble: str = ""
 
     async def read(self) -> None:
         """To the end, over as many connections as it takes."""
@@ -66,7 +67,8 @@ class Reader:
             assert self.connections < 200, self
             try:
                 await self._read(http)
-            except httpx.HTTPError:
+            except httpx.HTTPError as error:
+                self.trouble = repr(error)
                 await asyncio.sleep(0.1)  # that gateway is gone, or will be back in a moment
 
     async def _read(self, http: httpx.AsyncClient) -> None:

@@ -4,7 +4,7 @@ The turn belongs to the chat service: it ends and is stored whoever listens. Wha
 do not tell, because a broker lost them, is told from the stored turn.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from services.gateway.http.context import Caller
@@ -31,9 +31,10 @@ async def frames(
     caller: Caller, turn_id: str, after: int, *, begun: bool = False
 ) -> AsyncGenerator[Frame | None, None]:
     """Frames behind number `after` up to the terminal one; None when it is time for a heartbeat."""
-    said = ""
+    said: str | None = None if after else ""
     last = after
     silent = 0.0
+    waited = False
     follow = caller.gateway.frames.follow(
         caller.tenant_id, turn_id, after, LOOK_SECONDS, begun=begun
     )
@@ -41,7 +42,7 @@ async def frames(
         async for frame in live:
             if frame is not None and frame.i == last + 1:
                 silent, last = 0.0, frame.i
-                if frame.event == "delta":
+                if frame.event == "delta" and said is not None:
                     said += str(frame.data["content"])
                 elif frame.event == "reset":
                     said = ""
@@ -51,22 +52,52 @@ async def frames(
                 continue  # frames before it are lost for good; the stored turn will tell
             silent += LOOK_SECONDS
             turn = await _stored(caller, turn_id)
-            if turn is not None and turn.status != "open":
-                for missing in remainder(turn, last, said, resumed=after > 0):
+            kept = await _kept(caller, turn_id)
+            if turn is not None and turn.status != "open" and kept is not None:
+                ending = closing(turn, last, said, kept, waited=waited)
+                for missing in ending:
                     yield missing
-                return
+                if ending:
+                    return
+                waited = True
             if silent >= GIVE_UP_SECONDS:
                 yield _error(last + 1, "timeout", "The answer takes too long.", retryable=True)
                 return
             yield None
 
 
-def remainder(turn: TurnView, last: int, said: str, *, resumed: bool) -> list[Frame]:
-    """What is missing of an ended turn, when a client has seen `said` and frames up to `last`."""
+def closing(
+    turn: TurnView, last: int, said: str | None, kept: Sequence[Frame], *, waited: bool
+) -> list[Frame]:
+    """How an ended turn ends for a client that has seen frames up to `last`; of its text `said`,
+    or None for what a connection before this one told.
+
+    What is kept is told as it is. Frames of our own could be taken for others of the same number
+    by a client that comes back behind one of them. So they are made only of what is known for
+    sure, not before the end was `waited` for; or, where frames were lost, with numbers that no
+    kept frame has. Nothing, if the end is still to come.
+    """
+    behind = [frame for n, frame in enumerate(_behind(kept, last), last + 1) if frame.i == n]
+    if behind and behind[-1].terminal:
+        return behind
+    seen = [frame for frame in kept if frame.i <= last]
+    if [frame.i for frame in seen] != list(range(1, last + 1)):
+        highest = max(last, kept[-1].i if kept else 0)
+        return remainder(turn, last, said, number=highest)
+    return remainder(turn, last, _text_of(seen)) if waited else []
+
+
+def remainder(
+    turn: TurnView, last: int, said: str | None, *, number: int | None = None
+) -> list[Frame]:
+    """What is missing of an ended turn, when a client has seen frames up to `last`, and of its
+    text `said`; None if that is not known. The frames are numbered behind `number`, or `last`.
+    """
     made: list[Frame] = []
+    first = 1 + (last if number is None else number)
 
     def add(event: FrameName, data: dict[str, object]) -> None:
-        made.append(Frame(i=last + 1 + len(made), event=event, data=data))
+        made.append(Frame(i=first + len(made), event=event, data=data))
 
     if turn.status == "failed" or turn.message is None:
         add("error", error_data(turn))
@@ -75,7 +106,7 @@ def remainder(turn: TurnView, last: int, said: str, *, resumed: bool) -> list[Fr
     if last == 0:
         add("sources", {"sources": [hit.model_dump() for hit in turn.sources]})
         add("citations", {"items": [c.model_dump(exclude=HIDDEN) for c in turn.citations]})
-    if (said or not resumed) and text.startswith(said):
+    if said is not None and text.startswith(said):
         text = text[len(said) :]
     elif last > 0:
         add("reset", {"turn_id": turn.turn_id})
@@ -109,6 +140,29 @@ def error_data(turn: TurnView) -> dict[str, object]:
 
 def _error(i: int, code: str, detail: str, *, retryable: bool) -> Frame:
     return Frame(i=i, event="error", data={"detail": detail, "code": code, "retryable": retryable})
+
+
+def _behind(kept: Sequence[Frame], last: int) -> list[Frame]:
+    return [frame for frame in kept if frame.i > last]
+
+
+def _text_of(frames: Sequence[Frame]) -> str:
+    """What a client shows that has seen them all."""
+    text = ""
+    for frame in frames:
+        if frame.event == "reset":
+            text = ""
+        elif frame.event == "delta":
+            text += str(frame.data["content"])
+    return text
+
+
+async def _kept(caller: Caller, turn_id: str) -> list[Frame] | None:
+    """All frames that are kept; None if they cannot be read now."""
+    try:
+        return await caller.gateway.frames.stored(caller.tenant_id, turn_id)
+    except Unavailable:
+        return None
 
 
 async def _stored(caller: Caller, turn_id: str) -> TurnView | None:
