@@ -65,7 +65,7 @@ class FrameChannel:
 
         subscription = await self._client.subscribe(frame_subject(tenant_id, turn_id), cb=on_frame)
         try:
-            pending = await self.stored(tenant_id, turn_id, after) if begun or after else []
+            pending = await self._kept(tenant_id, turn_id, after) if begun or after else []
             while True:
                 for frame in pending:
                     if frame.i <= after:
@@ -78,15 +78,22 @@ class FrameChannel:
                     async with asyncio.timeout(idle):
                         frame = await arrived.get()
                 except TimeoutError:
-                    pending = await self.stored(tenant_id, turn_id, after)
+                    pending = await self._kept(tenant_id, turn_id, after)
                     if not pending:
                         yield None
                     continue
                 gap = frame.i > after + 1
-                pending = [*await self.stored(tenant_id, turn_id, after), frame] if gap else [frame]
+                pending = [*await self._kept(tenant_id, turn_id, after), frame] if gap else [frame]
         finally:
             if not self._client.is_closed:
                 await subscription.unsubscribe()
+
+    async def _kept(self, tenant_id: str, turn_id: str, after: int) -> list[Frame]:
+        """As `stored`; nothing while a broker that came back has not got its stream again."""
+        try:
+            return await self.stored(tenant_id, turn_id, after)
+        except Unavailable:
+            return []
 
     async def _page(self, subject: str, sequence: int) -> tuple[list[Frame], int]:
         inbox = self._client.new_inbox()

@@ -4,6 +4,7 @@ The turn belongs to the chat service: it ends and is stored whoever listens. Wha
 do not tell, because a broker lost them, is told from the stored turn.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
@@ -35,25 +36,20 @@ async def frames(
     last = after
     silent = 0.0
     waited = False
-    follow = caller.gateway.frames.follow(
-        caller.tenant_id, turn_id, after, LOOK_SECONDS, begun=begun
-    )
-    async with aclosing(follow) as live:
+    async with aclosing(_live(caller, turn_id, after, begun=begun)) as live:
         async for frame in live:
             if frame is not None and frame.i == last + 1:
                 silent, last = 0.0, frame.i
-                if frame.event == "delta" and said is not None:
-                    said += str(frame.data["content"])
-                elif frame.event == "reset":
-                    said = ""
+                said = _shown(said, frame)
                 yield frame
+                if frame.terminal:
+                    return
                 continue
             if frame is not None and not frame.terminal:
                 continue  # frames before it are lost for good; the stored turn will tell
             silent += LOOK_SECONDS
-            turn = await _stored(caller, turn_id)
-            kept = await _kept(caller, turn_id)
-            if turn is not None and turn.status != "open" and kept is not None:
+            turn, kept = await _ended(caller, turn_id)
+            if turn is not None:
                 ending = closing(turn, last, said, kept, waited=waited)
                 for missing in ending:
                     yield missing
@@ -64,6 +60,21 @@ async def frames(
                 yield _error(last + 1, "timeout", "The answer takes too long.", retryable=True)
                 return
             yield None
+
+
+async def _live(
+    caller: Caller, turn_id: str, after: int, *, begun: bool
+) -> AsyncGenerator[Frame | None, None]:
+    """What is told while it is told, then None again and again: never ends by itself."""
+    follow = caller.gateway.frames.follow(
+        caller.tenant_id, turn_id, after, LOOK_SECONDS, begun=begun
+    )
+    async with aclosing(follow) as told:
+        async for frame in told:
+            yield frame
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        yield None
 
 
 def closing(
@@ -77,14 +88,17 @@ def closing(
     sure, not before the end was `waited` for; or, where frames were lost, with numbers that no
     kept frame has. Nothing, if the end is still to come.
     """
-    behind = [frame for n, frame in enumerate(_behind(kept, last), last + 1) if frame.i == n]
-    if behind and behind[-1].terminal:
-        return behind
-    seen = [frame for frame in kept if frame.i <= last]
-    if [frame.i for frame in seen] != list(range(1, last + 1)):
-        highest = max(last, kept[-1].i if kept else 0)
+    highest = max(last, kept[-1].i if kept else 0)
+    if [frame.i for frame in kept] != list(range(1, highest + 1)):
         return remainder(turn, last, said, number=highest)
-    return remainder(turn, last, _text_of(seen)) if waited else []
+    if kept and kept[-1].terminal:
+        return list(kept[last:])
+    if not waited:
+        return []
+    shown: str | None = ""
+    for frame in kept[:last]:
+        shown = _shown(shown, frame)
+    return remainder(turn, last, shown)
 
 
 def remainder(
@@ -142,31 +156,23 @@ def _error(i: int, code: str, detail: str, *, retryable: bool) -> Frame:
     return Frame(i=i, event="error", data={"detail": detail, "code": code, "retryable": retryable})
 
 
-def _behind(kept: Sequence[Frame], last: int) -> list[Frame]:
-    return [frame for frame in kept if frame.i > last]
+def _shown(said: str | None, frame: Frame) -> str | None:
+    """The text that a client shows after a frame; None while its beginning is not known."""
+    if frame.event == "reset":
+        return ""
+    if frame.event == "delta" and said is not None:
+        return said + str(frame.data["content"])
+    return said
 
 
-def _text_of(frames: Sequence[Frame]) -> str:
-    """What a client shows that has seen them all."""
-    text = ""
-    for frame in frames:
-        if frame.event == "reset":
-            text = ""
-        elif frame.event == "delta":
-            text += str(frame.data["content"])
-    return text
-
-
-async def _kept(caller: Caller, turn_id: str) -> list[Frame] | None:
-    """All frames that are kept; None if they cannot be read now."""
+async def _ended(caller: Caller, turn_id: str) -> tuple[TurnView | None, list[Frame]]:
+    """The turn, if it has ended, and all its frames that are kept; None while that cannot be told:
+    what is away will be back.
+    """
     try:
-        return await caller.gateway.frames.stored(caller.tenant_id, turn_id)
+        turn = await caller.ask(GetTurn(turn_id=turn_id, scope=caller.chat_scope), TurnView)
+        if turn.status == "open":
+            return None, []
+        return turn, await caller.gateway.frames.stored(caller.tenant_id, turn_id)
     except Unavailable:
-        return None
-
-
-async def _stored(caller: Caller, turn_id: str) -> TurnView | None:
-    try:
-        return await caller.ask(GetTurn(turn_id=turn_id, scope=caller.chat_scope), TurnView)
-    except Unavailable:
-        return None  # the chat service is away; it will go on when it is back
+        return None, []

@@ -141,6 +141,15 @@ class TestOfAnEndedTurn:
                 (14, "done", DONE),
             ]
 
+    def test_who_comes_after_a_loss_sees_it_all(self) -> None:
+        found = closing(turn(), 0, "", self.WHOLE[5:], waited=False)
+        assert [(frame.i, frame.event) for frame in found] == [
+            (12, "sources"),
+            (13, "citations"),
+            (14, "delta"),
+            (15, "done"),
+        ]
+
     def test_where_all_were_lost_they_go_on(self) -> None:
         found = closing(turn(), 3, TEXT[:2], [], waited=False)
         assert told(found) == [(4, "delta", {"content": TEXT[2:]}), (5, "done", DONE)]
