@@ -1,10 +1,8 @@
 """Processes are ended at every fault point there is, and the broker and the database besides.
 
-One installation takes it all, while a hundred documents of all formats come in. It takes minutes,
-and runs where `STORM` is set, as by `make chaos`; that every point has its strike is always tried.
+One installation takes it all, while a hundred documents of all formats come in.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -19,7 +17,6 @@ from tests.harness import reachable
 ROUNDS = 5
 """Times twenty documents."""
 
-storm = pytest.mark.skipif(not os.environ.get("STORM"), reason="STORM is not set: make chaos")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
@@ -42,18 +39,15 @@ def test_every_point_has_its_strike() -> None:
     assert sorted(points) == sorted(FaultPoint)
 
 
-@storm
 def test_a_process_ends_at_every_point_there_is(left: Left) -> None:
     assert left[2] == set(FaultPoint)
 
 
-@storm
 @pytest.mark.parametrize("hold", invariants.HOLD, ids=lambda hold: hold.__name__)
 def test_after_the_storm(left: Left, hold: invariants.Invariant) -> None:
     hold(left[0])
 
 
-@storm
 def test_the_index_holds_each_chunk_once(left: Left) -> None:
     found, points, _ = left
     invariants.the_index_holds_each_chunk_once(found, points)
