@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
+from shared.contracts.base import Metadata
 from shared.contracts.chat_index import IndexSettings
 
 
@@ -272,3 +274,22 @@ class BotIndexes(Protocol):
     ) -> Sequence[str]:
         """Sources of the bot that have a revision that answers, by id, behind `after`."""
         ...
+
+
+class Timers(Protocol):
+    """Of the broker."""
+
+    async def set(
+        self, kind: str, timer_id: str, at: datetime, cause: Metadata, body: bytes = b""
+    ) -> None: ...
+
+
+class Tick(Protocol):
+    """A timer that went off."""
+
+    @property
+    def timer_id(self) -> str: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def metadata(self) -> Metadata: ...

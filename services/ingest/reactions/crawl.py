@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from services.ingest.domain.crawl import Crawl
 from services.ingest.domain.source import Present
 from services.ingest.domain.website import Website, site_of
-from services.ingest.ports import FetchFailed, HostPace
+from services.ingest.ports import FetchFailed, HostPace, Tick, Timers
 from services.ingest.reactions.site import PATIENCE, ReadSite, SiteClosed, Sleep, hold
 from services.ingest.reactions.visit import DuePage, Execute, Visit, VisitPage
 from shared.adapters.blobs import Blobs
@@ -46,25 +46,6 @@ Current = Callable[[str, str, str], Awaitable[Any]]
 Running = tuple[str, str, str]
 """Tenant, source and run of a crawl that is on its way."""
 Now = Callable[[], datetime]
-
-
-class Timers(Protocol):
-    """Of the broker."""
-
-    async def set(
-        self, kind: str, timer_id: str, at: datetime, cause: Metadata, body: bytes = b""
-    ) -> None: ...
-
-
-class Tick(Protocol):
-    """A timer that went off."""
-
-    @property
-    def timer_id(self) -> str: ...
-    @property
-    def body(self) -> bytes: ...
-    @property
-    def metadata(self) -> Metadata: ...
 
 
 class KeptPage(Protocol):

@@ -15,12 +15,14 @@ from services.ingest.ports import (
     Documents,
     EmbeddingRefused,
     Extracted,
+    Tick,
+    Timers,
     Unreadable,
 )
 from services.ingest.reactions.choosing import ChooseSettings
 from services.ingest.reactions.ingestion import Job
 from services.ingest.reactions.preparation import Known, Preparation
-from services.ingest.reactions.waiting import SHORTEST_SECONDS, Now, Tick, Timers
+from services.ingest.reactions.waiting import SHORTEST_SECONDS, Now
 from shared.adapters.blobs import Blobs
 from shared.adapters.chunk_batch import read_batch
 from shared.contracts.base import Command, Done, Metadata, Recorded

@@ -7,9 +7,10 @@ and what was embedded before it stays.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from services.ingest.domain.source import Present
+from services.ingest.ports import Tick, Timers
 from services.ingest.reactions.runs import DispatchJob, Execute
 from shared.contracts.base import Metadata
 from shared.contracts.ingest import RecordFailed
@@ -23,25 +24,6 @@ SHORTEST_SECONDS = 1.0
 
 Current = Callable[[str, str, str], Awaitable[Any]]
 Now = Callable[[], datetime]
-
-
-class Timers(Protocol):
-    """Of the broker."""
-
-    async def set(
-        self, kind: str, timer_id: str, at: datetime, cause: Metadata, body: bytes = b""
-    ) -> None: ...
-
-
-class Tick(Protocol):
-    """A timer that went off."""
-
-    @property
-    def timer_id(self) -> str: ...
-    @property
-    def body(self) -> bytes: ...
-    @property
-    def metadata(self) -> Metadata: ...
 
 
 @dataclass(frozen=True)
