@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import pairwise
 from urllib.parse import urlsplit
 
 from typing_extensions import override
@@ -50,10 +49,13 @@ class Site:
         times = sorted(at for at, *_ in self.requests)
         return max(bisect_left(times, at + seconds) - n for n, at in enumerate(times))
 
-    def shortest_pause(self) -> float:
-        """Between two requests, in seconds."""
+    def mean_pause(self) -> float:
+        """Between two requests, in seconds.
+
+        A single pause says little: a busy machine hears one request late and the next in time.
+        """
         times = [at for at, *_ in self.requests]
-        return min(b - a for a, b in pairwise(times))
+        return (max(times) - min(times)) / (len(times) - 1)
 
 
 def html(title: str, text: str, *links: str, head: str = "") -> Page:

@@ -85,10 +85,10 @@ class TestSlowWork:
 
         async def handle(delivery: Delivery) -> None:
             attempts.append(delivery.attempt)
-            await asyncio.sleep(2)
+            await asyncio.sleep(3)
 
         await queue.put("a", 1)
-        replicas = [queue.consumer(handle, ack_wait=0.6) for _ in range(2)]
+        replicas = [queue.consumer(handle, ack_wait=1.2) for _ in range(2)]
         async with working(*replicas):
             await queue.emptied()
         assert attempts == [1]
@@ -99,11 +99,11 @@ class TestSlowWork:
 
         async def handle(delivery: Delivery) -> None:
             attempts.append(delivery.attempt)
-            await asyncio.sleep(0.7)
+            await asyncio.sleep(1.4)
 
         for n in range(8):
             await queue.put(f"key-{n}", n)
-        consumer = queue.consumer(handle, concurrency=2, max_attempts=2, ack_wait=0.6)
+        consumer = queue.consumer(handle, concurrency=2, max_attempts=2, ack_wait=1.2)
         async with working(consumer):
             await queue.emptied()
         assert attempts == [1] * 8
@@ -113,10 +113,10 @@ class TestSlowWork:
 
         async def handle(delivery: Delivery) -> None:
             attempts.append(delivery.attempt)
-            await asyncio.sleep(0.7)
+            await asyncio.sleep(1.4)
 
         await queue.put("a", 1, 2, 3, 4)
-        async with working(queue.consumer(handle, max_attempts=2, ack_wait=0.6)):
+        async with working(queue.consumer(handle, max_attempts=2, ack_wait=1.2)):
             await queue.emptied()
         assert attempts == [1] * 4
 
