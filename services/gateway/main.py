@@ -25,6 +25,7 @@ from services.gateway.http.app import Limits, create_app
 from services.gateway.http.authentication import Authenticator
 from services.gateway.http.context import Gateway
 from services.gateway.http.permissions import check
+from services.gateway.http.slow_clients import TimedProtocol
 from services.gateway.http.subscribers import Subscribers
 from services.gateway.http.throttle import LoginLimits, LoginThrottle
 from services.gateway.http.ui import Files
@@ -262,6 +263,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     )
     config = uvicorn.Config(
         app,
+        http=TimedProtocol,
         host=settings.host,
         port=settings.port,
         log_config=None,

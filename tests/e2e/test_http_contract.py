@@ -1,6 +1,8 @@
 """What holds for every route: errors, CORS, headers, pages. The contract's sections 1 and 14."""
 
+import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
@@ -272,3 +274,24 @@ class TestHeaders:
         assert codes == {401, 429}
         with client(tenant.url, address=PROXY) as http:
             assert {guess(http, f"203.0.113.{n}") for n in range(8)} == {401}
+
+
+class TestSlowClients:
+    @pytest.mark.slow  # their term is ten seconds
+    def test_those_that_never_end_their_request_are_let_go_and_hold_up_nobody(
+        self, installation: Installation, tenant: Tenant
+    ) -> None:
+        url = httpx.URL(installation.url)
+        with ExitStack() as stack:
+            sockets = [
+                stack.enter_context(socket.create_connection((url.host, url.port), 60))
+                for _ in range(200)
+            ]
+            for each in sockets:
+                each.sendall(b"GET /v1/tenants/me HTTP/1.1\r\nHost: a\r\nX-Never-Ends: ")
+            assert tenant.http.get("/v1/tenants/me").status_code == 200
+            for each in sockets:
+                assert each.recv(100).startswith(b"HTTP/1.1 408 ")
+                while each.recv(100):
+                    pass
+            assert tenant.http.get("/v1/tenants/me").status_code == 200
