@@ -1,5 +1,6 @@
 """The generated pages say what the code says."""
 
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -49,3 +50,20 @@ def test_wiring_is_found_behind_lists_loops_and_comprehensions(tmp_path: Path) -
     assert found.answers == {chat.GetTurn}
     assert found.reacts == {ingest.SourceDeleted}
     assert found.projects == {ingest.SourceUpdated}
+
+
+SECURITY = Path("docs/security.md")
+NAMED = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", SECURITY.read_text())
+
+
+@pytest.mark.parametrize(("file", "test"), sorted(set(NAMED)))
+def test_an_attack_is_tried_where_the_page_of_security_says(file: str, test: str) -> None:
+    assert re.search(rf"^\s*(async )?def {test}\(", Path(file).read_text(), re.MULTILINE)
+
+
+def test_every_entry_of_owasps_lists_has_a_test() -> None:
+    rows = [line for line in SECURITY.read_text().splitlines() if "::" in line]
+    for kind in ("API", "LLM"):
+        for number in range(1, 11):
+            name = f"{kind}{number}" if kind == "API" else f"{kind}{number:02}"
+            assert any(row.startswith(f"| {name} |") for row in rows), name

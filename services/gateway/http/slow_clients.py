@@ -32,6 +32,8 @@ class TimedProtocol(HttpToolsProtocol):
     _due: float | None = None
     """When the client must be done, in the loop's time; None while nothing is due from it."""
     _timer: asyncio.TimerHandle | None = None
+    _requested: bool = False
+    """There was a request, so that `cycle` is one."""
     _between_requests: bool = True
     """No request stands with its headers complete and its body not."""
 
@@ -56,7 +58,7 @@ class TimedProtocol(HttpToolsProtocol):
     @override
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
-        self._between_requests = False
+        self._requested, self._between_requests = True, False
         self._expect(self.body_seconds)
 
     @override
@@ -102,6 +104,5 @@ class TimedProtocol(HttpToolsProtocol):
     def _answering(self) -> bool:
         """A second answer must not be mixed into one that has begun."""
         if self._between_requests:
-            # None before the first request, whatever its type says.
-            return self.cycle is not None and not self.cycle.response_complete  # type: ignore[redundant-expr]
+            return self._requested and not self.cycle.response_complete
         return self.cycle.response_started
