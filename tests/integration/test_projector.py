@@ -14,7 +14,7 @@ from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.adapters.event_log import STREAM, Append, EventLog
-from shared.adapters.projector import Projector
+from shared.adapters.projector import BATCH, Projector, project
 from shared.adapters.read_model import ReadModelStore, StoredOutcome
 from shared.embedded.servers import Servers
 from shared.kernel.errors import Unusable
@@ -148,6 +148,17 @@ async def disconnect_projector(store: ReadModelStore) -> None:
 
 
 class TestExactlyOnce:
+    async def test_a_batch_behind_which_another_moved_the_checkpoint_is_left(
+        self, store: ReadModelStore, event_log: EventLog, tenant_id: str
+    ) -> None:
+        position = await store.position()
+        await rate(event_log, tenant_id, *range(5))
+        async for records in event_log.history(position, store.model.subjects, batch=BATCH):
+            assert await project(store, records, position) == records[-1].sequence
+            assert await project(store, records, position) is None
+            position = records[-1].sequence
+        assert await AccountQueries(store).rates(tenant_id) == {"eur": (4, 5)}
+
     async def test_whenever_it_is_cancelled(
         self, store: ReadModelStore, event_log: EventLog, tenant_id: str
     ) -> None:

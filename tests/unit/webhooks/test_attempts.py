@@ -1,7 +1,7 @@
 """What the log knows of a delivery counts, whatever the delivery log shows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -29,10 +29,12 @@ class Taken(Sender):
     """A receiver that takes everything."""
 
     bodies: list[bytes] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
 
     @override
     async def send(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         self.bodies.append(body)
+        self.ids.append(headers["webhook-id"])
         return Answer(200, "", None, None, 1.0)
 
 
@@ -61,6 +63,15 @@ async def test_an_attempt_that_the_log_does_not_know_is_made_and_recorded() -> N
     assert await attempts.deliver(HERE, FIRST)
     assert sender.bodies == [b"{}"]
     assert len(log.commands) == 1
+
+
+async def test_every_attempt_has_the_same_id_and_bytes() -> None:
+    log, sender = Log(Delivery(webhook_id="w1", test=False)), Taken()
+    attempts = Attempts(log.execute, log.current, secret, sender, pace=1.0)
+    for attempt in range(1, 4):
+        assert await attempts.deliver(HERE, replace(FIRST, attempt=attempt))
+    assert sender.ids == ["m1"] * 3
+    assert sender.bodies == [b"{}"] * 3
 
 
 async def test_an_attempt_that_the_log_knows_is_not_made_again() -> None:
