@@ -14,13 +14,13 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
 import pytest
-from typing_extensions import override
+
+from tests.loopback import QuietHandler, loopback
 
 START_SECONDS = 150.0
 WAIT_SECONDS = 60.0
@@ -307,7 +307,7 @@ def eventually(
 def website(pages: Mapping[str, tuple[str, bytes]]) -> Iterator[str]:
     """Real pages on loopback: path to media type and body. Yields the base address."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             found = pages.get(self.path)
             self.send_response(200 if found else 404)
@@ -317,17 +317,8 @@ def website(pages: Mapping[str, tuple[str, bytes]]) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        @override
-        def log_message(self, *_args: object) -> None:
-            """Silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with loopback(Handler) as base:
+        yield base
 
 
 def reachable(factory: pytest.TempPathFactory, name: str) -> Path:

@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from typing_extensions import override
+from tests.loopback import QuietHandler, loopback
 
 DIMENSION = 8
 
@@ -64,7 +63,7 @@ class EmbeddingServer:
 def embedding_server() -> Iterator[EmbeddingServer]:
     kept = EmbeddingServer()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             kept.keys.add(self.headers.get("Authorization", ""))
@@ -84,22 +83,12 @@ def embedding_server() -> Iterator[EmbeddingServer]:
             self.end_headers()
             self.wfile.write(data)
 
-        @override
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    kept.url = f"http://127.0.0.1:{server.server_port}/v1"
-    try:
-        yield kept
-    finally:
-        kept.abandon()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with loopback(Handler) as base:
+        kept.url = f"{base}/v1"
+        try:
+            yield kept
+        finally:
+            kept.abandon()
 
 
 def vector(text: str) -> list[float]:

@@ -1,15 +1,13 @@
 """Receivers of webhooks on loopback, as tenants would run them, and some that misbehave."""
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from typing_extensions import override
+from tests.loopback import QuietHandler, loopback
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def receiving(answer: Callable[[Hit], int] = lambda _hit: 204) -> Iterator[Recei
     """A receiver that keeps all that came."""
     receiver = Receiver(answer=answer)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
             hit = Hit({name.lower(): value for name, value in self.headers.items()}, body)
@@ -60,20 +58,9 @@ def receiving(answer: Callable[[Hit], int] = lambda _hit: 204) -> Iterator[Recei
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        @override
-        def log_message(self, *_args: object) -> None:
-            """Silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # the way it is silenced
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    receiver.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
-    try:
+    with loopback(Handler) as base:
+        receiver.url = f"{base}/hook"
         yield receiver
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def hanging(seconds: float) -> Callable[[Hit], int]:

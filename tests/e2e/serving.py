@@ -4,10 +4,9 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from typing_extensions import override
+from tests.loopback import QuietHandler, loopback
 
 
 @contextmanager
@@ -15,16 +14,12 @@ def held_page() -> Iterator[tuple[str, threading.Event]]:
     """A page that is not answered before the event is set."""
     release = threading.Event()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             release.wait(60)
             _send(self, 200, "text/plain", b"A page that took its time to tell something.")
 
-        @override
-        def log_message(self, *_args: object) -> None:
-            """Silent."""
-
-    with _serving(Handler) as base:
+    with loopback(Handler) as base:
         try:
             yield base, release
         finally:
@@ -38,22 +33,18 @@ def knowledge_api(
     """A remote knowledge API with one answer; lists path and token of the requests it got."""
     seen: list[tuple[str, str]] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             seen.append((self.path, self.headers["Authorization"]))
             extra = {} if location is None else {"Location": location}
             _send(self, status, "application/json", json.dumps(body).encode(), extra)
 
-        @override
-        def log_message(self, *_args: object) -> None:
-            """Silent."""
-
-    with _serving(Handler) as base:
+    with loopback(Handler) as base:
         yield base, seen
 
 
 def _send(
-    handler: BaseHTTPRequestHandler,
+    handler: QuietHandler,
     status: int,
     media_type: str,
     body: bytes,
@@ -65,14 +56,3 @@ def _send(
         handler.send_header(name, value)
     handler.end_headers()
     handler.wfile.write(body)
-
-
-@contextmanager
-def _serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()

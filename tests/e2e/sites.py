@@ -7,10 +7,9 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-from typing_extensions import override
+from tests.loopback import QuietHandler, loopback
 
 DELAY = 0.2
 """Seconds between two requests that a source may ask for at least."""
@@ -80,7 +79,7 @@ def sitemap(base: str, *paths: str, index: bool = False, packed: bool = False) -
 def serving(site: Site) -> Iterator[Site]:
     lock = threading.Lock()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             at, parts = time.monotonic(), urlsplit(self.path)
             path = f"{parts.path}?{parts.query}" if parts.query else parts.path
@@ -103,19 +102,10 @@ def serving(site: Site) -> Iterator[Site]:
             self.end_headers()
             self.wfile.write(body)
 
-        @override
-        def log_message(self, *_args: object) -> None:
-            """Silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients may go away
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    site.base = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
-        yield site
-    finally:
-        for page in site.pages.values():
-            if page.waits is not None:
-                page.waits.set()
-        server.shutdown()
-        server.server_close()
+    with loopback(Handler) as site.base:
+        try:
+            yield site
+        finally:
+            for page in site.pages.values():
+                if page.waits is not None:
+                    page.waits.set()

@@ -1,21 +1,19 @@
 """Budgets, and the event that tells when one is used up."""
 
 import json
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
 import openai
 import pytest
-from typing_extensions import override
 
 from tests.e2e.receivers import receiving
 from tests.e2e.test_webhooks import TEXT, webhook
 from tests.harness import Tenant, eventually
+from tests.loopback import QuietHandler, loopback
 
 TOKENS = (900, 100)
 
@@ -24,7 +22,7 @@ TOKENS = (900, 100)
 def model() -> Iterator[str]:
     """An OpenAI-compatible server whose every answer takes a thousand tokens."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(200)
@@ -38,15 +36,8 @@ def model() -> Iterator[str]:
                 self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
             self.wfile.write(b"data: [DONE]\n\n")
 
-        @override
-        def log_message(self, *_args: object) -> None:
-            """Silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/v1"
-    server.shutdown()
-    server.server_close()
+    with loopback(Handler) as base:
+        yield f"{base}/v1"
 
 
 def budget(tenant: Tenant, **fields: Any) -> dict[str, Any]:
@@ -145,10 +136,14 @@ def test_many_at_once_do_not_all_spend_the_rest(tenant: Tenant, model: str) -> N
         codes = list(
             pool.map(lambda _: tenant.http.post("/v1/chat", json=body).status_code, range(40))
         )
-    assert set(codes) == {200, 402}
-    used = answered_so_far(tenant) * sum(TOKENS)
-    uses(tenant, made["id"], used)
-    assert used <= 20_000
+    # 202: a busy machine has accepted the question, and answers it later.
+    assert {402} < set(codes) <= {200, 202, 402}
+
+    def used() -> float | None:
+        found: float = tenant.http.get(f"/v1/budgets/{made['id']}").json()["used"]
+        return found if found == answered_so_far(tenant) * sum(TOKENS) else None
+
+    assert eventually(used) <= 20_000
 
 
 def answered_so_far(tenant: Tenant) -> int:

@@ -1,19 +1,17 @@
 """What was said, and what is thought of it."""
 
 import json
-import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from typing_extensions import override
 
 from tests.e2e import inside
 from tests.e2e.test_sources import GUARANTEE, refused
 from tests.harness import Installation, Tenant
+from tests.loopback import QuietHandler, loopback
 
 CHAT = {
     "id",
@@ -269,7 +267,7 @@ class TestFeedback:
 def provider(status: int) -> Iterator[str]:
     """A language model's server that always answers with this error."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             body = json.dumps({"error": {"message": f"{self.headers['Authorization']}"}}).encode()
@@ -279,14 +277,5 @@ def provider(status: int) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        @override
-        def log_message(self, *_args: object) -> None:
-            """Silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/v1"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with loopback(Handler) as base:
+        yield f"{base}/v1"

@@ -1,15 +1,13 @@
 """What a bot with a model of its own does beside answering: reword, translate, check."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from typing_extensions import override
 
 from tests.harness import Tenant, eventually
+from tests.loopback import QuietHandler, loopback
 
 TEXT = "The harbour of Corran was closed in 1998 because the sea had become too shallow."
 
@@ -18,7 +16,7 @@ TEXT = "The harbour of Corran was closed in 1998 because the sea had become too 
 def scripted_model(reply: Callable[[str, str], str]) -> Iterator[str]:
     """An OpenAI-compatible server: system and last message → what it says."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             messages = body["messages"]
@@ -36,17 +34,8 @@ def scripted_model(reply: Callable[[str, str], str]) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(data)
 
-        @override
-        def log_message(self, *_args: object) -> None:
-            """Silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/v1"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with loopback(Handler) as base:
+        yield f"{base}/v1"
 
 
 def bot_with(tenant: Tenant, base: str, **fields: object) -> str:

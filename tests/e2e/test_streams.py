@@ -6,12 +6,11 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from typing_extensions import override
 
 from tests.harness import Tenant, events
+from tests.loopback import QuietHandler, loopback
 
 TEXT = "The harbour of Corran was closed in 1998 because the sea had become too shallow."
 QUESTION = "When was the harbour of Corran closed?"
@@ -33,7 +32,7 @@ class HeldModel:
 def held_model() -> Iterator[HeldModel]:
     model = HeldModel()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
             model.asked += 1
             self.rfile.read(int(self.headers["Content-Length"]))
@@ -59,21 +58,12 @@ def held_model() -> Iterator[HeldModel]:
             self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
             self.wfile.flush()
 
-        @override
-        def log_message(self, *_args: object) -> None:
-            """Silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # the way it is silenced
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    model.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-    try:
-        yield model
-    finally:
-        model.go.set()
-        server.shutdown()
-        server.server_close()
+    with loopback(Handler) as base:
+        model.url = f"{base}/v1"
+        try:
+            yield model
+        finally:
+            model.go.set()
 
 
 @pytest.fixture

@@ -1,22 +1,14 @@
 """Generations of a bot's index as a projection: one of them answers, and nothing is left over."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
-from qdrant_client import AsyncQdrantClient
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.chat.adapters import lexical
 from services.chat.adapters.qdrant_index import QdrantIndexes
-from services.chat.domain.bot_index import bot_index_decider
-from services.chat.domain.index import index_decider
 from services.chat.ports import Scope
-from services.chat.projections.index import Index
 from services.chat.queries.index import IndexQueries
-from services.chat.tables import index_metadata
 from shared.adapters.blobs import Blobs
-from shared.adapters.read_model import ReadModel, ReadModelStore
+from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Event, Recorded
 from shared.contracts.chat import IndexBuilt
 from shared.contracts.chat_index import (
@@ -27,11 +19,11 @@ from shared.contracts.chat_index import (
     ReindexFailed,
     ReindexStarted,
 )
-from shared.contracts.ingest import Prepared, SourceDeleted, SourcePrepared, SourceUpdated
+from shared.contracts.ingest import Prepared, SourceDeleted, SourcePrepared
 from shared.contracts.ingest_shadow import ShadowPrepared
 from shared.contracts.ingest_stages import Batch
-from tests.integration.replay import ProjectionContract, replay
-from tests.integration.test_index_rows import DIMENSION, batch
+from tests.integration.indexing import DIMENSION, IndexContract, batch
+from tests.integration.replay import replay
 
 SMALL = IndexSettings(chunk_size=512)
 SWITCHED = IndexSwitched(bot_profile_id="b1", generation=1, replaced=0, settings=SMALL)
@@ -47,35 +39,7 @@ def started(generation: int) -> ReindexStarted:
     return ReindexStarted(bot_profile_id="b1", generation=generation, settings=SMALL)
 
 
-class TestGenerations(ProjectionContract):
-    @pytest.fixture
-    def engine(self, engines: Callable[[str], AsyncEngine]) -> AsyncEngine:
-        return engines("chat")
-
-    @pytest.fixture
-    async def indexes(self) -> AsyncIterator[QdrantIndexes]:
-        made = QdrantIndexes(AsyncQdrantClient(":memory:"))
-        yield made
-        await made.aclose()
-
-    @pytest.fixture
-    def blobs(self, tmp_path: Path) -> Blobs:
-        return Blobs.open((tmp_path / "blobs").as_uri())
-
-    @pytest.fixture
-    def model(self, indexes: QdrantIndexes, blobs: Blobs) -> ReadModel:
-        """As `services.chat.main` has it, on an engine in memory."""
-        listens = (SourcePrepared, SourceUpdated, SourceDeleted, ShadowPrepared)
-        return ReadModel(
-            service="chat",
-            name="index",
-            version=1,
-            tables=index_metadata,
-            owns={"retrieval_index": index_decider, "bot_index": bot_index_decider},
-            projection=Index(indexes, blobs, lexical),
-            listens=[(event.aggregate, event.name) for event in listens],
-        )
-
+class TestGenerations(IndexContract):
     @pytest.fixture
     async def events(self, blobs: Blobs, tenant_id: str, other_tenant_id: str) -> Sequence[Event]:
         for owner in (tenant_id, other_tenant_id):

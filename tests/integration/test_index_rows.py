@@ -1,23 +1,14 @@
 """The retrieval index as a projection: points in an engine, and rows that say which may answer."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
-import numpy as np
 import pytest
-from qdrant_client import AsyncQdrantClient
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.chat.adapters import lexical
 from services.chat.adapters.qdrant_index import QdrantIndexes
-from services.chat.domain.bot_index import bot_index_decider
-from services.chat.domain.index import index_decider
 from services.chat.ports import Scope, Sparse, VectorIndex
-from services.chat.projections.index import Index
 from services.chat.queries.index import IndexQueries
-from services.chat.tables import index_metadata
 from shared.adapters.blobs import Blobs
-from shared.adapters.chunk_batch import PreparedChunk, write_batch
 from shared.adapters.read_model import ReadModel, ReadModelStore
 from shared.contracts.base import Event, Recorded
 from shared.contracts.chat import IndexBuilt
@@ -28,54 +19,14 @@ from shared.contracts.ingest import (
     SourceSettings,
     SourceUpdated,
 )
-from shared.contracts.ingest_shadow import ShadowPrepared
 from shared.contracts.ingest_stages import Batch
-from tests.integration.replay import ProjectionContract, fresh, recorded, replay
-
-DIMENSION = 4
-EAST = np.array([1, 0, 0, 0], "<f4").tobytes()
+from tests.integration.indexing import DIMENSION, EAST, IndexContract, batch
+from tests.integration.replay import fresh, recorded, replay
 
 pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect in the local Qdrant")
 
 
-def batch(*texts: str) -> bytes:
-    return write_batch(
-        [
-            PreparedChunk(ordinal=n, text=text, start=0, end=len(text), heading=None, vector=EAST)
-            for n, text in enumerate(texts)
-        ]
-    )
-
-
-class TestIndex(ProjectionContract):
-    @pytest.fixture
-    def engine(self, engines: Callable[[str], AsyncEngine]) -> AsyncEngine:
-        return engines("chat")
-
-    @pytest.fixture
-    async def indexes(self) -> AsyncIterator[QdrantIndexes]:
-        made = QdrantIndexes(AsyncQdrantClient(":memory:"))
-        yield made
-        await made.aclose()
-
-    @pytest.fixture
-    def blobs(self, tmp_path: Path) -> Blobs:
-        return Blobs.open((tmp_path / "blobs").as_uri())
-
-    @pytest.fixture
-    def model(self, indexes: QdrantIndexes, blobs: Blobs) -> ReadModel:
-        """As `services.chat.main` has it, on an engine in memory."""
-        listens = (SourcePrepared, SourceUpdated, SourceDeleted, ShadowPrepared)
-        return ReadModel(
-            service="chat",
-            name="index",
-            version=1,
-            tables=index_metadata,
-            owns={"retrieval_index": index_decider, "bot_index": bot_index_decider},
-            projection=Index(indexes, blobs, lexical),
-            listens=[(event.aggregate, event.name) for event in listens],
-        )
-
+class TestIndex(IndexContract):
     @pytest.fixture
     async def prepared(
         self, blobs: Blobs, tenant_id: str, other_tenant_id: str

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
-from typing_extensions import override
-
+from services.ingest.adapters.embedder_front import EmbedderFront
 from services.ingest.ports import Embedder
 from shared.kernel.errors import Throttled
 
@@ -50,7 +50,7 @@ class Batches:
 
     def before(self, inner: Embedder, account: str) -> Embedder:
         """The embedder whose calls are made together with those of others of the account."""
-        return _BatchingEmbedder(inner, account, self)
+        return EmbedderFront(inner, partial(self.embed, inner, account))
 
     async def embed(self, inner: Embedder, account: str, texts: Sequence[str]) -> list[bytes]:
         mine = _Waiting(account, inner, texts, asyncio.get_running_loop().create_future())
@@ -88,24 +88,6 @@ class Batches:
                 await batch.closed.wait()
         self._close(account, batch)
         await _call(batch.waiting)
-
-
-class _BatchingEmbedder(Embedder):
-    """The `Embedder` port in front of another one."""
-
-    def __init__(self, inner: Embedder, account: str, batches: Batches) -> None:
-        self._inner = inner
-        self._account = account
-        self._batches = batches
-
-    @property
-    @override
-    def model(self) -> str:
-        return self._inner.model
-
-    @override
-    async def embed(self, texts: Sequence[str]) -> list[bytes]:
-        return await self._batches.embed(self._inner, self._account, texts)
 
 
 async def _call(batch: Sequence[_Waiting]) -> None:

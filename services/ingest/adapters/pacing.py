@@ -3,12 +3,14 @@
 import hashlib
 import random
 from collections.abc import Sequence
+from functools import partial
 
 import nats.errors
 from nats.js.errors import APIError, KeyNotFoundError
 from nats.js.kv import KeyValue
 from typing_extensions import override
 
+from services.ingest.adapters.embedder_front import EmbedderFront
 from services.ingest.ports import Embedder, Pauses
 from shared.kernel.clock import utc_now
 from shared.kernel.errors import Throttled, Unavailable
@@ -58,7 +60,7 @@ class Pacing:
 
     def before(self, inner: Embedder, account: str) -> Embedder:
         """The embedder that asks nothing while the account is paused."""
-        return _PacedEmbedder(inner, account, self)
+        return EmbedderFront(inner, partial(self.embed, inner, account))
 
     async def embed(self, inner: Embedder, account: str, texts: Sequence[str]) -> list[bytes]:
         """Raise `Throttled` with the time that is left while the account is paused."""
@@ -79,24 +81,6 @@ class Pacing:
         wait = min(wait, BELIEVED_SECONDS)
         await self._pauses.pause(account, wait)
         return wait
-
-
-class _PacedEmbedder(Embedder):
-    """The `Embedder` port in front of one that may raise `Throttled`."""
-
-    def __init__(self, inner: Embedder, account: str, pacing: Pacing) -> None:
-        self._inner = inner
-        self._account = account
-        self._pacing = pacing
-
-    @property
-    @override
-    def model(self) -> str:
-        return self._inner.model
-
-    @override
-    async def embed(self, texts: Sequence[str]) -> list[bytes]:
-        return await self._pacing.embed(self._inner, self._account, texts)
 
 
 def _stretched(seconds: float) -> float:
