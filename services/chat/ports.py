@@ -243,6 +243,18 @@ class Assistant(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Query:
+    """What is looked for, and where."""
+
+    text: str
+    others: tuple[str, ...] = ()
+    """The same in other words or languages."""
+    source_ids: tuple[str, ...] | None = None
+    language: str | None = None
+    """Only texts of this language."""
+
+
+@dataclass(frozen=True, slots=True)
 class Topic:
     """A question, and what its answer depends on beside the sources."""
 
@@ -251,6 +263,8 @@ class Topic:
     settings: str
     """A digest of all of the bot's settings."""
     question: str
+    languages: frozenset[str] = frozenset()
+    """What it is searched in by translations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +274,8 @@ class Remembered:
     turn_id: str
     first: str
     cited: Mapping[int, str]
+    query: Query | None = None
+    """What found them, if a model put it: it need not be asked for that again."""
 
 
 class AnswerMemory(Protocol):
@@ -288,18 +304,6 @@ class Stops(Protocol):
     def heard(self, tenant_id: str, turn_id: str) -> AbstractAsyncContextManager[asyncio.Event]:
         """Set as soon as somebody tells it. What was told before is not heard."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What is looked for, and where."""
-
-    text: str
-    others: tuple[str, ...] = ()
-    """The same in other words or languages."""
-    source_ids: tuple[str, ...] | None = None
-    language: str | None = None
-    """Only texts of this language."""
 
 
 @dataclass(frozen=True, slots=True)

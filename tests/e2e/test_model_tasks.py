@@ -192,6 +192,24 @@ class TestAnswersGivenAgain:
             tenant.http.patch(f"/v1/bot-profiles/{bot}", json=changed).raise_for_status()
             assert self.asked(tenant, bot, self.HARBOUR)[1] != "local/cache"
 
+    def test_cost_no_translation_either(self, tenant: Tenant) -> None:
+        told: list[str] = []
+
+        def reply(system: str, _last: str) -> str:
+            told.append(system)
+            if system.startswith("You prepare search queries"):
+                return json.dumps({"question": "Kiedy?", "translations": {"en": self.HARBOUR}})
+            return "W 1998 roku [1]."
+
+        question = "Kiedy zamknięto tamten port nad morzem?"
+        with scripted_model(reply) as base:
+            bot = bot_with(tenant, base, cache_answers=True)
+            assert self.asked(tenant, bot, question)[1] != "local/cache"
+            asked = len(told)
+            again = self.asked(tenant, bot, question)
+        assert again == ("W 1998 roku [1].", "local/cache", 0)
+        assert asked == len(told) == 2
+
     def test_are_given_anew_by_a_bot_that_is_not_told_to(self, tenant: Tenant) -> None:
         with scripted_model(lambda *_: "In 1998 [1].") as base:
             bot = bot_with(tenant, base)

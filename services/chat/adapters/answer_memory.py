@@ -61,5 +61,5 @@ class RecentAnswers(AnswerMemory):
 
 def _place(topic: Topic) -> tuple[Hashable, Phrasing]:
     asked = phrasing(topic.question)
-    among = topic.tenant_id, topic.bot_profile_id, topic.settings, asked.frame, len(asked.stems)
-    return among, asked
+    of = topic.tenant_id, topic.bot_profile_id, topic.settings, topic.languages
+    return (*of, asked.frame, len(asked.stems)), asked

@@ -16,23 +16,20 @@ from services.chat.adapters.patience import (
     patiently,
     timed_out,
 )
+from services.chat.adapters.provider_errors import (
+    FAILED,
+    broken,
+    filtered,
+    refused,
+    told_in,
+    unreachable,
+    unusable,
+)
 from services.chat.domain.tokens import estimated
 from services.chat.ports import LanguageModel, ModelFailed, Prompt, Spent, Text
 from shared.adapters.egress import Blocked, Oversized
-from shared.adapters.retry_after import retry_after_seconds
 
-FAILED = "The language model failed."
 ERROR_BYTES = 20_000
-TOO_LONG = ("llm_context_too_long", "The question and its context are too long for the model.")
-REASONS = {
-    "context_length_exceeded": TOO_LONG,
-    "insufficient_quota": (
-        "llm_quota",
-        "The account that pays for the language model has nothing left.",
-    ),
-    "content_filter": ("llm_content_filter", "The language model's filter refused the content."),
-}
-RETRYABLE = frozenset({408, 409, 429, 500, 502, 503, 504})
 
 
 class OpenAiModel(LanguageModel):
@@ -45,10 +42,12 @@ class OpenAiModel(LanguageModel):
         api_key: str | None,
         *,
         first_token_seconds: float = FIRST_TOKEN_SECONDS,
+        idle_seconds: float = IDLE_SECONDS,
         retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self._client = client
         self._first_token_seconds = first_token_seconds
+        self._idle_seconds = idle_seconds
         self._retry_seconds = retry_seconds
         self._url = f"{base_url.rstrip('/')}/chat/completions"
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
@@ -79,13 +78,15 @@ class OpenAiModel(LanguageModel):
                 self._url,
                 json=body,
                 headers={**self._headers, "Accept": "text/event-stream"},
-                timeout=httpx.Timeout(IDLE_SECONDS, connect=5, read=self._first_token_seconds),
+                timeout=httpx.Timeout(
+                    self._idle_seconds, connect=5, read=self._first_token_seconds
+                ),
             )
             response = await self._client.send(request, stream=True)
             try:
                 if response.status_code >= 400:  # noqa: PLR2004  HTTP errors
-                    reason = reason_in(await _beginning(response))
-                    raise refused(response.status_code, response.headers, reason)
+                    told = told_in(await _beginning(response))
+                    raise refused(response.status_code, response.headers, told)
                 async with aclosing(self._pieces(response, prompt)) as pieces:
                     async for piece in pieces:
                         yield piece
@@ -112,7 +113,7 @@ class OpenAiModel(LanguageModel):
                 break
             try:
                 chunk = orjson.loads(event.data)
-                failed = bool(chunk.get("error"))
+                error = chunk.get("error")
                 counted = chunk.get("usage")
                 usage = counted if isinstance(counted, dict) else usage
                 choices = chunk.get("choices") or [{}]
@@ -121,10 +122,10 @@ class OpenAiModel(LanguageModel):
                 ended = ended or bool(finish)
             except (ValueError, AttributeError, TypeError, IndexError, KeyError):
                 continue  # a piece that nobody can read is not worth the whole answer
-            if failed:
-                raise ModelFailed("llm_failed", FAILED, retryable=True)
+            if error:
+                raise broken(error if isinstance(error, dict) else {"message": error})
             if finish == "content_filter":
-                raise ModelFailed(*REASONS[finish], retryable=False)
+                raise filtered()
             if piece and isinstance(piece, str):
                 said += len(piece)
                 yield Text(piece)
@@ -157,43 +158,3 @@ async def _beginning(response: httpx.Response) -> bytes:
     except (httpx.HTTPError, Oversized):
         return b""
     return body
-
-
-def reason_in(body: bytes) -> str | None:
-    """Why a request was refused, in the words of OpenAI's API that others have taken over."""
-    try:
-        error = orjson.loads(body)["error"]
-        told = [error.get("code"), error.get("type")]
-    except (ValueError, AttributeError, TypeError, KeyError):
-        return None
-    return next((one for one in told if isinstance(one, str) and one in REASONS), None)
-
-
-def refused(status: int, headers: Mapping[str, str], reason: str | None = None) -> ModelFailed:
-    """The failure for an HTTP error, in words that give nothing of the provider away."""
-    if reason in REASONS:
-        code, detail = REASONS[reason]
-        return ModelFailed(code, detail, retryable=False)
-    if status in (401, 403):
-        return ModelFailed(
-            "llm_auth", "The language model's credentials were refused.", retryable=False
-        )
-    if status == 429:  # noqa: PLR2004  too many requests
-        return ModelFailed(
-            "llm_rate_limited",
-            "The language model takes no more requests at the moment.",
-            retryable=True,
-            status=429,
-            retry_after=retry_after_seconds(headers.get("retry-after")),
-        )
-    return ModelFailed("llm_failed", FAILED, retryable=status in RETRYABLE)
-
-
-def unreachable() -> ModelFailed:
-    return ModelFailed("llm_failed", "The connection to the language model failed.", retryable=True)
-
-
-def unusable() -> ModelFailed:
-    return ModelFailed(
-        "llm_misconfigured", "The language model's address or key cannot be used.", retryable=False
-    )

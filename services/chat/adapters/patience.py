@@ -14,6 +14,8 @@ TOTAL_SECONDS = 120.0
 ATTEMPTS = 3
 RETRY_SECONDS = 0.5
 LONGEST_WAIT = 5.0
+LONGEST_ANSWER = 500_000
+"""Characters; who says more has lost itself, or wants to fill our memory."""
 
 T = TypeVar("T")
 Once = Callable[[], AsyncGenerator[Text | Spent, None]]
@@ -29,10 +31,14 @@ async def patiently(
         async with asyncio.timeout(TOTAL_SECONDS):
             for attempt in range(1, ATTEMPTS + 1):
                 started = False
+                said = 0
                 try:
                     async with aclosing(once()) as pieces:
                         async for piece in pieces:
                             started = True
+                            said += len(piece.text) if isinstance(piece, Text) else 0
+                            if said > LONGEST_ANSWER:
+                                raise endless()
                             yield piece
                 except ModelFailed as failure:
                     if started or not failure.retryable or attempt == ATTEMPTS:
@@ -64,6 +70,10 @@ async def in_time(
             raise timed_out() from error
         wait = idle_seconds
         yield piece
+
+
+def endless() -> ModelFailed:
+    return ModelFailed("llm_failed", "The language model's answer does not end.", retryable=False)
 
 
 def timed_out() -> ModelFailed:

@@ -155,7 +155,10 @@ class AnswerQuestion:
         bot = await self.bots.settings(tenant_id, event.bot_profile_id)
         past = await self._past(recorded)
         await self._reserve(recorded, bot, past)
-        query, spent_before = await self._query(recorded, bot, past)
+        languages = await self._foreign(recorded)
+        topic = self.answers.topic(recorded, bot, past, languages)
+        put_before = self.answers.query(topic)
+        query, spent_before = await self._query(recorded, bot, past, languages, put_before)
         found = await self.retriever.retrieve(tenant_id, event.bot_profile_id, query)
         faults.passed(FaultPoint.CHAT_RETRIEVED)
         retrieval_ms = (time.perf_counter() - started) * 1000
@@ -164,7 +167,6 @@ class AnswerQuestion:
         if isinstance(verdict, Silent):
             return await self._refuse(recorded, bot, speech, verdict, retrieval_ms, started)
         context = [by_id[chosen.chunk_id] for chosen in verdict.context]
-        topic = self.answers.topic(recorded, bot, past)
         known = await self.answers.recall(topic, context, recorded.metadata)
         if known is not None:
             again = await repeat(recorded, speech, known, verdict, retrieval_ms, spent_before)
@@ -206,7 +208,8 @@ class AnswerQuestion:
         done = await self.execute(command, recorded.metadata, "answer")
         faults.passed(FaultPoint.CHAT_ANSWERED)
         if grounded and not stopped and len(prompt.passages) == len(context):
-            self.answers.keep(topic, event.turn_id, speech.text, context)
+            put = put_before if spent_before is None else query
+            self.answers.keep(topic, event.turn_id, speech.text, context, put)
         return done.position
 
     async def _reserve(
@@ -290,20 +293,29 @@ class AnswerQuestion:
         past = await self.chats.history(recorded.tenant_id, event.chat_id, event.turn_id, HISTORY)
         return [Turn(_role(role), content) for role, content in past]
 
+    async def _foreign(self, recorded: Recorded[QuestionAsked]) -> frozenset[str]:
+        """The languages of the bot's sources, if the question is in none of them."""
+        event = recorded.event
+        spoken = self.detect(event.question)
+        known = await self.retriever.languages(recorded.tenant_id, event.bot_profile_id)
+        return known if spoken is not None and spoken not in known else frozenset()
+
     async def _query(
-        self, recorded: Recorded[QuestionAsked], bot: BotSettings, past: Sequence[Turn]
+        self,
+        recorded: Recorded[QuestionAsked],
+        bot: BotSettings,
+        past: Sequence[Turn],
+        languages: frozenset[str],
+        put_before: Query | None,
     ) -> tuple[Query, Spent | None]:
         """What to search for: by a model where the question alone would not find, else by rule."""
-        event = recorded.event
-        asked_before = [turn.content for turn in past if turn.role == "user"]
-        alone = standalone(event.question, asked_before)
-        known = await self.retriever.languages(recorded.tenant_id, event.bot_profile_id)
-        spoken = self.detect(event.question)
-        foreign = known if spoken is not None and spoken not in known else frozenset[str]()
-        if alone == event.question and not foreign:
+        question = recorded.event.question
+        alone = standalone(question, [turn.content for turn in past if turn.role == "user"])
+        if alone == question and not languages:
             return Query(alone), None
-        task = await self._task(recorded, bot)
-        reworded = await self.assistant.reword(task, past, foreign)
+        if put_before is not None:
+            return put_before, None
+        reworded = await self.assistant.reword(await self._task(recorded, bot), past, languages)
         if reworded is None:
             return Query(alone), None
         return Query(reworded.question, reworded.others), reworded.spent

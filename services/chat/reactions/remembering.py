@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from services.chat.domain.grounding import Grounded
 from services.chat.domain.prompt import Turn, cited_numbers
-from services.chat.ports import AnswerMemory, ChatReader, Found, Remembered, Spent, Topic
+from services.chat.ports import AnswerMemory, ChatReader, Found, Query, Remembered, Spent, Topic
 from services.chat.reactions.citing import cite
 from services.chat.reactions.conversing import usage
 from services.chat.reactions.speech import Speech, citations_data, sources_data
@@ -35,7 +35,11 @@ class RememberAnswers:
     chats: ChatReader
 
     def topic(
-        self, recorded: Recorded[QuestionAsked], bot: BotSettings, past: Sequence[Turn]
+        self,
+        recorded: Recorded[QuestionAsked],
+        bot: BotSettings,
+        past: Sequence[Turn],
+        languages: frozenset[str],
     ) -> Topic | None:
         """What an answer to this question depends on beside the sources; None: on what was said
         before, or the bot is not told to remember.
@@ -47,7 +51,13 @@ class RememberAnswers:
             bot_profile_id=recorded.event.bot_profile_id,
             settings=hashlib.sha256(bot.model_dump_json().encode()).hexdigest(),
             question=recorded.event.question,
+            languages=languages,
         )
+
+    def query(self, topic: Topic | None) -> Query | None:
+        """What a model made of this question when it was answered before."""
+        found = None if topic is None else self.memory.recall(topic)
+        return None if found is None else found.query
 
     async def recall(
         self, topic: Topic | None, context: Sequence[Found], meta: Metadata
@@ -69,12 +79,17 @@ class RememberAnswers:
         return Known(text, support, order)
 
     def keep(
-        self, topic: Topic | None, turn_id: str, answer: str, context: Sequence[Found]
+        self,
+        topic: Topic | None,
+        turn_id: str,
+        answer: str,
+        context: Sequence[Found],
+        query: Query | None,
     ) -> None:
-        """Remember that this turn's answer was grounded in `context`."""
+        """Remember that this turn's answer was grounded in `context`, found by a model's query."""
         if topic is not None:
             cited = {n: context[n - 1].hit.id for n in sorted(cited_numbers(answer))}
-            self.memory.keep(topic, Remembered(turn_id, context[0].hit.id, cited))
+            self.memory.keep(topic, Remembered(turn_id, context[0].hit.id, cited, query))
 
     async def _said(self, turn_id: str, meta: Metadata) -> tuple[str, float | None]:
         try:

@@ -175,16 +175,19 @@ class OneBot(BotReader):
 class GivenChunks(Retriever):
     chunks: Sequence[Found]
     error: Exception | None = None
+    spoken: frozenset[str] = frozenset()
+    queries: list[Query] = field(default_factory=list)
 
     @override
     async def retrieve(self, tenant_id: str, bot_profile_id: str, query: Query) -> list[Found]:
+        self.queries.append(query)
         if self.error is not None:
             raise self.error
         return list(self.chunks)
 
     @override
     async def languages(self, tenant_id: str, bot_profile_id: str) -> frozenset[str]:
-        return frozenset()
+        return self.spoken
 
 
 class NoAssistant(Assistant):
@@ -199,6 +202,21 @@ class NoAssistant(Assistant):
     @override
     async def check(self, prompt: Prompt, answer: str) -> Checked | None:
         return None
+
+
+@dataclass
+class Translator(NoAssistant):
+    """Puts every question in the same words, and counts."""
+
+    translation: str
+    asked: int = 0
+
+    @override
+    async def reword(
+        self, prompt: Prompt, before: Sequence[Turn], languages: Collection[str]
+    ) -> Reworded | None:
+        self.asked += 1
+        return Reworded(prompt.question, (self.translation,), Spent("m", 7, 1))
 
 
 class Stop:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from services.chat.adapters.answer_memory import RecentAnswers
-from services.chat.ports import Found, ModelFailed, Spent
+from services.chat.adapters.phrasing import phrasing
+from services.chat.ports import Assistant, ChatReader, Found, ModelFailed, Query, Spent
 from services.chat.reactions.answering import AnswerQuestion, StopAnswering
 from services.chat.reactions.indexing import TellIndexed
 from services.chat.reactions.remembering import RememberAnswers
@@ -34,6 +35,7 @@ from tests.unit.chat.fakes import (
     ScriptedModel,
     Signals,
     Stop,
+    Translator,
 )
 from tests.unit.chat.samples import QUESTION, asked, found
 from tests.unit.chat.test_spending import TOKENS, Counted
@@ -61,6 +63,9 @@ class World:
     frames: KeptFrames = field(default_factory=KeptFrames)
     stops: Signals = field(default_factory=Signals)
     memory: RecentAnswers = field(default_factory=RecentAnswers)
+    assistant: Assistant = field(default_factory=NoAssistant)
+    chats_before: ChatReader | None = None
+    """Where answers that were given before are read."""
 
     def __post_init__(self) -> None:
         self.retriever = GivenChunks(self.chunks)
@@ -84,15 +89,19 @@ class World:
             retriever=self.retriever,
             hosts=hosts,
             model=self.model,
-            assistant=NoAssistant(),
+            assistant=self.assistant,
             purse=Purse(self.spending, shown),
             frames=self.frames,
             secret=secret,
             detect=lambda _: self.language,
             stops=self.stops,
-            answers=RememberAnswers(self.memory, self.chat),
+            answers=RememberAnswers(self.memory, self.chats_before or self.chat),
             frame_seconds=0,
         )
+
+    @property
+    def translated(self) -> int:
+        return self.assistant.asked if isinstance(self.assistant, Translator) else 0
 
     async def attempt(self) -> None:
         await self.answer(recorded(asked()))
@@ -231,6 +240,53 @@ class TestABudget:
         it = World(spending=Counted((replace(TOKENS, amount=5000),)))
         await it.attempt()
         assert isinstance(it.chat.log[-1], QuestionAnswered)
+
+
+class TestAnAnswerGivenAgain:
+    """Of a bot that remembers, to a question in a language that its sources do not have."""
+
+    BOT = BotSettings(name="Guide", cache_answers=True)
+
+    @pytest.fixture(autouse=True)
+    def loaded(self) -> None:
+        """What tells languages and words apart is read from disk once."""
+        phrasing(QUESTION)
+
+    def world(self, **fields: object) -> World:
+        it = World(bot=self.BOT, language="pl", assistant=Translator("How long?"), **fields)  # type: ignore[arg-type]  # fields of it
+        it.retriever.spoken = frozenset({"en"})
+        return it
+
+    async def after_an_answer(self, **fields: object) -> tuple[World, World]:
+        """A world that has answered, and one in which the same is asked."""
+        first = self.world()
+        await first.attempt()
+        return first, self.world(memory=first.memory, chats_before=first.chat, **fields)
+
+    async def test_costs_no_call_of_a_model_not_even_a_translation(self) -> None:
+        first, again = await self.after_an_answer()
+        await again.attempt()
+        end = again.chat.log[-1]
+        assert isinstance(end, QuestionAnswered)
+        assert (end.usage.model, end.usage.total_tokens) == ("local/cache", 0)
+        assert (first.translated, again.translated, again.model.prompts) == (1, 0, [])
+        assert first.retriever.queries == again.retriever.queries
+        assert again.retriever.queries == [Query(QUESTION, ("How long?",))]
+
+    async def test_is_found_by_what_a_model_made_of_the_question_however_often(self) -> None:
+        first, again = await self.after_an_answer(chunks=CHUNKS[1:])
+        await again.attempt()
+        third = self.world(memory=first.memory, chats_before=again.chat, chunks=CHUNKS[1:])
+        await third.attempt()
+        assert len(again.model.prompts) == 1, "a passage that it cites is gone"
+        assert (again.translated, third.translated, third.model.prompts) == (0, 0, [])
+        assert again.retriever.queries == third.retriever.queries
+
+    async def test_is_translated_anew_once_there_are_other_languages(self) -> None:
+        _, again = await self.after_an_answer()
+        again.retriever.spoken = frozenset({"en", "de"})
+        await again.attempt()
+        assert (again.translated, len(again.model.prompts)) == (1, 1)
 
 
 class TestAModelThatFails:
