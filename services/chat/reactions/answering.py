@@ -72,8 +72,9 @@ SUPPORTED = 0.8
 REFUSING = "local/none"
 """The model of a refusal: none was asked, and none is paid."""
 
-FRAME_SECONDS = 0.05
-"""Between two frames of an answer: nobody reads faster than twenty a second."""
+FRAME_SECONDS = 0.055
+"""Between two frames of an answer: nobody reads faster than twenty a second, and a gateway that
+holds its readers to that has nothing to hold back."""
 
 log = logging.getLogger(__name__)
 

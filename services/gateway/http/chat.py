@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from services.gateway.http import relay
 from services.gateway.http.context import Caller, CallerDep, Id, Text, Timestamp
+from services.gateway.http.pace import paced
 from shared.contracts.chat import (
     AskQuestion,
     GetTurn,
@@ -212,7 +213,8 @@ def _stream(
         if first:
             yield first
         quiet = 0
-        async with aclosing(relay.frames(caller, turn_id, after, begun=begun)) as frames:
+        whole = relay.frames(caller, turn_id, after, begun=begun)
+        async with aclosing(whole), aclosing(paced(whole)) as frames:
             async for frame in frames:
                 if frame is not None:
                     quiet = 0

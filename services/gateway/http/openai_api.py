@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.gateway.http import lists, relay
 from services.gateway.http.chat import CitationOut, outcome, question
 from services.gateway.http.context import Caller, CallerDep, Id, Text
+from services.gateway.http.pace import paced
 from shared.contracts.chat import (
     AskQuestion,
     BotProfileView,
@@ -181,7 +182,8 @@ async def _chunks(
 
     ids = {"chat_id": command.chat_id, "turn_id": command.turn_id}
     yield chunk({"role": "assistant", "content": ""}, **ids)
-    async with aclosing(relay.frames(caller, command.turn_id, 0)) as frames:
+    whole = relay.frames(caller, command.turn_id, 0)
+    async with aclosing(whole), aclosing(paced(whole)) as frames:
         async for frame in frames:
             match frame:
                 case None:
