@@ -4,12 +4,14 @@ import asyncio
 import hashlib
 import io
 import os
+from collections.abc import AsyncIterable, AsyncIterator
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
+from typing_extensions import Buffer
 
 from shared.kernel import faults
 from shared.kernel.errors import Unavailable
@@ -62,6 +64,56 @@ class Blobs:
         except FAILURES as error:
             raise Unavailable(f"blob {ref} cannot be read") from error
 
+    async def copy_all(self, into: "Blobs") -> tuple[int, int]:
+        """Copy every blob that `into` lacks; return how many there are, and how many were copied.
+
+        Raise `Unavailable` if one can be neither read nor written now.
+        """
+        count = copied = 0
+        try:
+            async for path, size in self._every():
+                count += 1
+                if not await into.holds(path, size):
+                    found = await self._store.get_async(path)
+                    await into.bring(path, found.stream(min_chunk_size=PIECE))
+                    copied += 1
+        except FAILURES as error:
+            raise Unavailable("the blobs cannot be copied") from error
+        return count, copied
+
+    async def bring(self, path: str, content: AsyncIterable[Buffer]) -> None:
+        """Store durably what another store holds under this path."""
+        await self._store.put_async(path, content)
+        await self._settle(path)
+
+    async def check_all(self) -> tuple[int, list[str]]:
+        """How many blobs hold what their name says, and the paths of those that do not."""
+        intact, damaged = 0, []
+        try:
+            async for path, _ in self._every():
+                hashing = hashlib.sha256()
+                async for piece in (await self._store.get_async(path)).stream(min_chunk_size=PIECE):
+                    hashing.update(piece)
+                if hashing.hexdigest() == path.rsplit("/", 1)[-1]:
+                    intact += 1
+                else:
+                    damaged.append(path)
+        except FAILURES as error:
+            raise Unavailable("the blobs cannot be read") from error
+        return intact, damaged
+
+    async def holds(self, path: str, size: int) -> bool:
+        """Whether something so large is there under this path."""
+        try:
+            return (await self._store.head_async(path))["size"] == size
+        except FileNotFoundError:
+            return False
+
+    async def _every(self) -> AsyncIterator[tuple[str, int]]:
+        async for found in self._store.list():
+            for one in found:
+                yield one["path"], one["size"]
+
     async def _put(self, tenant_id: str, ref: str, content: bytes | IO[bytes]) -> None:
         try:
             await self._write(_path(tenant_id, ref), content)
@@ -75,9 +127,13 @@ class Blobs:
             faults.passed(FaultPoint.BLOB_WRITING)
             await self._store.put_async(path, content, chunk_size=PIECE, max_concurrency=2)
             faults.passed(FaultPoint.BLOB_WRITTEN)
-            if self._root is not None:
-                await asyncio.to_thread(_sync, self._root / path)
+            await self._settle(path)
             faults.passed(FaultPoint.BLOB_SYNCED)
+
+    async def _settle(self, path: str) -> None:
+        """A service has it when it says so; a folder's disk has to be told."""
+        if self._root is not None:
+            await asyncio.to_thread(_sync, self._root / path)
 
 
 def _path(tenant_id: str, ref: str) -> str:

@@ -222,9 +222,16 @@ async def ensure_consumer(client: Client, stream: str, wanted: api.ConsumerConfi
     changes: list[str] = []
     try:
         try:
-            changes = differences(wanted, (await js.consumer_info(stream, name)).config)
+            have = (await js.consumer_info(stream, name)).config
         except NotFoundError:
             await js.add_consumer(stream, wanted)
+        else:
+            # Where one that exists began is past, and not to be changed: a restored one began
+            # where the backup stood.
+            wanted = wanted.evolve(
+                deliver_policy=have.deliver_policy, opt_start_seq=have.opt_start_seq
+            )
+            changes = differences(wanted, have)
         if changes:
             await js.add_consumer(stream, wanted)
     except (nats.errors.Error, TimeoutError) as error:

@@ -29,6 +29,10 @@ DataDirOption = Annotated[
     typer.Option("--data-dir", envvar="MINIRAG_DATA_DIR", help="Where everything is kept."),
 ]
 BotOption = Annotated[str | None, typer.Option(help="Bot profile id; left out, the demo bot.")]
+EnvironmentOption = Annotated[
+    bool,
+    typer.Option("--environment", help="What NATS_URL and MINIRAG_BLOB_URL name, not a folder."),
+]
 EXIT_FAILED = 1
 EXIT_UNUSABLE = 78
 """`EX_CONFIG` of sysexits.h."""
@@ -213,6 +217,40 @@ def rebuild(
     from shared.cli.status import rebuild as run_rebuild
 
     asyncio.run(run_rebuild(data_dir, read_model))
+
+
+@app.command()
+def backup(
+    target: Annotated[Path, typer.Argument(help="A folder; with a backup in it, what is new.")],
+    data_dir: DataDirOption = DEFAULT,
+    environment: EnvironmentOption = False,
+    keys: Annotated[bool, typer.Option("--keys/--no-keys", help="Take secrets.json along.")] = True,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Only read the backup that is there, and check it.")
+    ] = False,
+) -> None:
+    """Save the log, all pending work, the vault and the blobs, while everything runs."""
+    from shared.cli.backups import backup as run_backup, check
+
+    if not verify:
+        asyncio.run(run_backup(data_dir, target, environment=environment, with_keys=keys))
+    elif not asyncio.run(check(target)):
+        raise typer.Exit(EXIT_FAILED)
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(help="The folder of a backup.")],
+    data_dir: DataDirOption = DEFAULT,
+    environment: EnvironmentOption = False,
+    secrets: Annotated[
+        Path | None, typer.Option(help="The secrets.json, if the backup was taken without.")
+    ] = None,
+) -> None:
+    """Bring a backup onto an empty data directory; the next start makes the read models anew."""
+    from shared.cli.backups import restore as run_restore
+
+    asyncio.run(run_restore(data_dir, source, environment=environment, secrets=secrets))
 
 
 @tenant.command("disable")

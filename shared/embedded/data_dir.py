@@ -32,13 +32,14 @@ class DataDir:
         self.postgres = self.path / "postgres"
         self.blobs = self.path / "blobs"
         self.index = self.path / "index"
+        self._restoring = self.path / "restoring"
         self._lock: int | None = None
 
     def acquire(self) -> None:
         """Make the folder, for the owner's eyes only, and lock it until `release`.
 
-        Raises `Unusable` if another process holds it, if it belongs to another user, or if it is
-        a folder with something else in it.
+        Raises `Unusable` if another process holds it, if it belongs to another user, if it is a
+        folder with something else in it, or if a restore into it was not finished.
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -49,12 +50,30 @@ class DataDir:
                     "name another one with --data-dir"
                 )
             self._lock = self._locked()
+            if self._restoring.exists():
+                self.release()
+                raise Unusable(
+                    f"a restore into {self.path} was not finished; remove the folder and repeat it"
+                )
             self.path.chmod(0o700)
             for folder in (self.logs, self.pids, self.nats, self.blobs, self.index):
                 folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             self.release()
             raise Unusable(f"the data directory {self.path} cannot be used: {error}") from error
+
+    def restoring(self) -> None:
+        """From now on nobody can acquire this directory before it is `restored`.
+
+        Raises `Unusable` if it has been in use.
+        """
+        if self.secrets.exists() or any(self.nats.iterdir()):
+            raise Unusable(f"{self.path} is in use already; restore into an empty folder")
+        write_private(self._restoring, b"")
+
+    def restored(self) -> None:
+        """A restore into this directory is complete."""
+        self._restoring.unlink()
 
     def release(self) -> None:
         """Let the next process have it. Safe to repeat."""

@@ -63,6 +63,10 @@ class EventRegistry:
         self._classes = {event.type(): event for event in events}
         self._upcasters = upcasters
 
+    def knows(self, type_name: str) -> bool:
+        """Whether stored events of this type can be read."""
+        return type_name in self._classes or type_name in self._upcasters
+
     def decode(self, type_name: str, body: Body) -> Event:
         """Raise `UnknownEvent` for a type that is neither known nor can be lifted."""
         while type_name not in self._classes:

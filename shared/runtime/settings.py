@@ -112,6 +112,17 @@ class ServiceSettings(Configuration):
     it. Unset: no heartbeat."""
 
 
+class BackupSettings(Configuration):
+    """What `minirag backup --environment` needs; no key, as what is encrypted stays so."""
+
+    nats_url: SecretStr = Field(validation_alias="NATS_URL")
+    """Where the event log is."""
+    blob_url: str
+    """Where the blobs are."""
+    stream_replicas: int = Field(default=1, ge=1, le=5)
+    """Copies of every stream that a restore makes."""
+
+
 class ProvisioningSettings(Configuration):
     """What `minirag migrate` needs: an administrator's address, and those the services will use."""
 

@@ -1,0 +1,1 @@
+"""Backups: what the broker and the blob store hold, as files that any version of them can read."""
