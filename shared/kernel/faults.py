@@ -1,4 +1,4 @@
-"""Named places where a crash would matter, at which a test may have the process end itself.
+"""Named places where a crash would matter, at which a test may have the process end or fail.
 
 The code only says `faults.passed(FaultPoint.X)`. That does nothing and costs a call, unless
 `MINIRAG_FAULT_DIR` told the runtime to bind something else to it: see `shared.runtime.faults`.

@@ -1,14 +1,17 @@
-"""Ends this process at a fault point, if a test says so by a file.
+"""Ends, stops or fails this process at a fault point, if a test says so by a file.
 
 The folder that `MINIRAG_FAULT_DIR` names is the switchboard: a file with the name of a point and
 the number N in it is taken away by the first process that passes the point for the Nth time since
 the file is there, and that process ends as by SIGKILL. What is left is the same name with `.fired`
-behind it. The name of a service behind the number leaves all other processes alone. Every passage
-is a line of the file `journal`.
+behind it, and the process's id in it. The name of a service behind the number leaves all other
+processes alone, `*` names all of them. An action behind that takes the place of the end: `stop` as
+by SIGSTOP, until whoever wanted it sends SIGCONT; `raise` as by a mistake in the code; `sleep=N`
+holds the whole process up for so many seconds. Every passage is a line of the file `journal`.
 """
 
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -24,6 +27,14 @@ from shared.runtime.settings import ServiceSettings
 FIRED = ".fired"
 JOURNAL = "journal"
 HERE = frozenset({"127.0.0.1", "::1", "localhost"})
+ANY = "*"
+"""In the place of a service."""
+KILL = "kill"
+"""What happens where no action is named."""
+
+
+class Injected(Exception):
+    """What `raise` raises: like a mistake, it is of no type that anybody handles by name."""
 
 
 class Switchboard(Passed):
@@ -42,20 +53,23 @@ class Switchboard(Passed):
         os.write(self._journal, f"{line}\n".encode())  # one call: lines of processes do not mix
         switch = self._folder / point
         try:
-            wanted, _, service = switch.read_text().partition(" ")
+            wanted, service, action = _parsed(switch.read_text())
         except FileNotFoundError:
             self._counts.pop(point, None)
             return
-        if service and service not in self._services:
+        if service not in {ANY, *self._services}:
             return
         self._counts[point] += 1
-        if self._counts[point] < int(wanted):
+        if self._counts[point] < wanted:
             return
+        fired = self._folder / f"{point}{FIRED}"
         try:
-            switch.rename(self._folder / f"{point}{FIRED}")
+            switch.rename(fired)
         except FileNotFoundError:
             return  # another process was first
-        os.kill(os.getpid(), signal.SIGKILL)
+        self._counts.pop(point)
+        fired.write_text(str(os.getpid()))
+        _act(point, action)
 
 
 def arm(settings: Mapping[str, ServiceSettings]) -> None:
@@ -84,6 +98,25 @@ def arm(settings: Mapping[str, ServiceSettings]) -> None:
     if unknown:
         raise Unusable(f"MINIRAG_FAULT_DIR: no such fault point: {', '.join(unknown)}")
     faults.passed = Switchboard(folder, settings.keys())
+
+
+def _parsed(switch: str) -> tuple[int, str, str]:
+    """Which passage, whose, and what is to happen at it."""
+    wanted, service, action = (*switch.split(), *("", ANY, KILL)[len(switch.split()) :])
+    return int(wanted), service, action
+
+
+def _act(point: FaultPoint, action: str) -> None:
+    kind, _, seconds = action.partition("=")
+    match kind:
+        case "raise":
+            raise Injected(point)
+        case "sleep":
+            time.sleep(float(seconds))
+        case "stop":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        case _:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _is_here(urls: str) -> bool:

@@ -106,7 +106,7 @@ class ServiceSettings(Configuration):
     """Level of the JSON log lines on standard error."""
     fault_dir: Path | None = None
     """For tests of crashes on one machine only: the folder with the fault points at which the
-    process is to end itself. Refused where broker or database are elsewhere."""
+    process is to end itself, or to fail. Refused where broker or database are elsewhere."""
     heartbeat_file: Path | None = None
     """Touched every two seconds while the event loop turns; `minirag healthcheck --live` reads
     it. Unset: no heartbeat."""

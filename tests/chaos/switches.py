@@ -1,11 +1,11 @@
-"""The test's end of `shared.runtime.faults`: says where a process is to end, and sees it happen."""
+"""The test's end of `shared.runtime.faults`: says where a fault is to be, and sees it happen."""
 
 import itertools
 from collections.abc import Callable
 from pathlib import Path
 
 from shared.kernel.faults import FaultPoint
-from shared.runtime.faults import FIRED, JOURNAL
+from shared.runtime.faults import ANY, FIRED, JOURNAL, KILL
 from tests.harness import eventually
 
 FIRE_SECONDS = 90.0
@@ -19,25 +19,27 @@ class Switches:
         folder.mkdir()
         self._numbers = itertools.count()
 
-    def arm(self, point: FaultPoint, service: str = "", passage: int = 1) -> None:
-        """Have the first process, of `service` if it is given, end at its so-manieth passage."""
+    def arm(
+        self, point: FaultPoint, service: str = ANY, passage: int = 1, action: str = KILL
+    ) -> None:
+        """Have the first process, of `service` if it is given, fail at its so-manieth passage."""
         # Nobody may read half of it, and the folder holds nothing that is no point.
         beside = self.folder.with_name(f"{self.folder.name}-{next(self._numbers)}")
-        beside.write_text(f"{passage} {service}".strip())
+        beside.write_text(f"{passage} {service} {action}")
         beside.rename(self.folder / point)
 
-    def await_fired(self, point: FaultPoint, check: Callable[[], None]) -> None:
-        """Wait until a process ended there; `check` raises if it never will."""
+    def await_fired(self, point: FaultPoint, check: Callable[[], None]) -> int:
+        """Wait until it happened there, and return the process; `check` raises if it never will."""
         fired = self.folder / f"{point}{FIRED}"
 
-        def look() -> bool:
+        def look() -> str:
             check()
-            return fired.exists()
+            return fired.read_text() if fired.exists() else ""
 
-        eventually(look, lambda: f"{point} was not passed", seconds=FIRE_SECONDS)
+        return int(eventually(look, lambda: f"{point} was not passed", seconds=FIRE_SECONDS))
 
     def fired(self) -> set[str]:
-        """The points at which a process ended."""
+        """The points at which a fault happened."""
         return {file.name.removesuffix(FIRED) for file in self.folder.glob(f"*{FIRED}")}
 
     def journal(self) -> list[list[str]]:

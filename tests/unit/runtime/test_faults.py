@@ -1,7 +1,10 @@
-"""Fault points: nothing unless told so, one crash of one process when told, never in production."""
+"""Fault points: nothing unless told so, one fault of one process when told, never in production."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ from services.scheduler.settings import Settings
 from shared.kernel import faults
 from shared.kernel.errors import Unusable
 from shared.kernel.faults import FaultPoint
-from shared.runtime.faults import FIRED, JOURNAL, Switchboard, arm
+from shared.runtime.faults import FIRED, JOURNAL, Injected, Switchboard, arm
 
 HERE = {
     "nats_url": "nats://127.0.0.1:4222",
@@ -77,6 +80,36 @@ def test_a_process_of_another_service_goes_on(tmp_path: Path) -> None:
     assert passing(tmp_path, 2) == 0
     (tmp_path / POINT).write_text("1 chat")
     assert passing(tmp_path, 1) == -9
+
+
+def test_a_process_stops_until_it_is_told_to_go_on(tmp_path: Path) -> None:
+    (tmp_path / POINT).write_text("2 * stop")
+    command = [sys.executable, "-c", PASSING, str(tmp_path), "3"]
+    with subprocess.Popen(command) as process:
+        _, status = os.waitpid(process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        assert len((tmp_path / JOURNAL).read_text().splitlines()) == 2
+        assert (tmp_path / f"{POINT}{FIRED}").read_text() == str(process.pid)
+        process.send_signal(signal.SIGCONT)
+        assert process.wait() == 0
+    assert len((tmp_path / JOURNAL).read_text().splitlines()) == 3
+
+
+def test_a_passage_fails_once_like_a_mistake_in_the_code(tmp_path: Path) -> None:
+    passed = Switchboard(tmp_path, ["chat"])
+    (tmp_path / POINT).write_text("2 chat raise")
+    passed(POINT)
+    with pytest.raises(Injected, match=POINT):
+        passed(POINT)
+    passed(POINT)
+
+
+def test_a_passage_takes_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    (tmp_path / POINT).write_text("1 * sleep=2.5")
+    Switchboard(tmp_path, ["chat"])(POINT)
+    assert slept == [2.5]
 
 
 def test_passages_are_counted_from_when_it_was_wanted(tmp_path: Path) -> None:
