@@ -9,16 +9,12 @@ from services.chat.adapters.answer_memory import RecentAnswers
 from services.chat.adapters.phrasing import phrasing
 from services.chat.ports import Assistant, ChatReader, Found, ModelFailed, Query, Spent
 from services.chat.reactions.answering import AnswerQuestion, StopAnswering
-from services.chat.reactions.indexing import TellIndexed
 from services.chat.reactions.remembering import RememberAnswers
 from services.chat.reactions.spending import Purse
-from shared.contracts.base import Command, Done, Metadata
 from shared.contracts.chat import (
     BotSettings,
     QuestionAnswered,
     QuestionRefused,
-    RecordIndexBuilt,
-    RecordIndexFailed,
     Said,
     TurnFailed,
     TurnStopRequested,
@@ -39,7 +35,6 @@ from tests.unit.chat.fakes import (
 )
 from tests.unit.chat.samples import QUESTION, asked, found
 from tests.unit.chat.test_spending import TOKENS, Counted
-from tests.unit.ingest.samples import was_prepared
 from tests.unit.samples import recorded
 
 SPENT = Spent("gpt-4o-mini", 100, 20)
@@ -469,36 +464,3 @@ class TestTheWorld:
         await it.answer.given_up(recorded(asked()), "the frames do not answer")
         assert isinstance(it.chat.log[-1], QuestionAnswered)
         assert it.frames.names[-1] == "done"
-
-
-class TestTellingThatARevisionIsIn:
-    @staticmethod
-    def reaction(reached: int) -> tuple[TellIndexed, list[Command]]:
-        ordered: list[Command] = []
-
-        async def execute(command: Command, _meta: Metadata, _purpose: str) -> Done:
-            ordered.append(command)
-            return Done(position=1)
-
-        async def await_shown(_position: int, _seconds: float) -> int:
-            return reached
-
-        return TellIndexed(execute, await_shown), ordered
-
-    async def test_waits_until_the_rows_show_it(self) -> None:
-        tell, ordered = self.reaction(reached=6)
-        with pytest.raises(Unavailable):
-            await tell(recorded(was_prepared(), 7))
-        assert ordered == []
-
-    async def test_then_tells_it(self) -> None:
-        tell, ordered = self.reaction(reached=7)
-        await tell(recorded(was_prepared(), 7))
-        assert ordered == [RecordIndexBuilt(source_id="s1", run_id="r1", revision=1, points=3)]
-
-    async def test_or_that_it_never_will(self) -> None:
-        tell, ordered = self.reaction(reached=0)
-        await tell.given_up(recorded(was_prepared(), 7), "disk full")
-        assert ordered == [
-            RecordIndexFailed(source_id="s1", run_id="r1", revision=1, reason="disk full")
-        ]
