@@ -106,6 +106,17 @@ class Installation:
     def url(self) -> str:
         return str(json.loads((self.data_dir / "run.json").read_text())["url"])
 
+    @property
+    def probes(self) -> str:
+        """Where all services, in one process, answer probes."""
+        return self.probes_of("services")
+
+    def probes_of(self, process: str) -> str:
+        """Where a process that was given any free port answers probes; its log tells the last."""
+        lines = (self.data_dir / "logs" / f"{process}.log").read_text().splitlines()
+        told = [line for line in lines if '"probes are answered"' in line]
+        return f"http://127.0.0.1:{json.loads(told[-1])['port']}"
+
     def all_well(self) -> bool:
         """Whether every service and every backing part is."""
         return bool(httpx.get(f"{self.url}/v1/system/health").json()["status"] == "ok")

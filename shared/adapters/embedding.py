@@ -18,6 +18,7 @@ from shared.adapters import static_embedder
 from shared.adapters.egress import Blocked, Oversized
 from shared.adapters.retry_after import retry_after_seconds
 from shared.kernel.errors import Throttled, Unavailable
+from shared.telemetry.embeddings import embedding
 
 OPENAI = "https://api.openai.com/v1"
 OPENAI_NAMES = ("text-embedding-", "openai/")
@@ -85,9 +86,10 @@ class EmbeddingModels:
         Raise `Unreachable`, `Throttled`, or `Unavailable` if another attempt may help.
         """
         vectors: list[bytes] = []
-        for first in range(0, len(texts), BATCH):
-            part = texts[first : first + BATCH]
-            vectors += await self._batch(model, part, credentials, chat_model)
+        with embedding(model, len(texts)):
+            for first in range(0, len(texts), BATCH):
+                part = texts[first : first + BATCH]
+                vectors += await self._batch(model, part, credentials, chat_model)
         if len({len(vector) for vector in vectors}) > 1:
             raise Unreachable(f"The embedding model {model} gives vectors of different lengths")
         return vectors

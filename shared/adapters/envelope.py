@@ -18,6 +18,7 @@ from shared.contracts.base import GLOBAL_TENANT, Command, Event, Keyed, Metadata
 from shared.kernel.errors import TooLarge
 from shared.kernel.ids import subject_token
 from shared.kernel.registry import EventRegistry
+from shared.telemetry import spans
 
 MAX_BODY = 1_000_000
 """Bytes of one message; the broker's `max_payload` is a little more."""
@@ -66,8 +67,8 @@ def metadata_headers(metadata: Metadata) -> dict[str, str]:
     }
     if metadata.causation_id:
         headers["ce-causationid"] = metadata.causation_id
-    if metadata.traceparent:
-        headers["traceparent"] = metadata.traceparent
+    if traceparent := spans.traceparent(metadata.traceparent):
+        headers["traceparent"] = traceparent
     if metadata.origin:
         headers["ce-origin"] = metadata.origin
     return headers

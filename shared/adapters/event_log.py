@@ -29,6 +29,8 @@ from shared.kernel.errors import StaleVersion, Unavailable, Unknown, Unusable
 from shared.kernel.faults import FaultPoint
 from shared.kernel.ids import derived_id, new_id
 from shared.kernel.registry import UnknownEvent
+from shared.telemetry import facts, metrics, spans
+from shared.telemetry.spans import Kind
 
 STREAM = "EVENTS"
 CONFLICTS = frozenset({10071, 10164, 10163, 10201})
@@ -72,6 +74,18 @@ class EventLog:
         Raises `StaleVersion` if an aggregate moved, `Unknown` if no acknowledgement came: the
         events may be stored all the same, which only reading the tail can tell.
         """
+        about = {"messaging.system": "nats", "messaging.destination.name": STREAM}
+        span = spans.span(f"publish {STREAM}", Kind.PRODUCER, attributes=about)
+        with span, metrics.APPEND_SECONDS.labels(self._service).time():
+            last = await self._stored(events, metadata)
+            span.tell("messaging.batch.message_count", len(events))
+        for append in events:
+            facts.appended(append.event, self._service)
+        faults.passed(FaultPoint.LOG_APPENDED)
+        return list(range(last - len(events) + 1, last + 1))
+
+    async def _stored(self, events: Sequence[Append], metadata: Metadata) -> int:
+        """The sequence of the last one. Raises as `append`."""
         messages = [await self._message(n, append, metadata) for n, append in enumerate(events)]
         faults.passed(FaultPoint.LOG_APPENDING)
         try:
@@ -80,17 +94,15 @@ class EventLog:
                 ack = await self._js.publish(
                     subject, body, headers=headers, stream=STREAM, timeout=TIMEOUT
                 )
-                last = ack.seq
-            else:
-                last = await self._atomic(messages)
+                return int(ack.seq)
+            return await self._atomic(messages)
         except APIError as error:
             if error.err_code in CONFLICTS:
+                metrics.CONFLICTS.labels(self._service).inc()
                 raise StaleVersion(str(error.description)) from error
             raise Unavailable(f"event log refused the append: {error.description}") from error
         except (nats.errors.Error, TimeoutError) as error:
             raise Unknown("no acknowledgement from the event log") from error
-        faults.passed(FaultPoint.LOG_APPENDED)
-        return list(range(last - len(messages) + 1, last + 1))
 
     async def tail(
         self, tenant_id: str, aggregate: str, aggregate_id: str, after: int = 0

@@ -23,6 +23,7 @@ from shared.contracts.operations import Rebuilt
 from shared.kernel import faults
 from shared.kernel.errors import Unavailable, Unusable
 from shared.kernel.faults import FaultPoint
+from shared.telemetry import metrics, spans
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class Projector:
         self._position = 0
         self.pending = 0
         """Events of the log that wait to be projected, as of the last batch."""
+        self._behind_since: float | None = None
         self.ready = asyncio.Event()
         """Set once the model has seen what was in the log when the projector started."""
 
@@ -110,6 +112,7 @@ class Projector:
 
     async def run(self) -> None:
         """Project for ever; survives broker and database restarts."""
+        metrics.BEHIND.labels(self._name).set_function(self._behind)
         while True:
             try:
                 async with self.store.engine.connect() as guard:
@@ -143,6 +146,7 @@ class Projector:
         key = _lock_key(f"projector {self.store.schema}")
         while not await guard.scalar(select(func.pg_try_advisory_lock(key))):
             self.ready.set()  # another replica projects; this one may serve
+            self._mark(behind=False)
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _follow(self, guard: AsyncConnection) -> None:
@@ -152,15 +156,38 @@ class Projector:
         reader = self._log.read(position, self.store.model.subjects, batch=BATCH)
         async with aclosing(reader) as batches:
             async for batch in batches:
+                self._mark(behind=bool(batch.records or batch.pending))
                 if batch.records:
                     await guard.execute(text("select 1"))  # no connection, no lock
-                    moved = await project(self.store, batch.records, position)
+                    traces = (record.metadata.traceparent for record in batch.records)
+                    about = {"messaging.batch.message_count": len(batch.records)}
+                    with spans.together(f"project {self._name}", traces, about):
+                        moved = await project(self.store, batch.records, position)
                     if moved is None:
                         raise Unavailable("the checkpoint moved: a rebuild was swapped in")
                     position = self._position = moved
+                    metrics.PROJECTED.labels(self._name).inc(len(batch.records))
+                metrics.POSITION.labels(self._name).set(position)
+                metrics.PENDING.labels(self._name).set(batch.pending)
                 self.pending = batch.pending
+                self._mark(behind=bool(batch.pending))
                 if batch.pending == 0:
                     self.ready.set()
+
+    @property
+    def _name(self) -> str:
+        return f"{self.store.model.service}.{self.store.model.name}"
+
+    def _mark(self, *, behind: bool) -> None:
+        if not behind:
+            self._behind_since = None
+        elif self._behind_since is None:
+            self._behind_since = time.monotonic()
+
+    def _behind(self) -> float:
+        """Seconds since it last showed everything that it knew of."""
+        since = self._behind_since
+        return 0.0 if since is None else time.monotonic() - since
 
     def _about(self) -> dict[str, str]:
         return {"read_model": self.store.schema}

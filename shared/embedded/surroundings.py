@@ -34,6 +34,7 @@ def service_environment(
     """For the process of `service`, or of all services, which then find a database URL each.
 
     What the user has set comes along, except where it would lead away from this data directory.
+    Processes of their own take ports for probes one behind the other, in the order of `SERVICES`.
     """
     if service is None:
         databases = {
@@ -42,8 +43,12 @@ def service_environment(
     else:
         databases = {"DATABASE_URL": database_url(service)}
         databases[f"MINIRAG_{service.upper()}_DATABASE_URL"] = databases["DATABASE_URL"]
+    own = inherited()
+    first = own.get("MINIRAG_PROBE_PORT", "")
+    if service is not None and first.isdigit() and first != "0":
+        own["MINIRAG_PROBE_PORT"] = str(int(first) + SERVICES.index(service))
     return {
-        **inherited(),
+        **own,
         **databases,
         "NATS_URL": nats_url,
         "MINIRAG_VAULT_KEY": secrets.vault_key,

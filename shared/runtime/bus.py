@@ -22,6 +22,8 @@ from shared.contracts.operations import GetOutcome, MaybeOutcome
 from shared.kernel import faults
 from shared.kernel.errors import QuotaExceeded, Unavailable, refused
 from shared.kernel.faults import FaultPoint
+from shared.telemetry import spans
+from shared.telemetry.spans import Kind
 
 OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
 REFUSED = "refused"
@@ -72,18 +74,26 @@ class Bus:
         Raises the refusal as it was decided, or `Unavailable` if it is not known to be stored:
         the same command with the same id may then be sent again.
         """
+        with spans.span(f"order {command.aggregate}.{command.verb}", Kind.CLIENT) as span:
+            outcome = await self._order(command, metadata, owner, wait)
+            if isinstance(outcome, Refusal):
+                span.tell("minirag.refusal", outcome.code)
+        if isinstance(outcome, Refusal):
+            raise refused(outcome.code, outcome.detail, outcome.field)
+        return outcome
+
+    async def _order(
+        self, command: Command, metadata: Metadata, owner: str, wait: float
+    ) -> Outcome | None:
         command_id = metadata.message_id
         future = asyncio.get_running_loop().create_future()
         self._waiting[command_id] = future
         try:
             repeated = await self._store(command, metadata)
             faults.passed(FaultPoint.ORDER_STORED)
-            outcome = await self._outcome(future, owner, metadata, wait, look_now=repeated)
+            return await self._outcome(future, owner, metadata, wait, look_now=repeated)
         finally:
             self._waiting.pop(command_id, None)
-        if isinstance(outcome, Refusal):
-            raise refused(outcome.code, outcome.detail, outcome.field)
-        return outcome
 
     async def ask(
         self,
@@ -97,12 +107,14 @@ class Bus:
         """The owner's answer. Raises its refusal, or `Unavailable` if nobody answers in time."""
         subject = question_subject(service or question.service, question.name)
         try:
-            reply = await self._client.request(
-                subject,
-                question.model_dump_json().encode(),
-                timeout=timeout,
-                headers={**metadata_headers(metadata), "content-type": "application/json"},
-            )
+            name = f"ask {service or question.service}.{question.name}"
+            with spans.span(name, Kind.CLIENT):
+                reply = await self._client.request(
+                    subject,
+                    question.model_dump_json().encode(),
+                    timeout=timeout,
+                    headers={**metadata_headers(metadata), "content-type": "application/json"},
+                )
         except (nats.errors.Error, TimeoutError) as error:
             raise Unavailable(f"{subject.split('.')[1]} does not answer") from error
         if reply.headers and REFUSED in reply.headers:

@@ -7,6 +7,7 @@ finds the outcome, or the event with the command's id at the aggregate's tail.
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +31,7 @@ from shared.kernel.errors import Conflict, Refused, StaleVersion, Unavailable, U
 from shared.kernel.faults import FaultPoint
 from shared.kernel.ids import derived_id
 from shared.runtime.consumer import Turnstile
+from shared.telemetry import metrics, spans
 
 DECISIONS = 6
 """How often a command is decided anew because somebody else appended first."""
@@ -65,6 +67,20 @@ class CommandHandler:
 
         Raises `Unavailable` if log or database do not answer: try again, nothing is half done.
         """
+        name = f"{command.aggregate}.{command.verb}"
+        service = self.store.model.service
+        outcome, started = "failed", time.perf_counter()
+        try:
+            with spans.span(f"handle {name}", attributes={"minirag.command": name}) as span:
+                done = await self._execute(command, metadata, redelivered=redelivered)
+                outcome = "refused" if isinstance(done, Refusal) else "done"
+                span.tell("minirag.outcome", outcome)
+            return done
+        finally:
+            metrics.COMMANDS.labels(service, name, outcome).inc()
+            metrics.COMMAND_SECONDS.labels(service).observe(time.perf_counter() - started)
+
+    async def _execute(self, command: Command, metadata: Metadata, *, redelivered: bool) -> Outcome:
         key = f"{metadata.tenant_id}.{command.aggregate}.{command.aggregate_id}"
         async with self._turnstile.hold(key):
             if (known := await self._known(metadata)) is not None:

@@ -8,6 +8,7 @@ broker would give it to somebody else.
 import asyncio
 import logging
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,6 +25,9 @@ from shared.kernel import faults
 from shared.kernel.correlation import CORRELATION
 from shared.kernel.errors import Unavailable, Unusable
 from shared.kernel.faults import FaultPoint
+from shared.telemetry import metrics, spans
+from shared.telemetry.scrape import on_scrape
+from shared.telemetry.spans import Kind
 
 log = logging.getLogger(__name__)
 
@@ -105,12 +109,18 @@ class Consumer:
         concurrency: int,
         max_attempts: int,
         places: asyncio.Semaphore | None = None,
+        lane_of: str | None = None,
     ) -> None:
-        """`places` are for several consumers together to share; else there are `concurrency`."""
+        """`places` are for several consumers together to share; else there are `concurrency`.
+
+        `lane_of` names those that are one of many of their kind, in metrics.
+        """
         self._client = client
         self.stream = stream
         self._config = config
         self._name = config.durable_name or ""
+        self._lane_of = lane_of
+        self._metered = lane_of or self._name
         self._handle = handle
         self._give_up = give_up
         self._key = key
@@ -134,6 +144,10 @@ class Consumer:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping` is set, then finish what was begun."""
+        with on_scrape(self._look):
+            await self._work(stopping)
+
+    async def _work(self, stopping: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
             beats = tasks.create_task(self._beats())
             async with asyncio.TaskGroup() as work:
@@ -141,6 +155,14 @@ class Consumer:
                 await stopping.wait()
                 taking.cancel()
             beats.cancel()
+
+    async def _look(self) -> None:
+        """What waits at the broker. Of lanes, their owner tells."""
+        if self._lane_of is not None:
+            return
+        info = await self._client.jetstream().consumer_info(self.stream, self._name)
+        metrics.CONSUMER_LAG.labels(self._metered).set(info.num_pending or 0)
+        metrics.CONSUMER_PENDING.labels(self._metered).set(info.num_ack_pending or 0)
 
     async def _take(self, work: asyncio.TaskGroup) -> None:
         while True:
@@ -193,8 +215,12 @@ class Consumer:
             # Its workers died rather than failed: an exception would have given it up before.
             await self._surrender(message, delivery, "the worker died at every attempt")
             return
+        if delivery.attempt > 1:
+            metrics.REDELIVERED.labels(self._metered).inc()
+        started = time.perf_counter()
         try:
-            await self._handle(delivery)
+            with self._span(delivery):
+                await self._handle(delivery)
         except Poison as error:
             await self._surrender(message, delivery, str(error))
         except Unusable:
@@ -208,13 +234,17 @@ class Consumer:
                 await self._surrender(message, delivery, str(error) or type(error).__name__)
                 return
             self._failures[delivery.sequence] = failures
+            metrics.MESSAGES.labels(self._metered, "retried").inc()
             step = DELAYS[min(failures, len(DELAYS)) - 1]
             await message.nak(delay=step * random.uniform(1, 1.2))  # noqa: S311  jitter
         else:
+            metrics.MESSAGES.labels(self._metered, "handled").inc()
             handled, acknowledged = POINTS.get(self.stream, POINTS["JOBS"])
             faults.passed(handled)
             await message.ack()
             faults.passed(acknowledged)
+        finally:
+            metrics.MESSAGE_SECONDS.labels(self._metered).observe(time.perf_counter() - started)
 
     async def _surrender(self, message: Msg, delivery: Delivery, reason: str) -> None:
         """Give the message up. If even that fails now, it comes again and is given up then."""
@@ -224,6 +254,8 @@ class Consumer:
             log.exception("giving up failed", extra=self._about(delivery, error))
             await message.nak(delay=DELAYS[-1])
             return
+        metrics.MESSAGES.labels(self._metered, "given_up").inc()
+        metrics.DEAD_LETTERS.labels(self._metered).inc()
         log.error("message given up", extra={**self._about(delivery), "reason": reason})
         await message.ack()
 
@@ -235,6 +267,18 @@ class Consumer:
                     await message.in_progress()
                 except (nats.errors.Error, nats.errors.MsgAlreadyAckdError):
                     continue
+
+    def _span(self, delivery: Delivery) -> spans.Span:
+        about: spans.Attributes = {
+            "messaging.system": "nats",
+            "messaging.destination.name": self.stream,
+            "messaging.consumer.group.name": self._metered,
+            "messaging.message.delivery_count": delivery.attempt,
+        }
+        parent = delivery.headers.get("traceparent")
+        return spans.span(
+            f"process {self._metered}", Kind.CONSUMER, parent=parent, attributes=about
+        )
 
     def _delivery(self, message: Msg) -> Delivery:
         metadata = message.metadata

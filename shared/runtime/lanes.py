@@ -8,6 +8,7 @@ was not begun stays in the broker.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 
 import nats.errors
@@ -19,6 +20,8 @@ from shared.adapters.pull import ending
 from shared.adapters.topology import lane_consumer
 from shared.kernel.errors import Unavailable
 from shared.runtime.consumer import Consumer, GiveUp, Handle
+from shared.telemetry import metrics
+from shared.telemetry.scrape import on_scrape
 
 log = logging.getLogger(__name__)
 
@@ -78,17 +81,26 @@ class Lanes:
         """Work until `stopping` is set, then finish what was begun."""
         heard = await self._client.subscribe("job.*.*.*.*", cb=self._on_job)
         try:
-            async with asyncio.TaskGroup() as lanes:
-                opening = lanes.create_task(self._open_called(lanes))
-                looking = lanes.create_task(self._look())
-                await stopping.wait()
-                opening.cancel()
-                looking.cancel()
-                for _, done in self._open.values():
-                    done.set()
+            with on_scrape(self._measure):
+                await self._run(stopping)
         finally:
             if not self._client.is_closed:
                 await heard.unsubscribe()
+
+    async def _run(self, stopping: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as lanes:
+            opening = lanes.create_task(self._open_called(lanes))
+            looking = lanes.create_task(self._look())
+            await stopping.wait()
+            opening.cancel()
+            looking.cancel()
+            for _, done in self._open.values():
+                done.set()
+
+    async def _measure(self) -> None:
+        metrics.JOB_LANES.labels(self._service).set(len(self._open))
+        depths = await self._depths()
+        metrics.LONGEST_LANE.labels(self._service).set(max(depths.values(), default=0))
 
     async def _on_job(self, message: Msg) -> None:
         """Somebody queues a job. It may be refused yet: then its lane finds nothing."""
@@ -114,6 +126,7 @@ class Lanes:
                 concurrency=self._share,
                 max_attempts=self._max_attempts,
                 places=self._places,
+                lane_of=f"{self._service}-jobs",
             )
             self._open[tenant_id] = consumer, done
             lanes.create_task(self._lane(tenant_id, consumer, done))
@@ -154,5 +167,12 @@ class Lanes:
 
     async def _waiting(self) -> set[str]:
         """Tenants with jobs that are not done; of a very long queue, not those at its end."""
+        return set(await self._depths())
+
+    async def _depths(self) -> Counter[str]:
+        """Jobs that are not done, by tenant."""
         info = await self._js.stream_info(STREAM, subjects_filter="job.>")
-        return {subject.split(".")[1] for subject in info.state.subjects or {}}
+        depths: Counter[str] = Counter()
+        for subject, count in (info.state.subjects or {}).items():
+            depths[subject.split(".")[1]] += count
+        return depths

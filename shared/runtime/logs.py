@@ -3,12 +3,13 @@
 import logging
 import re
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 from pythonjsonlogger.json import JsonFormatter
 from typing_extensions import override
 
 from shared.kernel.correlation import CORRELATION
+from shared.telemetry import metrics, spans
 
 REDACTED = "[redacted]"
 SECRETS = re.compile(
@@ -40,12 +41,24 @@ class RedactingFormatter(JsonFormatter):
         }
         if (request_id := CORRELATION.get()) is not None:
             found.setdefault("request_id", request_id)
+        if (ids := spans.current_ids()) is not None:
+            found["trace_id"], found["span_id"] = ids
         return found
+
+
+class Counting(logging.StreamHandler[TextIO]):
+    """Counts what an operator should look at."""
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.WARNING:
+            metrics.LOG_LINES.labels(record.levelname).inc()
+        super().emit(record)
 
 
 def configure(level: str) -> None:
     """Send everything that is logged to standard error as JSON lines."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = Counting(sys.stderr)
     handler.setFormatter(
         RedactingFormatter(
             "{asctime}{levelname}{name}{message}{exc_info}",

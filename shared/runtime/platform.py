@@ -10,6 +10,7 @@ from typing import Any
 from faststream.nats import NatsBroker
 from nats.aio.client import Client
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import QueuePool
 
 from shared.adapters import nats_client
 from shared.adapters.blobs import Blobs
@@ -21,6 +22,7 @@ from shared.adapters.vault import BUCKET, Keyring, Vault
 from shared.kernel.errors import Unusable
 from shared.kernel.registry import REGISTRY
 from shared.runtime.settings import ServiceSettings
+from shared.telemetry import metrics
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class Platform:
         codec = Codec(vault, REGISTRY)
         engine = create_engine(settings.database_url.get_secret_value(), f"minirag-{service}")
         stack.push_async_callback(engine.dispose)
+        if isinstance(engine.pool, QueuePool):
+            metrics.CONNECTIONS.labels(service).set_function(engine.pool.checkedout)
         return cls(
             service=service,
             broker=broker,

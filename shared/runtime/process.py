@@ -13,11 +13,12 @@ import uvloop
 from pydantic import ValidationError
 
 from shared.kernel.errors import Unusable
-from shared.runtime import faults, logs
+from shared.runtime import faults, logs, probes, tracing
 from shared.runtime.heartbeat import beat
 from shared.runtime.platform import Platform
 from shared.runtime.service import Service
 from shared.runtime.settings import ServiceSettings, complaints
+from shared.telemetry.spans import SERVICE
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ async def _run(names: Sequence[str]) -> None:
         logs.configure(read.log_level)
     faults.arm(settings)
     async with asyncio.TaskGroup() as background, AsyncExitStack() as stack:
+        tracing.arm(settings.values(), stack)
         # From before the broker is reached until the last stream has drained.
         files = {read.heartbeat_file for read in settings.values() if read.heartbeat_file}
         beating = [background.create_task(beat(file)) for file in files]
@@ -74,13 +76,25 @@ async def _run(names: Sequence[str]) -> None:
                 platform = await Platform.open(name, settings[name], stack)
                 services.append(await module.build(settings[name], platform, stack))
 
+        ports = {(read.probe_host, read.probe_port) for read in settings.values()}
+        watching = [
+            background.create_task(probes.serve(host, port, len(modules), services))
+            for host, port in ports
+            if port is not None
+        ]
         if await _finished(build(), stopping):
             async with asyncio.TaskGroup() as tasks:
                 for service in services:
-                    tasks.create_task(service.run(stopping))
-        for task in beating:
+                    tasks.create_task(_running(service, stopping))
+        for task in (*beating, *watching):
             task.cancel()
     log.info("process stopped", extra={"services": list(names)})
+
+
+async def _running(service: Service, stopping: asyncio.Event) -> None:
+    # In this task and those that it makes.
+    SERVICE.set(service.name)
+    await service.run(stopping)
 
 
 async def _finished(work: Coroutine[Any, Any, None], stopping: asyncio.Event) -> bool:

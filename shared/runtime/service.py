@@ -14,7 +14,7 @@ from faststream import AckPolicy
 from faststream.nats import NatsMessage, NatsResponse
 from pydantic import ValidationError
 
-from shared.adapters.envelope import read_metadata
+from shared.adapters.envelope import metadata_headers, read_metadata
 from shared.adapters.projector import Projector
 from shared.adapters.read_model import ReadModel, ReadModelStore
 from shared.adapters.topology import command_consumer, reaction_consumer
@@ -57,6 +57,8 @@ from shared.runtime.dead_letters import DeadLetters
 from shared.runtime.lanes import PLACES, SHARE, Lanes
 from shared.runtime.platform import Platform
 from shared.runtime.timers import Timers, Wake, WakeGivenUp, hearing
+from shared.telemetry import spans
+from shared.telemetry.spans import Kind
 
 log = logging.getLogger(__name__)
 
@@ -327,18 +329,8 @@ class Service:
     ) -> None:
         """Queue a job; the same cause and kind queue it once."""
         job_id = derived_id("job", cause.message_id, aggregate_id, kind)
-        headers = {
-            "Nats-Msg-Id": job_id,
-            "ce-specversion": "1.0",
-            "ce-tenant": cause.tenant_id,
-            "ce-time": utc_now().isoformat(),
-            "ce-actor": f"service/{self.name}",
-            "ce-correlationid": cause.correlation_id,
-            "ce-causationid": cause.message_id,
-            "cmd-id": job_id,
-        }
-        if cause.traceparent:
-            headers["traceparent"] = cause.traceparent
+        caused = cause.caused(message_id=job_id, now=utc_now(), actor=f"service/{self.name}")
+        headers = {**metadata_headers(caused), "Nats-Msg-Id": job_id}
         await self.platform.client.jetstream().publish(
             f"job.{cause.tenant_id}.{aggregate}.{aggregate_id}.{kind}",
             body,
@@ -406,7 +398,10 @@ class Service:
 
         async def on_question(body: Any, message: NatsMessage) -> Any:
             try:
-                return await answer(body, read_metadata(message.headers))
+                metadata = read_metadata(message.headers)
+                name = f"answer {self.name}.{question.name}"
+                with spans.span(name, Kind.SERVER, parent=metadata.traceparent):
+                    return await answer(body, metadata)
             except MiniRagError as error:
                 return NatsResponse(_refusal(error), headers={REFUSED: "1"})
             except Exception:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Literal, Self, cast
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
@@ -20,6 +20,16 @@ from shared.runtime.placeholders import is_placeholder
 SECRETS_DIR = "MINIRAG_SECRETS_DIR"
 """Names a folder whose files stand for environment variables of the same names, as orchestrators
 mount secrets. A variable goes before a file."""
+
+
+Sampler = Literal[
+    "always_on",
+    "always_off",
+    "traceidratio",
+    "parentbased_always_on",
+    "parentbased_always_off",
+    "parentbased_traceidratio",
+]
 
 
 class SecretFiles(SecretsSettingsSource):
@@ -110,6 +120,33 @@ class ServiceSettings(Configuration):
     heartbeat_file: Path | None = None
     """Touched every two seconds while the event loop turns; `minirag healthcheck --live` reads
     it. Unset: no heartbeat."""
+    probe_host: str = "127.0.0.1"
+    """Where the port for probes is reached."""
+    probe_port: int | None = Field(default=None, ge=0, le=65_535)
+    """Serves `/metrics`, `/livez`, `/readyz` and `/startupz` of this process, without any
+    authentication: keep it inside. 0: a free port, which the log tells. Unset: not served."""
+    otel_exporter_otlp_endpoint: str | None = Field(
+        default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT"
+    )
+    """Where spans go, by OTLP over HTTP: `http://collector:4318`. Unset: nothing is traced."""
+    otel_exporter_otlp_headers: SecretStr | None = Field(
+        default=None, validation_alias="OTEL_EXPORTER_OTLP_HEADERS"
+    )
+    """Goes with them: `name=value`, separated by commas, values percent-encoded."""
+    otel_resource_attributes: str = Field(default="", validation_alias="OTEL_RESOURCE_ATTRIBUTES")
+    """Says of every span where it comes from, such as `deployment.environment.name=test`. Each
+    service adds its own `service.name`, `minirag-<service>`."""
+    otel_traces_sampler: Sampler = Field(
+        default="parentbased_always_on", validation_alias="OTEL_TRACES_SAMPLER"
+    )
+    """Which traces are recorded. The `parentbased_` ones leave it to a client whose request has a
+    `traceparent`."""
+    otel_traces_sampler_arg: float = Field(
+        default=1.0, ge=0, le=1, validation_alias="OTEL_TRACES_SAMPLER_ARG"
+    )
+    """Share of traces that the `traceidratio` samplers record."""
+    otel_sdk_disabled: bool = Field(default=False, validation_alias="OTEL_SDK_DISABLED")
+    """Trace nothing, whatever the other variables say."""
 
 
 class BackupSettings(Configuration):

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.kernel.correlation import CORRELATION
 from shared.kernel.ids import new_id
+from shared.telemetry import metrics
 from shared.web import sse
 from shared.web.problem import ProblemError, problem
 
@@ -128,6 +129,7 @@ class Admission:
 
 
 def _overloaded(what: str) -> ProblemError:
+    metrics.TURNED_AWAY.labels(what).inc()
     detail = f"Too many {what} at a time; try again in a moment."
     return ProblemError(503, "overloaded", detail, {"Retry-After": "1"})
 

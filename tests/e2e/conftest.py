@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import Browser, async_playwright
 
 from tests.e2e import browsing
+from tests.e2e.collecting import Collector, collecting
 from tests.harness import Installation, Tenant, eventually, reachable
 
 QUEUED_SOURCES = 250
@@ -15,11 +16,25 @@ QUEUED_SOURCES = 250
 
 
 @pytest.fixture(scope="session")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def collector() -> Iterator[Collector]:
+    """Where `installation` sends spans."""
+    with collecting() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def installation(
+    tmp_path_factory: pytest.TempPathFactory, collector: Collector
+) -> Iterator[Installation]:
     # Webhooks are tried again after 0.1, 6 and 36 seconds.
     env = {
         "MINIRAG_WEBHOOK_PACE": "0.02",
         "MINIRAG_QUEUED_SOURCES_PER_TENANT": str(QUEUED_SOURCES),
+        "MINIRAG_PROBE_PORT": "0",
+        # Traces those requests only that ask for it, by a `traceparent` that is sampled.
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+        "OTEL_TRACES_SAMPLER": "parentbased_always_off",
+        "OTEL_BSP_SCHEDULE_DELAY": "200",
     }
     running = Installation(reachable(tmp_path_factory, "shared"), env=env).start()
     yield running
@@ -29,7 +44,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
 @pytest.fixture(scope="session")
 def _isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     # Webhooks are tried again after 0.25 and 15 seconds.
-    env = {"MINIRAG_WEBHOOK_PACE": "0.05"}
+    env = {"MINIRAG_WEBHOOK_PACE": "0.05", "MINIRAG_PROBE_PORT": "0"}
     running = Installation(reachable(tmp_path_factory, "isolated"), "--isolated", env=env).start()
     yield running
     assert running.stop() == 0, "".join(running.output)

@@ -11,6 +11,7 @@ import httpx
 from typing_extensions import override
 
 from services.chat.adapters import extractive
+from services.chat.adapters.calls import ModelCall
 from services.chat.adapters.extractive import ExtractiveModel
 from services.chat.adapters.litellm_llm import LiteLlmModel
 from services.chat.adapters.openai_llm import OpenAiModel
@@ -95,10 +96,13 @@ class LanguageModels(LanguageModel):
                 retry_after=pause,
             )
         try:
-            async with aclosing(self._adapter(prompt).stream(self._with_key(prompt))) as pieces:
-                async for piece in pieces:
-                    circuit.answered()
-                    yield piece
+            adapter = self._adapter(prompt)
+            with ModelCall(adapter.name(prompt), prompt) as call:
+                async with aclosing(adapter.stream(self._with_key(prompt))) as pieces:
+                    async for piece in pieces:
+                        circuit.answered()
+                        call.heard(piece)
+                        yield piece
         except ModelFailed as failure:
             if failure.code in BREAKING and failure.retryable:
                 circuit.failed(time.monotonic())

@@ -10,6 +10,7 @@ from services.chat.ports import BotReader, QueryEmbedder
 from shared.adapters import static_embedder
 from shared.adapters.embedding import EmbeddingModels, Unreachable
 from shared.kernel.errors import Unavailable
+from shared.telemetry.embeddings import embedding
 
 Secret = Callable[[str, str], Awaitable[bytes | None]]
 
@@ -29,7 +30,8 @@ class BotEmbedder(QueryEmbedder):
         self, tenant_id: str, bot_profile_id: str, model: str, texts: Sequence[str]
     ) -> list[bytes] | None:
         if model == static_embedder.MODEL:
-            return static_embedder.embed(texts)
+            with embedding(model, len(texts)):
+                return static_embedder.embed(texts)
         bot = await self._bots.settings(tenant_id, bot_profile_id)
         credentials: Mapping[str, str] = {}
         if bot.credentials_ref is not None:

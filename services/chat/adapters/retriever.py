@@ -23,6 +23,7 @@ from services.chat.ports import (
 from services.chat.queries.index import IndexedSource, IndexQueries
 from shared.adapters import language, static_embedder
 from shared.adapters.chunk_batch import indexed_text
+from shared.telemetry import spans
 
 CHUNKS = 40
 """Chunks that are looked at; what a question's words are worth is judged from these."""
@@ -65,6 +66,12 @@ class HybridRetriever(Retriever):
     @override
     async def retrieve(self, tenant_id: str, bot_profile_id: str, query: Query) -> list[Found]:
         """Look again if the bot's index was switched meanwhile: what was found is gone then."""
+        with spans.span("retrieve") as span:
+            found = await self._retrieve(tenant_id, bot_profile_id, query)
+            span.tell("minirag.passages", len(found))
+        return found
+
+    async def _retrieve(self, tenant_id: str, bot_profile_id: str, query: Query) -> list[Found]:
         found: list[Found] = []
         known = await self._rows.knowledge(tenant_id, bot_profile_id)
         for _ in range(LOOKS):

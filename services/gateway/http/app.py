@@ -47,6 +47,7 @@ from services.gateway.http.methods import not_allowed
 from services.gateway.http.reference import Described
 from services.gateway.ports import Replays
 from shared.web import problem
+from shared.web.metering import Metering
 from shared.web.middleware import Admission, BodyLimit, RequestContext
 
 BODY_LIMIT = 256 * 1024
@@ -170,6 +171,7 @@ def create_app(
         max_age=600,
     )
     app.add_middleware(RequestContext)
+    app.add_middleware(Metering)
     return app
 
 

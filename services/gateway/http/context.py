@@ -33,6 +33,7 @@ from shared.kernel.errors import NotAuthenticated, NotPermitted, Unavailable
 from shared.kernel.ids import derived_id
 from shared.kernel.tokens import PREFIX, token_from
 from shared.runtime.bus import Bus
+from shared.web.metering import TRACEPARENT
 
 R = TypeVar("R", bound=Message)
 
@@ -58,8 +59,6 @@ OBJECT_BYTES = 16_384
 READING = ("GET", "HEAD", "OPTIONS")
 NO_NUL = r"^[^\x00]*$"
 NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-"""W3C Trace Context, level 1."""
 
 bearer = HTTPBearer(
     auto_error=False,

@@ -7,6 +7,7 @@ from services.gateway.http.authentication import Authenticator
 from services.gateway.http.limits import Limit, network_of
 from shared.kernel.clock import utc_now
 from shared.kernel.errors import MiniRagError, QuotaExceeded
+from shared.telemetry import metrics
 from shared.web.problem import ProblemError
 
 
@@ -55,4 +56,5 @@ class Door:
     def _take(self, limit: Limit, key: str) -> None:
         wait = limit.take(key)
         if wait > 0:
+            metrics.TURNED_AWAY.labels(limit.name).inc()
             raise QuotaExceeded(f"Too many requests from one {limit.name}", retry_after=wait)

@@ -10,6 +10,7 @@ from services.ingest.ports import Embedder, Embedders, EmbeddingRefused
 from shared.adapters import static_embedder
 from shared.adapters.embedding import EmbeddingModels, Unreachable
 from shared.adapters.worker_pool import WorkerPool
+from shared.telemetry.embeddings import embedding
 
 BATCH = 128
 SECONDS = 60.0
@@ -29,9 +30,10 @@ class PooledEmbedder(Embedder):
     @override
     async def embed(self, texts: Sequence[str]) -> list[bytes]:
         vectors: list[bytes] = []
-        for first in range(0, len(texts), BATCH):
-            part = list(texts[first : first + BATCH])
-            vectors += await self._pool.run(static_embedder.embed, SECONDS, part)
+        with embedding(self.model, len(texts)):
+            for first in range(0, len(texts), BATCH):
+                part = list(texts[first : first + BATCH])
+                vectors += await self._pool.run(static_embedder.embed, SECONDS, part)
         return vectors
 
 

@@ -21,6 +21,8 @@ from shared.contracts.webhooks import (
 )
 from shared.kernel.clock import utc_now
 from shared.kernel.errors import NotFound, Unavailable
+from shared.telemetry import spans
+from shared.telemetry.spans import Kind
 
 ACTOR = "service/webhooks"
 
@@ -61,10 +63,28 @@ class Attempts:
             now=utc_now(),
             traceparent=pending.traceparent,
         )
+        with spans.span("deliver webhook", Kind.CLIENT, parent=pending.traceparent) as span:
+            await self._attempt(lane, pending, endpoint, cause, span)
+        return True
+
+    async def _attempt(
+        self,
+        lane: Lane,
+        pending: Pending,
+        endpoint: Endpoint,
+        cause: Metadata,
+        span: spans.Span,
+    ) -> None:
         answer = await self._send(
             endpoint, cause, pending.event_type, pending.message_id, pending.body.encode()
         )
+        span.tell("minirag.event", pending.event_type)
+        span.tell("minirag.attempt", pending.attempt)
+        if answer.status_code is not None:
+            span.tell("http.response.status_code", answer.status_code)
         delivered = arrived(answer.status_code)
+        if not delivered:
+            span.failed(str(answer.status_code or "unreachable"))
         if not (delivered and endpoint.healthy):
             gone = answer.status_code == HTTPStatus.GONE
             note = NoteAttempt(webhook_id=lane.webhook_id, delivered=delivered, gone=gone)
@@ -73,7 +93,6 @@ class Attempts:
             pending.delivery_id, lane.webhook_id, pending.attempt, endpoint.settings.url, answer
         )
         await self._execute(record, cause, f"record attempt {pending.attempt}")
-        return True
 
     async def ping(self, question: SendTest, meta: Metadata) -> TestResult:
         """Send a ping at once. Says nothing about the endpoint's health. Raises `NotFound`."""
@@ -110,8 +129,8 @@ class Attempts:
         if not secrets:
             return Answer(None, "", "the signing secret is not there any more", None, 0.0)
         headers = signing.headers(secrets, event_type, message_id, now, body)
-        if meta.traceparent:
-            headers["traceparent"] = meta.traceparent
+        if traceparent := spans.traceparent(meta.traceparent):
+            headers["traceparent"] = traceparent
         return await self._sender.send(endpoint.settings.url, headers, body)
 
     def _record(
