@@ -60,7 +60,7 @@ def test_what_a_tenant_does_is_counted(installation: Installation, tenant: Tenan
         ("minirag_chat_refusals_total", {}),
         ("minirag_chat_retrieval_duration_seconds_count", {}),
         ("minirag_llm_requests_total", {"provider": "local", "outcome": "ok"}),
-        ("minirag_projected_events_total", {"read_model": "analytics.stats"}),
+        ("minirag_projected_events_total", {"read_model": "analytics.rollups"}),
         ("minirag_projection_position", {"read_model": "chat.chats"}),
         ("minirag_event_loop_lag_seconds_count", {}),
     ):

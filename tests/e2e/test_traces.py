@@ -21,7 +21,7 @@ STEPS = {
     "retrieve",
     "chat gpt-4o-mini",
     "handle chat.record_answer",
-    "project analytics.stats",
+    "project analytics.rollups",
     "process webhooks-fan-out",
     "deliver webhook",
 }
