@@ -21,7 +21,8 @@ RUN awk '/^uv==/ { take = 1 } take { print } take && !/\\$/ { exit }' requiremen
 RUN test -n "${SERVICE}" \
     && /uv/bin/uv venv --python /usr/local/bin/python /opt/minirag \
     && /uv/bin/uv pip install --python /opt/minirag/bin/python --require-hashes \
-        --constraint requirements.lock --only-binary :all: -r pyproject.toml --extra "${SERVICE}"
+        --constraint requirements.lock --only-binary :all: -r pyproject.toml --extra "${SERVICE}" \
+        --extra telemetry
 COPY shared ./shared
 COPY services/__init__.py ./services/
 COPY services/${SERVICE} ./services/${SERVICE}

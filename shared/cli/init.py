@@ -19,7 +19,7 @@ from shared.kernel.errors import Unusable
 COMPOSE_FILE = "docker-compose.yml"
 STATE = Path(".compose")
 """Beside docker-compose.yml, which names its files."""
-DATA = ("nats", "postgres", "qdrant", "blobs", "caddy")
+DATA = ("nats", "postgres", "qdrant", "blobs", "caddy", "prometheus")
 UNPRIVILEGED = 10001
 """Whom the containers run as when root made the files; otherwise as whoever made them, since
 nobody else can read them."""

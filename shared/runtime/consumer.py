@@ -121,6 +121,7 @@ class Consumer:
         self._name = config.durable_name or ""
         self._lane_of = lane_of
         self._metered = lane_of or self._name
+        metrics.DEAD_LETTERS.labels(self._metered)  # at 0, so that the first one is an increase
         self._handle = handle
         self._give_up = give_up
         self._key = key

@@ -200,3 +200,15 @@ LOOP_LAG_SECONDS = _seconds(
 )
 LOG_LINES = _counter("log_lines", "Lines logged as `WARNING` or above.", "level")
 CONNECTIONS = _gauge("database_connections", "Connections to Postgres in use.", "service")
+
+
+def _begin(counter: Counter, *values: str) -> None:
+    """Show these at 0: the first one would otherwise be no increase to Prometheus."""
+    for value in values:
+        counter.labels(value)
+
+
+_begin(TURNS, "answered", "stopped", "leaked", "refused", "failed")
+_begin(DELIVERIES, "arrived", "failed", "given_up")
+_begin(INGESTIONS, "requested", "started", "ingested", "unchanged", "failed")
+_begin(LOG_LINES, "WARNING", "ERROR", "CRITICAL")

@@ -71,13 +71,17 @@ class TestTheExtraOfAService:
     def test_names_every_distribution_that_the_service_imports(self, service: str) -> None:
         used = imported_by(*PROCESS[1:], f"services.{service}.main")
         wanted = {module: distributions_of(module) for module in used}
-        have = names(declared(service))
+        have = names(declared(service)) | names(declared("telemetry"))  # where tracing is on
         assert {module for module, owners in wanted.items() if not owners & have} == set()
 
     def test_names_none_that_the_service_does_not_import(self, service: str) -> None:
         used = imported_by(*PROCESS, f"services.{service}.main")
         needed = {owner for module in used for owner in distributions_of(module)}
         assert names(declared(service)) - needed - set(UNSEEN) == set()
+
+
+def test_the_extra_for_telemetry_is_enough_to_trace() -> None:
+    assert bare_import("telemetry", "shared.telemetry.otel") == ""
 
 
 def test_the_embedded_extra_names_what_the_command_line_imports() -> None:

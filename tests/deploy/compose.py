@@ -9,6 +9,8 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
+WATCHING = ROOT / "compose.observability.yml"
+"""Layered on top of it."""
 OURS = ("gateway", "ingest", "chat", "scheduler", "analytics", "webhooks")
 VARIABLE = re.compile(r"\$(?:(?P<escaped>\$)|\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<rest>[^}]*))?\})")
 
@@ -36,9 +38,9 @@ def interpolated(text: str, env: Mapping[str, str]) -> str:
     return VARIABLE.sub(value, text)
 
 
-def resolved(env: Mapping[str, str] = INITIALISED) -> dict[str, Any]:
+def resolved(env: Mapping[str, str] = INITIALISED, file: Path = FILE) -> dict[str, Any]:
     """The whole file as data."""
-    loaded: dict[str, Any] = yaml.safe_load(interpolated(FILE.read_text(), env))
+    loaded: dict[str, Any] = yaml.safe_load(interpolated(file.read_text(), env))
     return loaded
 
 

@@ -24,7 +24,7 @@ OUTSIDE = {
 }
 MANAGED = {5432: "postgres", 6333: "qdrant"}
 """What lies in a private range behind these ports, where somebody else runs it."""
-ELSEWHERE = {"ingress", "keda", "outside", *MANAGED.values()}
+ELSEWHERE = {"ingress", "keda", "monitoring", "outside", *MANAGED.values()}
 """Ends of connections that have no policy of ours, so that one side must do."""
 
 
@@ -45,6 +45,8 @@ def peers(peer: dict[str, Any], pods: dict[str, dict[str, str]], port: int) -> I
             yield "ingress"
         case {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "keda"}}}:
             yield "keda"
+        case {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}:
+            yield "monitoring"
         case {"podSelector": selector} if selector:
             yield from (name for name, have in pods.items() if matches(selector, have))
         case other:

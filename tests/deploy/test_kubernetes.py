@@ -370,6 +370,16 @@ class TestTheOverlayHa:
             host = metadata["natsServerMonitoringEndpoint"]
             assert host == "nats-headless.minirag.svc.cluster.local:8222"
 
+    def test_every_service_is_watched_at_its_port_for_probes(self) -> None:
+        docs = rendered("ha")
+        (monitor,) = kinds(docs, "PodMonitor")
+        (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+        for name in OURS:
+            workload = workloads(docs)[name]
+            assert matches(monitor["spec"]["selector"], labels(workload))
+            ports = {port["name"]: port["containerPort"] for port in container(workload)["ports"]}
+            assert str(ports[endpoint["port"]]) == variables(workload, docs)["MINIRAG_PROBE_PORT"]
+
     def test_everything_comes_from_one_external_secret(self) -> None:
         docs = rendered("ha")
         (external,) = kinds(docs, "ExternalSecret")
