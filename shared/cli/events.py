@@ -12,6 +12,10 @@ from shared.cli.client import Api, ApiError, Credentials
 RETRY_SECONDS = 1.0
 
 
+class Closed(ApiError):
+    """The server ended the stream, and would refuse another."""
+
+
 async def show(base_url: str, credentials: Credentials, types: Sequence[str]) -> None:
     """Print everything there is, oldest first. Raises `ApiError`."""
     async with Api.open(base_url, credentials.token) as api:
@@ -25,7 +29,8 @@ async def show(base_url: str, credentials: Credentials, types: Sequence[str]) ->
 async def follow(base_url: str, credentials: Credentials, types: Sequence[str]) -> None:
     """Print what happens from now on, for ever; goes on where a stream was cut.
 
-    Raises `ApiError` if the very first stream is refused.
+    Raises `ApiError` if the very first stream is refused, and `Closed` when the token is not good
+    any more.
     """
     last: str | None = None
     async with Api.open(base_url, credentials.token) as api:
@@ -33,12 +38,20 @@ async def follow(base_url: str, credentials: Credentials, types: Sequence[str]) 
             try:
                 async for cursor, name, data in api.events(types, last):
                     last = cursor or last
-                    if name not in ("ready", "heartbeat"):
-                        _tell(data)
+                    _heard(name, data)
+            except Closed:
+                raise
             except ApiError:
                 if last is None:
                     raise
                 await asyncio.sleep(RETRY_SECONDS)
+
+
+def _heard(name: str, data: dict[str, Any]) -> None:
+    if name == "closed":
+        raise Closed(data["detail"])
+    if name not in ("ready", "heartbeat"):
+        _tell(data)
 
 
 def _tell(event: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -190,6 +190,47 @@ class TestAStream:
         tenant.bot()
         told = stream(tenant, 9, **{"from": begin, "to": until})
         assert [name for _, name, _ in told] == ["bot_profile.created"]
+
+
+class TestTheEndOfACredential:
+    """Its streams end while nothing else happens, and tell why."""
+
+    @pytest.mark.timeout(120)
+    def test_a_token_that_is_revoked(self, tenant: Tenant) -> None:
+        issued = tenant.http.post("/v1/api-tokens", json={"name": "feed"}).json()
+        reader = tenant.with_(issued["raw_token"])
+        gone = ended(reader, lambda: tenant.http.delete(f"/v1/api-tokens/{issued['id']}"))
+        assert gone == {"code": "not-authenticated", "detail": "Invalid or revoked API token"}
+        assert reader.get("/v1/events").status_code == 401
+
+    @pytest.mark.timeout(120)
+    def test_a_user_who_is_shut_out(self, tenant: Tenant) -> None:
+        user = tenant.user("member")
+        gone = ended(user.http, lambda: tenant.http.delete(f"/v1/users/{user.id}"))
+        assert gone["code"] == "not-authenticated"
+
+    @pytest.mark.timeout(120)
+    def test_a_stream_of_somebody_else_goes_on(self, tenant: Tenant) -> None:
+        issued = tenant.http.post("/v1/api-tokens", json={"name": "feed"}).json()
+        other = tenant.with_(issued["raw_token"])
+        with tenant.http.stream("GET", "/v1/events") as answer:
+            told = frames(answer)
+            assert next(told)[1] == "ready"
+            ended(other, lambda: tenant.http.delete(f"/v1/api-tokens/{issued['id']}"))
+            bot = tenant.bot()
+            _, name, data = next(told)
+        assert (name, data["aggregate_id"]) == ("bot_profile.created", bot)
+
+
+def ended(reader: httpx.Client, change: Callable[[], httpx.Response]) -> dict[str, Any]:
+    """The last frame of a stream that is open while something is changed."""
+    with reader.stream("GET", "/v1/events") as answer:
+        told = frames(answer)
+        assert next(told)[1] == "ready"
+        assert change().is_success
+        (*_, (_, name, data)) = told
+    assert name == "closed"
+    return data
 
 
 def test_the_document_describes_every_event(installation: Installation) -> None:

@@ -1,6 +1,6 @@
 """/v1/chat and /v1/citations."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Annotated, Any
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from services.gateway.http import relay
 from services.gateway.http.context import Caller, CallerDep, Id, Text, Timestamp
 from services.gateway.http.pace import paced
+from services.gateway.http.standing import Gone, while_allowed
 from shared.contracts.chat import (
     AskQuestion,
     GetTurn,
@@ -209,7 +210,7 @@ async def outcome(caller: Caller, turn_id: str) -> ChatOut:
 def _stream(
     caller: Caller, turn_id: str, after: int, first: bytes, *, begun: bool = False
 ) -> StreamingResponse:
-    async def body() -> AsyncIterator[bytes]:
+    async def body() -> AsyncGenerator[bytes, None]:
         if first:
             yield first
         quiet = 0
@@ -224,7 +225,13 @@ def _stream(
                 if quiet % HEARTBEAT_EVERY == 0:
                     yield sse.encode("heartbeat", {})
 
-    return StreamingResponse(body(), media_type=sse.MEDIA_TYPE, headers=dict(sse.HEADERS))
+    told = while_allowed(body(), caller.recheck, _refused)
+    return StreamingResponse(told, media_type=sse.MEDIA_TYPE, headers=dict(sse.HEADERS))
+
+
+def _refused(gone: Gone) -> bytes:
+    """Without a number: behind the last frame the stream goes on for a credential that is good."""
+    return sse.encode("error", {"detail": gone.detail, "code": gone.code, "retryable": False})
 
 
 def ended(turn: TurnView) -> ChatOut:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Self, TypeVar
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from typing_extensions import override
 
 from services.gateway.http.idempotency import command_id_of
 from services.gateway.http.permissions import check
+from services.gateway.http.standing import Recheck
 from services.gateway.http.throttle import LoginThrottle
 from services.gateway.http.visitors import VisitorQuotas
 from services.gateway.ports import FrameSource, Passwords, Principal, SignedTokens
@@ -190,6 +192,8 @@ class Caller(Asking):
     """An authenticated principal, inside one request. It can name no tenant but its own."""
 
     principal: Principal
+    recheck: Recheck
+    """Raises if the credential is not good for this route any more."""
 
     @property
     def tenant_id(self) -> str:
@@ -269,10 +273,22 @@ async def caller(
         gateway.token_uses.note(principal.tenant_id, principal.id)
     seed = _seed_of(request)
     metadata = metadata_for(request, principal.tenant_id, principal.actor, seed)
-    found = Caller(gateway, metadata, seed, request.state.address, _agent(request), principal)
+    found = Caller(
+        gateway,
+        metadata,
+        seed,
+        request.state.address,
+        _agent(request),
+        principal,
+        partial(_recheck, request),
+    )
     if not principal.user_id or request.method in READING or rule.scope == "chat":
         return found
     return await found.from_here(principal.user_id)
+
+
+async def _recheck(request: Request) -> None:
+    check(await request.state.again(), request.method, request.scope["route"].path)
 
 
 AnybodyDep = Annotated[Asking, Depends(anybody)]

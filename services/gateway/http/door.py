@@ -1,10 +1,13 @@
 """Who comes in: limits per address, the credential, limits per credential."""
 
+from functools import partial
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.http.authentication import Authenticator
 from services.gateway.http.limits import Limit, network_of
+from services.gateway.ports import Principal
 from shared.kernel.clock import utc_now
 from shared.kernel.errors import MiniRagError, QuotaExceeded
 from shared.telemetry import metrics
@@ -43,6 +46,7 @@ class Door:
                 state["refused"] = error
             else:
                 state["principal"] = principal
+                state["again"] = partial(self._again, headers)
                 limit, key = self._caller, f"{principal.kind} {principal.id}"
                 self._take(limit, key)
 
@@ -52,6 +56,10 @@ class Door:
             await send(message)
 
         await self._app(scope, receive, send_with_fields)
+
+    async def _again(self, headers: Headers) -> Principal:
+        """Whom the credential speaks for by now. Raises as it does at the door."""
+        return await self._authenticator.principal(headers, utc_now())
 
     def _take(self, limit: Limit, key: str) -> None:
         wait = limit.take(key)

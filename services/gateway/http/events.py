@@ -1,7 +1,7 @@
 """/v1/events: what happens in a tenant, as a stream that can be resumed, or in pages."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any
 
@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from services.gateway.http import asyncapi, feed
 from services.gateway.http.context import Caller, CallerDep, Id, Timestamp
+from services.gateway.http.standing import Gone, while_allowed
 from shared.adapters.vault import Vault
 from shared.contracts.base import Event, Recorded
 from shared.contracts.public import PUBLIC_TYPES, public_event
@@ -82,6 +83,7 @@ async def events(
 
     With `Accept: application/json` a page of what is there, from the beginning or `cursor` on.
     Otherwise a stream of what happens from now on, or behind `Last-Event-ID`, or from `from` on.
+    It ends with the event `closed` when its credential is not good any more.
     """
     for name in types or ():
         if name not in PUBLIC_TYPES:
@@ -127,7 +129,7 @@ async def _page(
 
 
 def _stream(caller: Caller, wish: feed.Wish, after: int, key: bytes) -> StreamingResponse:
-    async def body() -> AsyncIterator[bytes]:
+    async def body() -> AsyncGenerator[bytes, None]:
         # Whoever is cut off before the first event resumes here.
         if after:
             yield _frame("ready", {}, _seal(key, after, ""))
@@ -145,7 +147,12 @@ def _stream(caller: Caller, wish: feed.Wish, after: int, key: bytes) -> Streamin
                 out = told(one, key)
                 yield _frame(out.type, out.model_dump(mode="json", exclude={"cursor"}), out.cursor)
 
-    return StreamingResponse(body(), media_type=sse.MEDIA_TYPE, headers=dict(sse.HEADERS))
+    told_while = while_allowed(body(), caller.recheck, _closed)
+    return StreamingResponse(told_while, media_type=sse.MEDIA_TYPE, headers=dict(sse.HEADERS))
+
+
+def _closed(gone: Gone) -> bytes:
+    return sse.encode("closed", {"code": gone.code, "detail": gone.detail})
 
 
 def _frame(event: str, data: dict[str, Any], cursor: str) -> bytes:

@@ -4,7 +4,7 @@ Shapes after https://platform.openai.com/docs/api-reference/chat. What they have
 stands beside it: citations, whether the answer is grounded, the ids of chat and turn.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
@@ -17,6 +17,7 @@ from services.gateway.http import lists, relay
 from services.gateway.http.chat import CitationOut, outcome, question
 from services.gateway.http.context import Caller, CallerDep, Id, Text
 from services.gateway.http.pace import paced
+from services.gateway.http.standing import while_allowed
 from shared.contracts.chat import (
     AskQuestion,
     BotProfileView,
@@ -138,7 +139,8 @@ async def complete(body: CompletionIn, caller: CallerDep) -> Response:
     if body.stream:
         usage = body.stream_options is not None and body.stream_options.include_usage
         chunks = _chunks(caller, command, about, usage=usage)
-        return StreamingResponse(chunks, media_type=sse.MEDIA_TYPE, headers=dict(sse.HEADERS))
+        stream = while_allowed(chunks, caller.recheck, lambda gone: _error(gone.code, gone.detail))
+        return StreamingResponse(stream, media_type=sse.MEDIA_TYPE, headers=dict(sse.HEADERS))
     try:
         answer = await outcome(caller, turn_id)
     except ProblemError as error:
@@ -170,7 +172,7 @@ async def _bot(caller: Caller, name: str) -> BotProfileView:
 
 async def _chunks(
     caller: Caller, command: AskQuestion, about: dict[str, Any], *, usage: bool
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """The answer as chunks. What was told cannot be taken back in this form: an answer that begins
     anew ends with an error.
     """

@@ -44,6 +44,10 @@ def request(path: str = "/v1/chat", **headers: str) -> Request:
     return found
 
 
+async def still_good() -> None:
+    """A credential that is good for ever."""
+
+
 class TestRoles:
     @pytest.mark.parametrize(
         ("role", "is_admin", "is_owner"),
@@ -53,7 +57,9 @@ class TestRoles:
         self, role: Role, is_admin: bool, is_owner: bool
     ) -> None:
         principal = Principal(kind="token", id="k1", tenant_id="t1", user_id="u1", role=role)
-        caller = Caller(cast("Gateway", None), metadata(), b"", "127.0.0.1", "", principal)
+        caller = Caller(
+            cast("Gateway", None), metadata(), b"", "127.0.0.1", "", principal, still_good
+        )
         for guard, allowed in ((admin, is_admin), (owner, is_owner)):
             if allowed:
                 assert await guard(caller) is caller

@@ -23,7 +23,7 @@ async function follow(signal, got, live) {
       wait = 500;
       for await (const { event, data, id } of frames(response)) {
         last = id ?? last;
-        if (event !== 'heartbeat' && event !== 'ready') got(data);
+        if (!['heartbeat', 'ready', 'closed'].includes(event)) got(data);
       }
     } catch (error) {
       if (error.status === 403) throw error;
