@@ -6,7 +6,6 @@ from sqlalchemy import Table, delete, insert, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.gateway.domain.emails import email_key
 from services.gateway.tables import (
     api_tokens,
     audit_entries,
@@ -39,6 +38,7 @@ from shared.contracts.gateway import (
     WidgetKeySettings,
     WidgetKeyUpdated,
 )
+from shared.kernel.emails import email_key
 
 FIRST_BROWSER_TOKENS = "bot_bound"
 PEOPLE = ("user", "session", "token", "operator")

@@ -5,7 +5,6 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, literal, or_, select
 
-from services.gateway.domain.emails import email_key
 from services.gateway.ports import Principal, WidgetKey
 from services.gateway.tables import (
     api_tokens,
@@ -23,6 +22,7 @@ from shared.adapters.read_model import ReadModelStore
 from shared.contracts.audit import AuditEntries, AuditEntry, ListAudit
 from shared.contracts.base import Message, Metadata
 from shared.contracts.gateway import BrowserTokens, Role, Scope, WidgetAppearance, WidgetQuotas
+from shared.kernel.emails import email_key
 from shared.kernel.errors import NotFound
 
 AUDIT_BYTES = 1200

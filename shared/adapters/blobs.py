@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import io
 import os
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
@@ -113,6 +113,14 @@ class Blobs:
         async for found in self._store.list():
             for one in found:
                 yield one["path"], one["size"]
+    async def refs(self, tenant_id: str) -> AsyncGenerator[str, None]:
+        """The references of all blobs of a tenant. Raise `Unavailable` as `get` does."""
+        try:
+            async for found in self._store.list(subject_token(tenant_id)):
+                for blob in found:
+                    yield blob["path"].rpartition("/")[2]
+        except FAILURES as error:
+            raise Unavailable("the blobs cannot be listed") from error
 
     async def _put(self, tenant_id: str, ref: str, content: bytes | IO[bytes]) -> None:
         try:

@@ -9,12 +9,21 @@ import hashlib
 import os
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any, Protocol, TypeVar
 
 import orjson
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from shared.contracts.base import GLOBAL_TENANT, Command, Event, Keyed, Metadata, Recorded
+from shared.contracts.base import (
+    GLOBAL_TENANT,
+    Command,
+    Event,
+    Keyed,
+    Metadata,
+    Personal,
+    Recorded,
+)
 from shared.kernel.errors import TooLarge
 from shared.kernel.ids import subject_token
 from shared.kernel.registry import EventRegistry
@@ -44,6 +53,11 @@ def event_subject(tenant_id: str, event: Event) -> str:
     return f"{prefix}.{event.name}"
 
 
+def tenant_subjects(tenant_id: str) -> str:
+    """Subjects of everything that a tenant's part of the log holds."""
+    return f"evt.{subject_token(tenant_id)}.>"
+
+
 def aggregate_subject(tenant_id: str, aggregate: str, aggregate_id: str) -> str:
     """Subject of an aggregate's events, without the event's name."""
     return f"evt.{subject_token(tenant_id)}.{aggregate}.{subject_token(aggregate_id)}"
@@ -71,19 +85,25 @@ def metadata_headers(metadata: Metadata) -> dict[str, str]:
         headers["traceparent"] = traceparent
     if metadata.origin:
         headers["ce-origin"] = metadata.origin
+    if metadata.imported:
+        headers["ce-imported"] = metadata.imported
     return headers
 
 
 def read_metadata(headers: Mapping[str, str]) -> Metadata:
-    return Metadata.model_construct(
-        tenant_id=headers["ce-tenant"],
-        message_id=headers["cmd-id"],
-        correlation_id=headers["ce-correlationid"],
-        causation_id=headers.get("ce-causationid"),
-        actor=headers["ce-actor"],
-        now=datetime.fromisoformat(headers["ce-time"]),
-        traceparent=headers.get("traceparent"),
-        origin=headers.get("ce-origin"),
+    # Faster than `model_construct`, which is written in Python.
+    return Metadata.model_validate(
+        {
+            "tenant_id": headers["ce-tenant"],
+            "message_id": headers["cmd-id"],
+            "correlation_id": headers["ce-correlationid"],
+            "causation_id": headers.get("ce-causationid"),
+            "actor": headers["ce-actor"],
+            "now": datetime.fromisoformat(headers["ce-time"]),
+            "traceparent": headers.get("traceparent"),
+            "origin": headers.get("ce-origin"),
+            "imported": headers.get("ce-imported"),
+        }
     )
 
 
@@ -109,7 +129,7 @@ class Codec:
     async def encode(self, message: Keyed, tenant_id: str) -> bytes:
         """JSON bytes. Raise `TooLarge` if they do not fit into one message."""
         body = message.model_dump(mode="json")
-        personal = dict(message.personal_fields())
+        personal = dict(_personal(type(message)))
         if personal and (subject := message.data_subject):
             key = await self._keys.data_key(tenant_id, subject, create=True)
             assert key is not None  # noqa: S101  create=True always gives one
@@ -145,20 +165,26 @@ class Codec:
         return Recorded(event, metadata, headers["ce-id"], sequence)
 
     async def _open(self, cls: type[Keyed], body: dict[str, Any], tenant_id: str) -> dict[str, Any]:
-        for name, mark in cls.personal_fields():
+        for name, mark in _personal(cls):
             sealed = body.get(name)
             if not isinstance(sealed, dict) or CIPHER not in sealed:
                 continue
             subject = sealed["of"]
             key = await self._keys.data_key(tenant_id, subject, create=False)
             # A subject that came back after an erasure has another key; the old text stays gone.
-            if key is None or sealed.get("key", _fingerprint(key)) != _fingerprint(key):
+            if key is None or sealed.get("key") not in (None, _fingerprint(key)):
                 body[name] = mark.erased
                 continue
             raw = base64.b64decode(sealed[CIPHER])
             aad = _associated(tenant_id, subject, name)
             body[name] = orjson.loads(AESGCM(key).decrypt(raw[:NONCE], raw[NONCE:], aad))
         return body
+
+
+@cache
+def _personal(cls: type[Keyed]) -> tuple[tuple[str, Personal], ...]:
+    """The personal fields of a class: asked for every message that is read."""
+    return tuple(cls.personal_fields())
 
 
 def _fingerprint(key: bytes) -> str:

@@ -21,9 +21,10 @@ from shared.adapters.envelope import (
     event_headers,
     event_subject,
     tenant_of,
+    tenant_subjects,
 )
 from shared.adapters.pull import Pull
-from shared.contracts.base import Event, Metadata, Recorded
+from shared.contracts.base import Claim, Event, Metadata, Recorded
 from shared.kernel import faults
 from shared.kernel.errors import StaleVersion, Unavailable, Unknown, Unusable
 from shared.kernel.faults import FaultPoint
@@ -74,19 +75,40 @@ class EventLog:
         Raises `StaleVersion` if an aggregate moved, `Unknown` if no acknowledgement came: the
         events may be stored all the same, which only reading the tail can tell.
         """
+        messages = [await self._message(n, append, metadata) for n, append in enumerate(events)]
         about = {"messaging.system": "nats", "messaging.destination.name": STREAM}
         span = spans.span(f"publish {STREAM}", Kind.PRODUCER, attributes=about)
         with span, metrics.APPEND_SECONDS.labels(self._service).time():
-            last = await self._stored(events, metadata)
+            last = await self._store(messages)
             span.tell("messaging.batch.message_count", len(events))
         for append in events:
             facts.appended(append.event, self._service)
         faults.passed(FaultPoint.LOG_APPENDED)
         return list(range(last - len(events) + 1, last + 1))
 
-    async def _stored(self, events: Sequence[Append], metadata: Metadata) -> int:
-        """The sequence of the last one. Raises as `append`."""
-        messages = [await self._message(n, append, metadata) for n, append in enumerate(events)]
+    async def transcribe(self, records: Sequence[Recorded[Event]], expected: int) -> int:
+        """Store what another log told of one tenant, with its ids, times and actors, all or none.
+
+        `expected` must be the last sequence of all the tenant's events, and claims among the
+        records must be free. The sequences that the records name do not count. Returns the last
+        one here; raises as `append`.
+        """
+        messages = []
+        for n, record in enumerate(records):
+            event, metadata = record.event, record.metadata
+            tenant_id = tenant_of(event, metadata)
+            headers = event_headers(event, record.event_id, metadata, self._service)
+            if n == 0:
+                headers |= {EXPECTED: str(expected), EXPECTED_FOR: tenant_subjects(tenant_id)}
+            elif isinstance(event, Claim):
+                claim = aggregate_subject(tenant_id, event.aggregate, event.aggregate_id)
+                headers |= {EXPECTED: "0", EXPECTED_FOR: f"{claim}.*"}
+            body = await self._codec.encode(event, metadata.tenant_id)
+            messages.append((event_subject(tenant_id, event), body, headers))
+        return await self._store(messages)
+
+    async def _store(self, messages: Sequence[tuple[str, bytes, dict[str, str]]]) -> int:
+        """The last sequence. Raises as `append`."""
         faults.passed(FaultPoint.LOG_APPENDING)
         try:
             if len(messages) == 1:
@@ -135,6 +157,11 @@ class EventLog:
         subject = aggregate_subject(tenant_id, aggregate, aggregate_id)
         reply = await self._get({"last_by_subj": f"{subject}.*"})
         return None if reply is None else await self._decoded(*reply)
+
+    async def tenant_with(self, aggregate: str, aggregate_id: str) -> str | None:
+        """Whose the aggregate of this id is, if there is one. Raises `Unavailable`."""
+        reply = await self._get({"last_by_subj": f"evt.*.{aggregate}.{aggregate_id}.*"})
+        return None if reply is None else reply[1]["ce-tenant"]
 
     async def together(self, record: Recorded[Event]) -> list[Recorded[Event]]:
         """All events of the append that `record` was part of, in order. Raises as `tail`."""

@@ -269,6 +269,32 @@ def enable_tenant(slug: str, data_dir: DataDirOption = DEFAULT) -> None:
     asyncio.run(switch(data_dir, slug, active=True))
 
 
+@tenant.command("export")
+def export_tenant(
+    slug: str,
+    file: Annotated[Path, typer.Argument(help="The archive to make; it must not be there.")],
+    data_dir: DataDirOption = DEFAULT,
+) -> None:
+    """Write a tenant with its whole history as one archive, personal text in clear."""
+    from shared.cli.moving import export
+
+    asyncio.run(export(data_dir, slug, file))
+
+
+@tenant.command("import")
+def import_tenant(
+    file: Annotated[Path, typer.Argument(help="An archive that `tenant export` made.")],
+    slug: Annotated[
+        str | None, typer.Option(help="Another slug, where its own is taken here.")
+    ] = None,
+    data_dir: DataDirOption = DEFAULT,
+) -> None:
+    """Take a tenant from an archive in, and show a token of its owner once."""
+    from shared.cli.moving import import_
+
+    asyncio.run(import_(data_dir, file, slug))
+
+
 def main() -> None:
     """What the console script calls. Errors made on purpose are told in a line, not as a trace."""
     from shared.kernel.errors import MiniRagError, Unusable

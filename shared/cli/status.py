@@ -12,6 +12,7 @@ import orjson
 from nats.aio.client import Client
 
 from shared.adapters import nats_client
+from shared.adapters.blobs import Blobs
 from shared.adapters.envelope import Codec
 from shared.adapters.event_log import EventLog
 from shared.adapters.topology import STREAMS
@@ -41,6 +42,8 @@ class Operator:
     client: Client
     bus: Bus
     event_log: EventLog
+    vault: Vault
+    blobs: Blobs
 
     async def health(self, service: str) -> ServiceHealth | None:
         """None if the service does not answer."""
@@ -79,7 +82,9 @@ async def operator(data_dir: Path) -> AsyncIterator[Operator]:
         codec = Codec(vault, REGISTRY)
         bus = Bus(client, codec)
         await bus.start()
-        yield Operator(client, bus, EventLog(client, codec, "operator"))
+        event_log = EventLog(client, codec, "operator")
+        blobs = Blobs.open(home.blobs.as_uri())
+        yield Operator(client, bus, event_log, vault, blobs)
     finally:
         await client.close()
 

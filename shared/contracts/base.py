@@ -93,6 +93,8 @@ class Metadata(Message):
     traceparent: str | None = None
     origin: str | None = None
     """From where a person ordered it, sealed; see `shared.adapters.origins`."""
+    imported: str | None = None
+    """The archive that an event came in with; what followed from it came with it too."""
 
     def caused(self, *, message_id: str, now: datetime, actor: str | None = None) -> Self:
         """Metadata for a message this message gave rise to."""
@@ -103,6 +105,7 @@ class Metadata(Message):
                 "now": now,
                 "actor": actor or self.actor,
                 "origin": None if actor else self.origin,
+                "imported": None,
             }
         )
 

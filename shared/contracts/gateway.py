@@ -95,6 +95,15 @@ class TenantReactivated(TenantMessage, Event):
     name: ClassVar[str] = "reactivated"
 
 
+class TenantImported(TenantMessage, Event):
+    """All that an archive held stands in the log before this."""
+
+    name: ClassVar[str] = "imported"
+    archive: str
+    """SHA-256 of its events."""
+    events: int
+
+
 class SlugClaimed(Claim):
     """A slug is one tenant's for good, across all tenants."""
 
@@ -411,7 +420,9 @@ class WidgetKeyRevoked(WidgetKeyMessage, Event):
 
 
 TenantCommand = RegisterTenant | UpdateTenant | DeactivateTenant | ReactivateTenant
-TenantEvent = TenantRegistered | TenantUpdated | TenantDeactivated | TenantReactivated
+TenantEvent = (
+    TenantRegistered | TenantUpdated | TenantDeactivated | TenantReactivated | TenantImported
+)
 DirectoryCommand = CreateUser | UpdateUser | DeactivateUser | ChangePassword
 DirectoryEvent = UserCreated | UserUpdated | UserDeactivated | UserReactivated | UserPasswordChanged
 SessionCommand = StartSession | RefreshSession | EndSession

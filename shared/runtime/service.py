@@ -218,7 +218,8 @@ class Service:
         """Do `reaction` for every such fact, at least once, in order per aggregate.
 
         With `in_order` one after another in the order of the log, whichever replica does it.
-        With `from_now` not for what was told before its first start.
+        With `from_now` not for what was told before its first start. What came in with an archive
+        is passed over: what followed from it came too.
         """
 
         async def recorded(delivery: Delivery) -> Recorded[Event]:
@@ -230,7 +231,8 @@ class Service:
                 raise Poison(f"cannot read the event: {error}") from error
 
         async def handle(delivery: Delivery) -> None:
-            await reaction(await recorded(delivery))
+            if (record := await recorded(delivery)).metadata.imported is None:
+                await reaction(record)
 
         async def give_up(delivery: Delivery, reason: str) -> None:
             await self._dead_letters.record(delivery, reason)
@@ -382,7 +384,7 @@ class Service:
                     work.create_task(consumer.run(stopping))
                 for serve in self._servers:
                     work.create_task(serve(stopping))
-                work.create_task(_until(stopping))
+                work.create_task(stopping.wait())
             for task in tasks:
                 task.cancel()
         log.info("service stopped", extra={"service": self.name})
@@ -472,10 +474,6 @@ async def _state(check: Part) -> str:
     except Exception as error:  # noqa: BLE001  whatever is wrong with it, it is not ok
         log.warning("part is not well", extra={"error": str(error) or repr(error)})
         return "not reachable"
-
-
-async def _until(stopping: asyncio.Event) -> None:
-    await stopping.wait()
 
 
 def _metadata(delivery: Delivery) -> Metadata:

@@ -16,6 +16,7 @@ from shared.contracts.gateway import (
     TenantCommand,
     TenantDeactivated,
     TenantEvent,
+    TenantImported,
     TenantReactivated,
     TenantRegistered,
     TenantUpdated,
@@ -102,7 +103,7 @@ def evolve(tenant: TenantState, event: TenantEvent) -> TenantState:
             return tenant.model_copy(update={"active": False})
         case TenantReactivated() if isinstance(tenant, Tenant):
             return tenant.model_copy(update={"active": True})
-        case TenantUpdated() | TenantDeactivated() | TenantReactivated():
+        case TenantUpdated() | TenantDeactivated() | TenantReactivated() | TenantImported():
             return tenant
 
 

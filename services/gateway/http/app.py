@@ -9,6 +9,7 @@ from fastapi.responses import ORJSONResponse, Response
 
 from services.gateway.http import (
     api_tokens,
+    archive,
     audit,
     auth,
     bot_indexes,
@@ -63,6 +64,7 @@ ROUTES = (
     browser_sessions,
     users,
     api_tokens,
+    archive,
     audit,
     bot_indexes,
     bot_profiles,

@@ -10,7 +10,6 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response, status
 from pydantic import BaseModel, EmailStr, Field
 
-from services.gateway.domain.emails import email_key
 from services.gateway.http.context import AnybodyDep, Asking, CallerDep, Text
 from services.gateway.http.views import LoginOut, MeOut, user_out
 from services.gateway.ports import AccessClaims, RefreshClaims
@@ -21,6 +20,7 @@ from shared.contracts.gateway import (
     RefreshSession,
     StartSession,
 )
+from shared.kernel.emails import email_key
 from shared.kernel.errors import (
     Conflict,
     NotAuthenticated,

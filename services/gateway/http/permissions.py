@@ -62,6 +62,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("PATCH", "/v1/chat/{}/messages/{}/feedback"): Rule("chat", bound="chat"),
     ("GET", "/v1/events"): Rule("read", narrow="events"),
     ("GET", "/v1/audit-log"): Rule("admin"),
+    ("GET", "/v1/tenants/me/archive"): Rule("admin"),
     # A user's own account, whatever the role.
     ("POST", "/v1/auth/password"): Rule("read"),
 }

@@ -5,11 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, status
 from pydantic import BaseModel, EmailStr, Field
 
-from services.gateway.domain.emails import email_hash
 from services.gateway.http.auth import password_kept
 from services.gateway.http.context import AnybodyDep, CallerDep, OwnerDep, Text
 from services.gateway.queries import TenantView
 from shared.contracts.gateway import BrowserTokens, RegisterTenant, UpdateTenant
+from shared.kernel.emails import email_hash
 from shared.kernel.errors import (
     Conflict,
     NotAuthenticated,

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, status
 from pydantic import BaseModel, Field
 
-from services.gateway.domain.emails import email_hash
 from services.gateway.http.auth import password_kept
 from services.gateway.http.context import Caller, CallerDep, Id, Text
 from services.gateway.http.views import UserOut, user_out
 from shared.contracts.gateway import CreateUser, DeactivateUser, Role, UpdateUser
+from shared.kernel.emails import email_hash
 from shared.kernel.errors import Conflict, NotAuthenticated, NotFound, NotPermitted, Unavailable
 from shared.web.problem import responses
 
