@@ -5,7 +5,8 @@ Takes     CreateBudget, UpdateBudget, DeleteBudget
 Emits     BudgetCreated, BudgetUpdated, BudgetDeleted, ThresholdReached
 Projects  BotProfileCreated, BotProfileUpdated, SourceCreated, SourceUpdated → names and totals;
           QuestionAsked, QuestionAnswered, QuestionRefused, TurnFailed → usage, waits, citations and
-          unanswered questions; FeedbackGiven, FeedbackCleared → feedback
+          unanswered questions; FeedbackGiven, FeedbackCleared → feedback; ChatErased → what was
+          asked goes
 Reacts    QuestionAnswered, QuestionRefused → tell budgets what is used
 Answers   GetOverview, ListUsage, GetCosts, GetPricing, GetFeedback, GetFeedbackTrend, GetLatency,
           GetWorstSources, ListUnanswered, GetBudget, ListBudgets

@@ -31,6 +31,7 @@ from shared.contracts.analytics import (
 from shared.contracts.chat import (
     BotProfileCreated,
     BotProfileUpdated,
+    ChatErased,
     FeedbackCleared,
     FeedbackGiven,
     QuestionAnswered,
@@ -39,6 +40,7 @@ from shared.contracts.chat import (
     TurnFailed,
 )
 from shared.contracts.ingest import SourceCreated, SourceUpdated
+from shared.runtime.erasing import take_part
 from shared.runtime.platform import Platform
 from shared.runtime.service import Service
 
@@ -55,6 +57,7 @@ COUNTED = (
     TurnFailed,
     FeedbackGiven,
     FeedbackCleared,
+    ChatErased,
 )
 ROLLUPS = ReadModel(
     service="analytics",
@@ -64,6 +67,7 @@ ROLLUPS = ReadModel(
     owns={},
     projection=Rollups(),
     listens=[(e.aggregate, e.name) for e in COUNTED],
+    erased=("chat", "visitor", "retention"),
 )
 BUDGETS = ReadModel(
     service="analytics",
@@ -97,6 +101,7 @@ async def build(_settings: Settings, platform: Platform, _stack: AsyncExitStack)
     service.answers(GetBudget, budget_queries.get_budget)
     service.answers(ListBudgets, budget_queries.list_budgets)
 
+    take_part(service, rollups, budgets)
     check_budgets = CheckBudgets(service.execute, budget_queries, service.shown("rollups"))
     service.reacts("check-budgets", [QuestionAnswered, QuestionRefused], check_budgets)
     return service

@@ -6,7 +6,7 @@ Owns      aggregates `bot_profile`, `chat`, `retrieval_index`, `bot_index`; read
 Takes     CreateBotProfile, UpdateBotProfile, DeactivateBotProfile, AskQuestion, StopTurn,
           SetFeedback, RetryReindex
 Emits     BotProfileCreated, BotProfileUpdated, QuestionAsked, QuestionAnswered, QuestionRefused,
-          TurnFailed, TurnStopRequested, FeedbackGiven, FeedbackCleared, IndexBuilt,
+          TurnFailed, TurnStopRequested, ChatErased, FeedbackGiven, FeedbackCleared, IndexBuilt,
           IndexFailed, ReindexStarted, ReindexCancelled, ReindexFailed, IndexSwitched, IndexRetired
 Projects  SourcePrepared, SourceUpdated, SourceDeleted, ShadowPrepared → the index;
           BudgetCreated,
@@ -15,7 +15,9 @@ Reacts    QuestionAsked → retrieve and answer; TurnStopRequested → stop answ
           SourcePrepared → tell when it is indexed; BotProfileCreated, BotProfileUpdated → re-index
           the bot if its sources are to be cut or embedded otherwise; ReindexStarted,
           ShadowPrepared, SourceDeleted → let a whole generation answer; IndexSwitched → take out
-          what it replaced; ShadowFailed → end the re-index
+          what it replaced; ShadowFailed → end the re-index; ErasureRequested → erase chats;
+          ChatErased → end answers that are being given in it
 Answers   GetBotProfile, FindBotProfile, ListBotProfiles, GetChat, ListChats, CountChats,
-          ListMessages, GetMessage, GetTurn, GetCitation, Retrieve, GetBotIndex
+          ListMessages, GetMessage, GetTurn, GetCitation, Retrieve, GetBotIndex,
+          CountChatsOfVisitor, CountOldChats
 """

@@ -1,6 +1,7 @@
 """Composition root of chat. Read this first: it lists every way in."""
 
 from contextlib import AsyncExitStack
+from functools import partial
 
 import httpx
 
@@ -26,11 +27,13 @@ from services.chat.projections.spending import SpendingRows
 from services.chat.queries.bot_index import BotIndexQueries
 from services.chat.queries.bots import BotQueries
 from services.chat.queries.chats import ChatQueries
+from services.chat.queries.erasing import ErasureQueries
 from services.chat.queries.index import IndexQueries
 from services.chat.queries.retrieval import RetrievalQueries
 from services.chat.queries.spending import SpendingQueries
 from services.chat.queries.turns import TurnQueries
 from services.chat.reactions.answering import AnswerQuestion, StopAnswering
+from services.chat.reactions.erasing import DestroyKeyFirst, EndErased, EraseChats
 from services.chat.reactions.indexing import TellIndexed
 from services.chat.reactions.reindexing import (
     EndReindex,
@@ -52,6 +55,7 @@ from shared.contracts.chat import (
     AskQuestion,
     BotProfileCreated,
     BotProfileUpdated,
+    ChatErased,
     CreateBotProfile,
     DeactivateBotProfile,
     GetBotProfile,
@@ -67,6 +71,8 @@ from shared.contracts.chat import (
 )
 from shared.contracts.chat_history import (
     CountChats,
+    CountChatsOfVisitor,
+    CountOldChats,
     GetChat,
     GetMessage,
     ListChats,
@@ -79,8 +85,10 @@ from shared.contracts.chat_index import (
     RetryReindex,
 )
 from shared.contracts.chat_retrieval import FindBotProfile, GetCitation, Retrieve
+from shared.contracts.gateway_erasure import ErasureRequested
 from shared.contracts.ingest import SourceDeleted, SourcePrepared, SourceUpdated
 from shared.contracts.ingest_shadow import ShadowFailed, ShadowPrepared
+from shared.runtime.erasing import order, take_part
 from shared.runtime.platform import Platform
 from shared.runtime.service import Service
 
@@ -98,10 +106,11 @@ BOTS = ReadModel(
 CHATS = ReadModel(
     service="chat",
     name="chats",
-    version=4,
+    version=5,
     tables=chats_metadata,
     owns={"chat": chat_decider},
     projection=Chats(),
+    erased=("chat", "visitor", "retention"),
 )
 SPENDING = ReadModel(
     service="chat",
@@ -144,7 +153,12 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     bot_queries = BotQueries(bots)
     chat_queries = ChatQueries(chats)
     check = CheckChat(service.current, chat_queries.get_message)
-    service.takes(chats, [AskQuestion, StopTurn, SetFeedback], check=check)
+    service.takes(
+        chats,
+        [AskQuestion, StopTurn, SetFeedback],
+        check=check,
+        before=DestroyKeyFirst(platform.vault),
+    )
     service.takes(index, [RetryReindex])
 
     turn_queries = TurnQueries(chats, platform.blobs)
@@ -197,6 +211,8 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     tell = TellIndexed(service.execute, service.shown("index"))
     service.reacts("tell-indexed", [SourcePrepared], tell, given_up=tell.given_up)
 
+    _erases(service, platform, ErasureQueries(chats), stops)
+    take_part(service, chats)
     _reindexes(service, platform, embedding, bot_queries, index_queries)
 
     async def drop_unused() -> None:
@@ -213,6 +229,24 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.starts(same_engine)
     service.depends("qdrant", indexes.state)
     return service
+
+
+def _erases(
+    service: Service, platform: Platform, queries: ErasureQueries, stops: StopSignals
+) -> None:
+    """The ways into erasing chats."""
+    service.answers(CountChatsOfVisitor, queries.count_of_visitor)
+    service.answers(CountOldChats, queries.count_old)
+    frames = FrameChannel(platform.client)
+    erase = EraseChats(
+        execute=service.execute,
+        order=partial(order, platform),
+        chats=queries,
+        frames=frames,
+        shown=service.shown("chats"),
+    )
+    service.reacts("erase-chats", [ErasureRequested], erase)
+    service.reacts("end-erased", [ChatErased], EndErased(stops, frames))
 
 
 def _reindexes(

@@ -117,6 +117,16 @@ citations = Table(
     Column("citation", JSONB, nullable=False),
 )
 
+erased_chats = Table(
+    "erased_chats",
+    chats_metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("erasure_id", Text, nullable=False),
+    Index("chats_of_erasure", "tenant_id", "erasure_id"),
+)
+"""What each erasure took."""
+
 indexed_sources = Table(
     "indexed_sources",
     index_metadata,

@@ -1,26 +1,29 @@
 """Gateway: the one door. Authenticates, validates, orders or asks, and presents.
 
 Owns      aggregates `tenant`, `directory` (the people of a tenant), `session`, `api_token`,
-          `widget_key` and the claim `tenant_slug`; read models `gateway_identity`
-          and `gateway_audit`
+          `widget_key`, `erasure`, `retention` and the claim `tenant_slug`; read models
+          `gateway_identity`, `gateway_audit` and `gateway_erasures`
 Takes     RegisterTenant, UpdateTenant, DeactivateTenant, ReactivateTenant, CreateUser, UpdateUser,
           DeactivateUser, ChangePassword, StartSession, RefreshSession, EndSession, IssueApiToken,
-          RevokeApiToken, RecordTokenUse, CreateWidgetKey, UpdateWidgetKey, RevokeWidgetKey
+          RevokeApiToken, RecordTokenUse, CreateWidgetKey, UpdateWidgetKey, RevokeWidgetKey,
+          EraseUser, RequestErasure, RecordErasureTold, RecordErasurePart, SetRetention
 Emits     TenantRegistered, TenantUpdated, TenantDeactivated, TenantReactivated, SlugClaimed,
           UserCreated, UserUpdated, UserDeactivated, UserReactivated, UserPasswordChanged,
           SessionStarted, SessionRefreshed, SessionEnded, ApiTokenIssued, ApiTokenRevoked,
-          ApiTokenUsed, WidgetKeyCreated, WidgetKeyUpdated, WidgetKeyRevoked
+          ApiTokenUsed, WidgetKeyCreated, WidgetKeyUpdated, WidgetKeyRevoked, UserErased,
+          ErasureRequested, ErasureTold, ErasurePartDone, ErasureCompleted, RetentionSet
 Projects  ApiTokenIssued, ApiTokenRevoked, BotProfileCreated, BotProfileUpdated, BudgetCreated,
           BudgetDeleted, BudgetUpdated, ChildrenIngestionRequested, CrawlCancelled, CrawlPaused,
           CrawlResumed, IngestionRequested, RedeliveryRequested, ReplayRequested, SecretRotated,
           SessionEnded, SessionStarted, SourceCreated, SourceDeleted, SourceUndone, SourceUpdated,
           TenantDeactivated, TenantReactivated, TenantRegistered, TenantUpdated, UserCreated,
           UserDeactivated, UserPasswordChanged, UserReactivated, UserUpdated, WebhookCreated,
-          WebhookDeleted, WebhookUpdated, WidgetKeyCreated, WidgetKeyRevoked, WidgetKeyUpdated →
-          the audit log
-Reacts    public events, to whoever subscribes to them on the broker
+          WebhookDeleted, WebhookUpdated, WidgetKeyCreated, WidgetKeyRevoked, WidgetKeyUpdated,
+          ErasureRequested, RetentionSet, UserErased → the audit log
+Reacts    public events, to whoever subscribes to them on the broker; ErasureRequested → erase the
+          user; ScheduleFired → order that what is too old is erased
 Asks      chat whether a bot exists
 Keeps     answers to requests with an `Idempotency-Key` for a day, sealed; counts of attempts and
           of visitors' questions
-Answers   ListAudit; and over HTTP, for everybody
+Answers   ListAudit, GetErasure, ListErasures, GetRetention; and over HTTP, for everybody
 """

@@ -17,10 +17,13 @@ from services.gateway.adapters.principals import CachedPrincipals
 from services.gateway.adapters.replays import SealedReplays
 from services.gateway.adapters.signed_tokens import SignedWebTokens
 from services.gateway.domain.directory import directory_decider
+from services.gateway.domain.erasures import erasure_decider
+from services.gateway.domain.retention import retention_decider
 from services.gateway.domain.sessions import session_decider
 from services.gateway.domain.tenants import tenant_decider
 from services.gateway.domain.tokens import token_decider
 from services.gateway.domain.widget_keys import widget_key_decider
+from services.gateway.handlers import CheckErasure, DestroyKeyFirst
 from services.gateway.http.app import Limits, create_app
 from services.gateway.http.authentication import Authenticator
 from services.gateway.http.context import Gateway
@@ -31,13 +34,18 @@ from services.gateway.http.throttle import LoginLimits, LoginThrottle
 from services.gateway.http.ui import Files
 from services.gateway.http.visitors import VisitorQuotas
 from services.gateway.ports import Principal
-from services.gateway.projections import AuditLog, Identity
-from services.gateway.queries import AuditQueries, IdentityQueries
-from services.gateway.reactions import TokenUses
+from services.gateway.projections import AuditLog, Erasures, Identity
+from services.gateway.queries import (
+    AuditQueries,
+    ErasureQueries,
+    IdentityQueries,
+    RetentionQueries,
+)
+from services.gateway.reactions import EraseOld, EraseUsers, TokenUses
 from services.gateway.settings import Settings
-from services.gateway.tables import audit_metadata, metadata
+from services.gateway.tables import audit_metadata, erasures_metadata, metadata
 from shared.adapters.frames import FrameChannel
-from shared.adapters.read_model import ReadModel
+from shared.adapters.read_model import ReadModel, ReadModelStore
 from shared.contracts.analytics import BudgetCreated, BudgetDeleted, BudgetUpdated
 from shared.contracts.audit import ListAudit
 from shared.contracts.base import Event
@@ -51,6 +59,7 @@ from shared.contracts.gateway import (
     DeactivateTenant,
     DeactivateUser,
     EndSession,
+    EraseUser,
     IssueApiToken,
     ReactivateTenant,
     RecordTokenUse,
@@ -71,12 +80,24 @@ from shared.contracts.gateway import (
     UpdateWidgetKey,
     UserCreated,
     UserDeactivated,
+    UserErased,
     UserPasswordChanged,
     UserReactivated,
     UserUpdated,
     WidgetKeyCreated,
     WidgetKeyRevoked,
     WidgetKeyUpdated,
+)
+from shared.contracts.gateway_erasure import (
+    ErasureRequested,
+    GetErasure,
+    GetRetention,
+    ListErasures,
+    RecordErasurePart,
+    RecordErasureTold,
+    RequestErasure,
+    RetentionSet,
+    SetRetention,
 )
 from shared.contracts.ingest import (
     ChildrenIngestionRequested,
@@ -88,6 +109,7 @@ from shared.contracts.ingest import (
 from shared.contracts.ingest_stages import SourceUndone
 from shared.contracts.ingest_website import CrawlCancelled, CrawlPaused, CrawlResumed
 from shared.contracts.public import events_behind
+from shared.contracts.scheduler import ScheduleFired
 from shared.contracts.webhooks import (
     RedeliveryRequested,
     ReplayRequested,
@@ -98,6 +120,7 @@ from shared.contracts.webhooks import (
 )
 from shared.kernel.clock import utc_now
 from shared.runtime.bus import Bus
+from shared.runtime.erasing import take_part
 from shared.runtime.platform import Platform
 from shared.runtime.service import Service
 
@@ -117,6 +140,7 @@ IDENTITY = ReadModel(
         "widget_key": widget_key_decider,
     },
     projection=Identity(),
+    erased=("user",),
 )
 AUDITED: tuple[type[Event], ...] = (
     ApiTokenIssued,
@@ -130,9 +154,11 @@ AUDITED: tuple[type[Event], ...] = (
     CrawlCancelled,
     CrawlPaused,
     CrawlResumed,
+    ErasureRequested,
     IngestionRequested,
     RedeliveryRequested,
     ReplayRequested,
+    RetentionSet,
     SecretRotated,
     SessionEnded,
     SessionStarted,
@@ -147,6 +173,7 @@ AUDITED: tuple[type[Event], ...] = (
     TenantUpdated,
     UserCreated,
     UserDeactivated,
+    UserErased,
     UserPasswordChanged,
     UserReactivated,
     UserUpdated,
@@ -167,6 +194,14 @@ AUDIT = ReadModel(
     projection=AuditLog(),
     listens=[(event.aggregate, event.name) for event in AUDITED],
 )
+ERASURES = ReadModel(
+    service="gateway",
+    name="erasures",
+    version=1,
+    tables=erasures_metadata,
+    owns={"erasure": erasure_decider, "retention": retention_decider},
+    projection=Erasures(),
+)
 COMMANDS = (
     RegisterTenant,
     UpdateTenant,
@@ -175,6 +210,7 @@ COMMANDS = (
     CreateUser,
     UpdateUser,
     DeactivateUser,
+    EraseUser,
     ChangePassword,
     StartSession,
     RefreshSession,
@@ -201,12 +237,14 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     """The service, not yet running."""
     service = Service(platform)
     store = service.keeps(IDENTITY)
-    service.takes(store, COMMANDS)
+    service.takes(store, COMMANDS, before=DestroyKeyFirst(platform.vault))
     service.depends("postgres", partial(_postgres, platform))
 
-    audit = AuditQueries(service.keeps(AUDIT), platform.vault)
+    audited = service.keeps(AUDIT)
+    audit = AuditQueries(audited, platform.vault)
     service.answers(ListAudit, audit.list_audit)
     queries = IdentityQueries(store)
+    take_part(service, store, audited, _erases(service, platform, queries))
     bus = Bus(platform.client, platform.codec)
     principals = CachedPrincipals(platform.client, queries, settings.principal_cache_seconds)
     passwords = Argon2Passwords()
@@ -288,6 +326,25 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
 
     service.serves(serve)
     return service
+
+
+def _erases(service: Service, platform: Platform, queries: IdentityQueries) -> ReadModelStore:
+    """What is ordered to be gone, and what the gateway does about it."""
+    store = service.keeps(ERASURES)
+    service.takes(
+        store,
+        [RequestErasure, RecordErasureTold, RecordErasurePart, SetRetention],
+        check=CheckErasure(service.current),
+    )
+    erasures = ErasureQueries(store)
+    service.answers(GetErasure, erasures.get_erasure)
+    service.answers(ListErasures, erasures.list_erasures)
+    erase = EraseUsers(service.execute, platform.vault, queries.password_ref)
+    service.reacts("erase-users", [ErasureRequested], erase)
+    service.answers(GetRetention, RetentionQueries(service.current).get_retention)
+    old = EraseOld(service.execute, service.current)
+    service.reacts("erase-old", [ScheduleFired], old, from_now=True)
+    return store
 
 
 def _subscribers(

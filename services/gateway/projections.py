@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from sqlalchemy import Table, delete, insert, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Table, delete, insert, literal, update
+from sqlalchemy.dialects.postgresql import JSONB, insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.gateway.tables import (
     api_tokens,
     audit_entries,
+    erasures,
     known_addresses,
     sessions,
     tenants,
@@ -30,6 +31,7 @@ from shared.contracts.gateway import (
     TenantUpdated,
     UserCreated,
     UserDeactivated,
+    UserErased,
     UserPasswordChanged,
     UserReactivated,
     UserUpdated,
@@ -37,6 +39,12 @@ from shared.contracts.gateway import (
     WidgetKeyRevoked,
     WidgetKeySettings,
     WidgetKeyUpdated,
+)
+from shared.contracts.gateway_erasure import (
+    ErasureCompleted,
+    ErasurePartDone,
+    ErasureRequested,
+    ErasureTold,
 )
 from shared.kernel.emails import email_key
 
@@ -78,6 +86,46 @@ class AuditLog:
             "origin": origin,
         }
         await db.execute(insert(audit_entries).values(row))
+
+
+class Erasures:
+    """How far each erasure is."""
+
+    async def apply(self, db: AsyncConnection, recorded: Recorded[Event]) -> None:
+        match recorded.event:
+            case ErasureRequested() as event:
+                row = {
+                    "tenant_id": recorded.tenant_id,
+                    "id": event.erasure_id,
+                    "position": recorded.sequence,
+                    "kind": event.kind,
+                    "subject_id": event.subject_id,
+                    "before": event.before,
+                    "status": "requested",
+                    "parts": [],
+                    "counts": {},
+                    "requested_at": recorded.at,
+                }
+                await db.execute(insert(erasures).values(row))
+            case ErasureTold(counts=counts):
+                await _go_on(db, recorded, status="told", counts=dict(counts))
+            case ErasurePartDone(service=service):
+                await _go_on(db, recorded, parts=erasures.c.parts + literal([service], JSONB))
+            case ErasureCompleted():
+                await _go_on(db, recorded, status="completed", completed_at=recorded.at)
+            case _:
+                pass
+
+
+async def _go_on(db: AsyncConnection, recorded: Recorded[Event], **changes: Any) -> None:
+    await db.execute(
+        update(erasures)
+        .where(
+            erasures.c.tenant_id == recorded.tenant_id,
+            erasures.c.id == recorded.event.aggregate_id,
+        )
+        .values(changes)
+    )
 
 
 def _target(event: Event) -> str:
@@ -143,6 +191,11 @@ async def _user(db: AsyncConnection, recorded: Recorded[Event]) -> None:
             await _change(db, users, recorded, user_id, gone)
         case UserReactivated(user_id=user_id):
             await _change(db, users, recorded, user_id, {"is_active": True})
+        case UserErased(user_id=user_id):
+            for table in (users, sessions, known_addresses, api_tokens):
+                column = table.c.id if table is users else table.c.user_id
+                mine = (table.c.tenant_id == recorded.tenant_id, column == user_id)
+                await db.execute(delete(table).where(*mine))
         case UserPasswordChanged() as event:
             over = _sessions_over(recorded, kept=event.kept_session)
             changed = {"password_ref": event.password_ref, **over}

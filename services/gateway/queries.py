@@ -1,14 +1,17 @@
 """Questions about identity, answered from rows."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, literal, or_, select
 
+from services.gateway.domain.retention import Retention
 from services.gateway.ports import Principal, WidgetKey
 from services.gateway.tables import (
     api_tokens,
     audit_entries,
+    erasures,
     known_addresses,
     sessions,
     tenants,
@@ -22,11 +25,20 @@ from shared.adapters.read_model import ReadModelStore
 from shared.contracts.audit import AuditEntries, AuditEntry, ListAudit
 from shared.contracts.base import Message, Metadata
 from shared.contracts.gateway import BrowserTokens, Role, Scope, WidgetAppearance, WidgetQuotas
+from shared.contracts.gateway_erasure import (
+    ErasureView,
+    ErasureViews,
+    GetErasure,
+    GetRetention,
+    ListErasures,
+    RetentionView,
+)
 from shared.kernel.emails import email_key
 from shared.kernel.errors import NotFound
 
 AUDIT_BYTES = 1200
 """Of one entry as JSON, at most."""
+ERASURE_BYTES = 1000
 
 
 class TenantView(Message):
@@ -369,3 +381,51 @@ def _wanted(question: ListAudit, tenant_id: str) -> list[ColumnElement[bool]]:
     if question.until is not None:
         found.append(columns.at < question.until)
     return found
+
+
+class ErasureQueries:
+    """Reads the model `gateway_erasures`."""
+
+    def __init__(self, store: ReadModelStore) -> None:
+        self._store = store
+
+    async def get_erasure(self, question: GetErasure, meta: Metadata) -> ErasureView:
+        """Raise `NotFound` if the tenant has no such erasure."""
+        query = select(erasures).where(
+            erasures.c.tenant_id == meta.tenant_id, erasures.c.id == question.erasure_id
+        )
+        async with self._store.reading(meta.tenant_id) as db:
+            row = (await db.execute(query)).mappings().one_or_none()
+        if row is None:
+            raise NotFound("Erasure not found")
+        return ErasureView.model_validate(dict(row))
+
+    async def list_erasures(self, question: ListErasures, meta: Metadata) -> ErasureViews:
+        query = select(erasures).where(erasures.c.tenant_id == meta.tenant_id)
+        page = page_of(
+            query,
+            (erasures.c.position, erasures.c.id),
+            after=question.after,
+            limit=question.limit,
+            newest_first=True,
+            size=literal(ERASURE_BYTES),
+        )
+        total = None
+        async with self._store.reading(meta.tenant_id) as db:
+            rows = (await db.execute(page)).mappings().all()
+            if question.counted:
+                total = await db.scalar(select(func.count()).select_from(query.subquery()))
+        items, following = cut(rows, [ErasureView.model_validate(dict(row)) for row in rows])
+        return ErasureViews(items=items, following=following, total=total)
+
+
+class RetentionQueries:
+    """How long a tenant keeps things, up to the newest event in the log."""
+
+    def __init__(self, current: Callable[[str, str, str], Awaitable[Any]]) -> None:
+        self._current = current
+
+    async def get_retention(self, _question: GetRetention, meta: Metadata) -> RetentionView:
+        retention = await self._current("retention", meta.tenant_id, meta.tenant_id)
+        assert isinstance(retention, Retention)  # noqa: S101  the state of this aggregate
+        return RetentionView(chats_days=retention.chats_days)

@@ -5,19 +5,24 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import Any, Protocol
 
+from services.gateway.domain.retention import too_old
 from services.gateway.domain.tokens import USE_TOLD_EVERY
-from shared.contracts.base import Command, Done, Metadata
-from shared.contracts.gateway import RecordTokenUse
+from shared.contracts.base import Command, Done, Metadata, Recorded
+from shared.contracts.gateway import EraseUser, RecordTokenUse
+from shared.contracts.gateway_erasure import ErasureRequested, RecordErasureTold, RequestErasure
+from shared.contracts.scheduler import ScheduleFired
 from shared.kernel.clock import utc_now
-from shared.kernel.errors import MiniRagError
-from shared.kernel.ids import new_id
+from shared.kernel.errors import MiniRagError, NotFound
+from shared.kernel.ids import derived_id, new_id
 
 log = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 2.0
 
 Execute = Callable[[Command, Metadata, str], Awaitable[Done]]
+Current = Callable[[str, str, str], Awaitable[Any]]
 
 
 class TokenUses:
@@ -56,3 +61,64 @@ class TokenUses:
             )
         except MiniRagError as error:
             log.warning("use of a token not recorded", extra={"error": str(error)})
+
+
+class EraseOld:
+    """When the day's time has come, orders that what has become too old is erased."""
+
+    def __init__(self, execute: Execute, current: Current) -> None:
+        self._execute = execute
+        self._current = current
+
+    async def __call__(self, recorded: Recorded[ScheduleFired]) -> None:
+        event, tenant_id = recorded.event, recorded.tenant_id
+        if event.schedule_id != tenant_id:
+            return  # of a source
+        retention = await self._current("retention", tenant_id, tenant_id)
+        before = too_old(retention, event.slot)
+        if before is None:
+            return
+        command = RequestErasure(
+            erasure_id=derived_id("erasure", recorded.event_id),
+            kind="retention",
+            subject_id=tenant_id,
+            before=before,
+        )
+        await self._execute(command, recorded.metadata, "erase old")
+
+
+class Forgets(Protocol):
+    """Of the vault."""
+
+    async def remove(self, tenant_id: str, ref: str) -> None: ...
+
+
+class EraseUsers:
+    """Tells that a user is erased, when that is ordered."""
+
+    def __init__(
+        self,
+        execute: Execute,
+        vault: Forgets,
+        password_ref: Callable[[str, str], Awaitable[str]],
+    ) -> None:
+        self._execute = execute
+        self._vault = vault
+        self._password_ref = password_ref
+
+    async def __call__(self, recorded: Recorded[ErasureRequested]) -> None:
+        event, meta = recorded.event, recorded.metadata
+        if event.kind != "user":
+            return
+        user_id = event.subject_id
+        try:
+            ref = await self._password_ref(recorded.tenant_id, user_id)
+        except NotFound:
+            pass  # erased already: this is a repetition
+        else:
+            await self._vault.remove(recorded.tenant_id, ref)
+        await self._execute(
+            EraseUser(tenant_id=recorded.tenant_id, user_id=user_id), meta, "erase user"
+        )
+        told = RecordErasureTold(erasure_id=event.erasure_id, counts={"users": 1})
+        await self._execute(told, meta, "told")

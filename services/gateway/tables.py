@@ -13,8 +13,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from shared.adapters.scrub import WORDS
+
 metadata = MetaData()
 audit_metadata = MetaData()
+erasures_metadata = MetaData()
 
 tenants = Table(
     "tenants",
@@ -34,7 +37,7 @@ users = Table(
     Column("tenant_id", Text, primary_key=True),
     Column("id", Text, primary_key=True),
     Column("email", Text, nullable=False),
-    Column("email_key", Text, nullable=False),
+    Column("email_key", Text, nullable=False, info={WORDS: True}),
     Column("display_name", Text, nullable=False),
     Column("role", Text, nullable=False),
     Column("password_ref", Text, nullable=False),
@@ -119,3 +122,21 @@ audit_entries = Table(
     Index("audit_by_user", "tenant_id", "user_id", "position"),
 )
 """`origin` is sealed with the key of the user, so that these rows need no erasure of their own."""
+
+erasures = Table(
+    "erasures",
+    erasures_metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject_id", Text, nullable=False),
+    Column("before", DateTime(timezone=True)),
+    Column("status", Text, nullable=False),
+    Column("parts", JSONB, nullable=False),
+    Column("counts", JSONB, nullable=False),
+    Column("requested_at", DateTime(timezone=True), nullable=False),
+    Column("completed_at", DateTime(timezone=True)),
+    Index("erasures_listed", "tenant_id", "position"),
+)
+"""Each names what was erased by its id only."""

@@ -105,6 +105,7 @@ from shared.contracts.ingest_website import (
 )
 from shared.contracts.scheduler import ScheduleCancelled, ScheduleFired, ScheduleSet
 from shared.kernel.clock import utc_now
+from shared.runtime.erasing import take_part
 from shared.runtime.platform import Platform
 from shared.runtime.service import Job, Service
 
@@ -256,6 +257,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.answers(GetDocuments, history.get_documents)
     service.answers(GetChunks, history.get_chunks)
     service.answers(GetDifference, history.get_difference)
+    take_part(service, store)
     return service
 
 

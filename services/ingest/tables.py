@@ -15,6 +15,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from shared.adapters.scrub import WORDS
+
 metadata = MetaData()
 
 sources = Table(
@@ -76,7 +78,7 @@ pages = Table(
     metadata,
     Column("tenant_id", Text, primary_key=True),
     Column("source_id", Text, primary_key=True),
-    Column("url", Text, primary_key=True),
+    Column("url", Text, primary_key=True, info={WORDS: True}),
     Column("run_id", Text, nullable=False),
     Column("position", BigInteger, nullable=False),
     Column("place", Integer, nullable=False),

@@ -5,10 +5,17 @@ from contextlib import AsyncExitStack
 from services.scheduler.domain import schedule_decider
 from services.scheduler.projections import Schedules
 from services.scheduler.queries import ScheduleQueries
-from services.scheduler.reactions import KIND, Fire, ScheduleSources, SetTimers
+from services.scheduler.reactions import (
+    KIND,
+    Fire,
+    ScheduleRetention,
+    ScheduleSources,
+    SetTimers,
+)
 from services.scheduler.settings import Settings
 from services.scheduler.tables import metadata
 from shared.adapters.read_model import ReadModel
+from shared.contracts.gateway_erasure import RetentionSet
 from shared.contracts.ingest import SourceCreated, SourceDeleted, SourceUpdated
 from shared.contracts.scheduler import (
     GetSchedule,
@@ -17,6 +24,7 @@ from shared.contracts.scheduler import (
     ScheduleSet,
 )
 from shared.kernel.clock import utc_now
+from shared.runtime.erasing import take_part
 from shared.runtime.platform import Platform
 from shared.runtime.service import Service
 
@@ -41,6 +49,7 @@ async def build(_settings: Settings, platform: Platform, _stack: AsyncExitStack)
 
     schedule = ScheduleSources(service.execute)
     service.reacts("schedule-sources", [SourceCreated, SourceUpdated, SourceDeleted], schedule)
+    service.reacts("schedule-retention", [RetentionSet], ScheduleRetention(service.execute))
     set_timers = SetTimers(service.current, service.timers)
     service.reacts("set-timers", [ScheduleSet, ScheduleCancelled, ScheduleFired], set_timers)
     service.wakes(KIND, Fire(service.execute, set_timers))
@@ -50,4 +59,5 @@ async def build(_settings: Settings, platform: Platform, _stack: AsyncExitStack)
 
     service.starts(arm_all)
     service.answers(GetSchedule, queries.get_schedule)
+    take_part(service, store)
     return service

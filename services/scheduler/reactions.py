@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from services.scheduler.domain import Idle, Waiting
 from shared.contracts.base import Command, Done, Metadata, Recorded
+from shared.contracts.gateway_erasure import RetentionSet
 from shared.contracts.ingest import SourceCreated, SourceDeleted, SourceSettings, SourceUpdated
 from shared.contracts.scheduler import (
     CancelSchedule,
@@ -80,6 +81,25 @@ class ScheduleSources:
                 recorded.metadata,
                 f"no schedule {event.source_id}",
             )
+
+
+class ScheduleRetention:
+    """While a tenant keeps something for a time only, it is looked at once a day.
+
+    The schedule has the id of the tenant.
+    """
+
+    def __init__(self, execute: Execute) -> None:
+        self._execute = execute
+
+    async def __call__(self, recorded: Recorded[RetentionSet]) -> None:
+        tenant_id, as_of = recorded.tenant_id, recorded.sequence
+        command: Command
+        if recorded.event.chats_days is None:
+            command = CancelSchedule(schedule_id=tenant_id, as_of=as_of)
+        else:
+            command = SetSchedule(schedule_id=tenant_id, rule=Rule(every="daily"), as_of=as_of)
+        await self._execute(command, recorded.metadata, "schedule retention")
 
 
 def rule_of(settings: SourceSettings) -> Rule | None:

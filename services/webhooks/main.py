@@ -42,6 +42,7 @@ from shared.contracts.webhooks import (
     WebhookDeleted,
     WebhookUpdated,
 )
+from shared.runtime.erasing import take_part
 from shared.runtime.platform import Platform
 from shared.runtime.service import Service
 
@@ -121,4 +122,5 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         attempts.deliver,
     )
     service.serves(dispatch.run)
+    take_part(service, endpoints, deliveries)
     return service

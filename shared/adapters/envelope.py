@@ -40,7 +40,9 @@ K = TypeVar("K", bound=Keyed)
 class DataKeys(Protocol):
     """Where the keys of data subjects come from."""
 
-    async def data_key(self, tenant_id: str, subject: str, *, create: bool) -> bytes | None: ...
+    async def data_key(self, tenant_id: str, subject: str, *, create: bool) -> bytes | None:
+        """None if it was destroyed, which is for good, or, without `create`, never made."""
+        ...
 
 
 def tenant_of(event: Event, metadata: Metadata) -> str:
@@ -132,8 +134,10 @@ class Codec:
         personal = dict(_personal(type(message)))
         if personal and (subject := message.data_subject):
             key = await self._keys.data_key(tenant_id, subject, create=True)
-            assert key is not None  # noqa: S101  create=True always gives one
-            for name in personal:
+            for name, mark in personal.items():
+                if key is None:  # the subject was erased: its words are not to come back
+                    body[name] = mark.erased
+                    continue
                 nonce = os.urandom(NONCE)
                 aad = _associated(tenant_id, subject, name)
                 sealed = AESGCM(key).encrypt(nonce, orjson.dumps(body[name]), aad)

@@ -7,6 +7,7 @@ import nats.errors
 import orjson
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.js.errors import NotFoundError
 
 from shared.contracts.chat_frames import Frame
 from shared.kernel.errors import Unavailable
@@ -30,6 +31,17 @@ class FrameChannel:
         """Tell whoever follows. Not durable: the answer's truth is its event in the log."""
         body = orjson.dumps(frame.model_dump(mode="json"))
         await self._client.publish(frame_subject(tenant_id, turn_id), body)
+
+    async def forget(self, tenant_id: str, turn_id: str) -> None:
+        """Drop the frames that are still kept. Raises `Unavailable`."""
+        try:
+            await self._client.jetstream().purge_stream(
+                STREAM, subject=frame_subject(tenant_id, turn_id)
+            )
+        except NotFoundError:
+            return  # lost with a broker, and not back yet
+        except (nats.errors.Error, TimeoutError) as error:
+            raise Unavailable("kept frames cannot be dropped") from error
 
     async def stored(self, tenant_id: str, turn_id: str, after: int = 0) -> list[Frame]:
         """Frames that are still kept, in order, behind number `after`.

@@ -9,6 +9,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 
 import asyncpg
 
@@ -19,6 +20,7 @@ SERVICE_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 PROVISION_LOCK = 7_103_218_005
 """Roles belong to the whole server; two provisioners at once would trip over each other."""
 SCRAM_ITERATIONS = 4096
+INHERIT_SINCE = 16
 
 
 def role(service: str) -> str:
@@ -56,6 +58,7 @@ async def provision(admin_dsn: str, services: Mapping[str, str]) -> None:
     database = await asyncpg.connect(admin_dsn, database=DATABASE, timeout=10)
     try:
         await database.execute("revoke all on schema public from public")
+        await _let_scrub(database, list(services))
     finally:
         await database.close()
 
@@ -93,6 +96,19 @@ async def _limit_database(
         await server.execute(
             f'grant connect, create, temporary on database {DATABASE} to "{role(name)}"'
         )
+
+
+async def _let_scrub(database: "asyncpg.Connection[asyncpg.Record]", services: list[str]) -> None:
+    """Services may end a segment of the write-ahead log, which holds rows that were erased.
+
+    A managed server may keep that to itself; its segments go with its own checkpoints.
+    """
+    # Roles do not inherit unless they are told; before version 16 there is no telling them.
+    inherit = " with inherit true" if database.get_server_version().major >= INHERIT_SINCE else ""
+    for name in services:
+        with suppress(asyncpg.InsufficientPrivilegeError):
+            await database.execute(f'grant pg_checkpoint to "{role(name)}"{inherit}')
+            await database.execute(f'grant execute on function pg_switch_wal() to "{role(name)}"')
 
 
 def scram_verifier(password: str) -> str:

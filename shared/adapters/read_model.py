@@ -33,6 +33,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.adapters.envelope import tenant_of
 from shared.adapters.postgres import EVERY_TENANT, as_tenant, narrow
+from shared.adapters.scrub import scrub, unsampled
 from shared.contracts.base import Event, Recorded, Refusal
 from shared.kernel.decider import AnyDecider
 
@@ -90,6 +91,8 @@ class ReadModel:
     projection: Projection
     listens: Sequence[tuple[str, str]] = ()
     """Events of other services' aggregates, as pairs of aggregate type and event name."""
+    erased: Sequence[str] = ()
+    """Kinds of erasures that take rows of this model, whose old versions must leave the disk."""
 
     def __post_init__(self) -> None:
         add_kernel_tables(self.tables)
@@ -101,6 +104,8 @@ class ReadModel:
     @property
     def subjects(self) -> list[str]:
         owned = [f"evt.*.{aggregate}.*.*" for aggregate in self.owns]
+        if self.erased:
+            owned.append("evt.*.erasure.*.*")  # so that it can tell when it shows one
         return owned + [f"evt.*.{aggregate}.*.{name}" for aggregate, name in self.listens]
 
     @property
@@ -312,6 +317,11 @@ class ReadModelStore:
             if await db.scalar(named, {"name": self.schema}) is None:
                 await db.execute(text(f'create schema "{self.schema}"'))
             await db.run_sync(self.model.tables.create_all)
+            for table, column in unsampled(self.model.tables):
+                name = f'"{self.schema}"."{table.name}"'
+                await db.execute(
+                    text(f'alter table {name} alter column "{column}" set statistics 0')
+                )
             await db.execute(text(f'grant usage on schema "{self.schema}" to {reader}'))
             for table in self.model.tables.sorted_tables:
                 name = f'"{self.schema}"."{table.name}"'
@@ -326,6 +336,10 @@ class ReadModelStore:
                 "position": 0,
             }
             await db.execute(insert(self.checkpoint).values(row).on_conflict_do_nothing())
+
+    async def scrub(self) -> None:
+        """Take what was deleted from the disk too. Raises as `shared.adapters.scrub.scrub`."""
+        await scrub(self.engine, self.schema, [one.name for one in self.model.tables.sorted_tables])
 
     async def secure(self) -> None:
         """Bring row-level security to tables that an earlier version made without."""

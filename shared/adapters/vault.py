@@ -15,6 +15,8 @@ from typing import Final
 import nats.errors
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
@@ -23,6 +25,7 @@ from shared.kernel.errors import Unavailable, Unusable
 BUCKET: Final = "vault"
 NONCE: Final = 12
 KID: Final = 8
+DESTROYED: Final = b""
 
 
 class Keyring:
@@ -69,6 +72,15 @@ class Vault:
         self._keyring = keyring
         self._cached_keys = cached_keys
         self._keys: OrderedDict[str, bytes] = OrderedDict()
+        self._destroyed: OrderedDict[str, None] = OrderedDict()
+        self._client: Client | None = None
+        self._reconnects = 0
+
+    async def follow(self, client: Client) -> None:
+        """Forget at once what any process destroys. Without it, only what this one does."""
+        await client.subscribe(f"$KV.{BUCKET}.*.key.>", cb=self._on_key)
+        self._client = client
+        self._reconnects = client.stats["reconnects"]
 
     async def put(self, tenant_id: str, ref: str, secret: bytes) -> None:
         """Store a secret under `ref`, replacing what was there."""
@@ -93,14 +105,21 @@ class Vault:
         return self._keyring.open(name, sealed)
 
     async def data_key(self, tenant_id: str, subject: str, *, create: bool) -> bytes | None:
-        """The 32-byte key of a data subject; None if it was destroyed or never made."""
+        """The 32-byte key of a data subject. None if it was destroyed, which is for good, or if it
+        was never made and is not to be.
+        """
         name = f"{tenant_id}.key.{subject}"
+        self._keep_in_touch()
+        if name in self._destroyed:
+            return None
         if (cached := self._keys.get(name)) is not None:
             self._keys.move_to_end(name)
             return cached
         key = await self._open(name)
         if key is None and create:
             key = await self._create(name)
+        if name in self._destroyed:
+            return None  # while it was read
         if key is not None:
             self._keys[name] = key
             while len(self._keys) > self._cached_keys:
@@ -108,11 +127,32 @@ class Vault:
         return key
 
     async def destroy_key(self, tenant_id: str, subject: str) -> None:
-        """Make everything sealed for this subject unreadable, wherever a copy lies."""
+        """Make everything sealed for this subject unreadable, wherever a copy lies. A mark stays in
+        place of the key, so that nothing can be sealed for the subject again.
+        """
         name = f"{tenant_id}.key.{subject}"
         with _answering():
-            await self._bucket.purge(name)
+            await self._bucket.put(name, DESTROYED)
+        self._forget(name)
+
+    async def _on_key(self, message: Msg) -> None:
+        if message.data == DESTROYED:
+            self._forget(message.subject.removeprefix(f"$KV.{BUCKET}."))
+
+    def _forget(self, name: str) -> None:
         self._keys.pop(name, None)
+        self._destroyed[name] = None
+        while len(self._destroyed) > self._cached_keys:
+            self._destroyed.popitem(last=False)
+
+    def _keep_in_touch(self) -> None:
+        """What was destroyed while there was no connection was not heard of."""
+        if self._client is None:
+            return
+        reconnects = self._client.stats["reconnects"]
+        if reconnects != self._reconnects or not self._client.is_connected:
+            self._reconnects = reconnects
+            self._keys.clear()
 
     async def _create(self, name: str) -> bytes | None:
         """A new key, or the one that somebody else made meanwhile."""
@@ -130,7 +170,7 @@ class Vault:
                 entry = await self._bucket.get(name)
             except KeyNotFoundError:
                 return None
-        return None if entry.value is None else self._keyring.open(name, entry.value)
+        return self._keyring.open(name, entry.value) if entry.value else None
 
 
 @contextmanager

@@ -252,6 +252,11 @@ class SetFeedback(ChatMessage, Command):
     feedback: Feedback | None
 
 
+class EraseChat(ChatMessage, Command):
+    verb: ClassVar[str] = "erase"
+    erasure_id: str
+
+
 class QuestionAsked(ChatMessage, Event):
     """The first of a chat begins it."""
 
@@ -334,7 +339,16 @@ class FeedbackCleared(ChatMessage, Event):
     previous: Feedback
 
 
-ChatCommand = AskQuestion | RecordAnswer | StopTurn | RecordRefusal | RecordFailedTurn | SetFeedback
+class ChatErased(ChatMessage, Event):
+    """The chat's key is destroyed; what is left are ids and numbers."""
+
+    name: ClassVar[str] = "erased"
+    erasure_id: str
+    open_turns: tuple[str, ...] = ()
+
+
+TurnCommand = RecordAnswer | StopTurn | RecordRefusal | RecordFailedTurn
+ChatCommand = AskQuestion | TurnCommand | SetFeedback | EraseChat
 ChatEvent = (
     QuestionAsked
     | QuestionAnswered
@@ -343,6 +357,7 @@ ChatEvent = (
     | TurnFailed
     | FeedbackGiven
     | FeedbackCleared
+    | ChatErased
 )
 
 

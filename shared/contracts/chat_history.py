@@ -19,6 +19,8 @@ class ChatView(Message):
     total_completion_tokens: int
     created_at: datetime
     updated_at: datetime
+    visitor_id: str | None = None
+    """Who began it in a web page."""
 
 
 class ChatViews(Page):
@@ -78,3 +80,23 @@ class GetMessage(Question[MessageView]):
     chat_id: str
     message_id: str
     scope: ChatScope | None = None
+
+
+class ChatCount(Message):
+    chats: int
+
+
+class CountChatsOfVisitor(Question[ChatCount]):
+    """How many chats a visitor of web pages has."""
+
+    service: ClassVar[str] = "chat"
+    name: ClassVar[str] = "count_chats_of_visitor"
+    visitor_id: str
+
+
+class CountOldChats(Question[ChatCount]):
+    """How many chats there are in which nothing was said from then on."""
+
+    service: ClassVar[str] = "chat"
+    name: ClassVar[str] = "count_old_chats"
+    before: datetime

@@ -177,6 +177,12 @@ class DeactivateUser(DirectoryMessage, Command):
     actor_id: str
 
 
+class EraseUser(DirectoryMessage, Command):
+    """Ordered by the erasure that an owner asked for."""
+
+    verb: ClassVar[str] = "erase_user"
+
+
 class ChangePassword(DirectoryMessage, Command):
     """A user's own doing."""
 
@@ -214,6 +220,12 @@ class UserDeactivated(DirectoryMessage, Event):
 
 class UserReactivated(DirectoryMessage, Event):
     name: ClassVar[str] = "user_reactivated"
+
+
+class UserErased(DirectoryMessage, Event):
+    """The user's key is destroyed; nothing is left but an id."""
+
+    name: ClassVar[str] = "user_erased"
 
 
 class UserPasswordChanged(DirectoryMessage, Event):
@@ -423,8 +435,10 @@ TenantCommand = RegisterTenant | UpdateTenant | DeactivateTenant | ReactivateTen
 TenantEvent = (
     TenantRegistered | TenantUpdated | TenantDeactivated | TenantReactivated | TenantImported
 )
-DirectoryCommand = CreateUser | UpdateUser | DeactivateUser | ChangePassword
-DirectoryEvent = UserCreated | UserUpdated | UserDeactivated | UserReactivated | UserPasswordChanged
+DirectoryCommand = CreateUser | UpdateUser | DeactivateUser | EraseUser | ChangePassword
+DirectoryEvent = (
+    UserCreated | UserUpdated | UserDeactivated | UserReactivated | UserErased | UserPasswordChanged
+)
 SessionCommand = StartSession | RefreshSession | EndSession
 SessionEvent = SessionStarted | SessionRefreshed | SessionEnded
 ApiTokenCommand = IssueApiToken | RevokeApiToken | RecordTokenUse

@@ -48,6 +48,7 @@ maintenance_work_mem = 32MB
 temp_buffers = 2MB
 max_wal_size = 256MB
 min_wal_size = 32MB
+wal_recycle = off  # a segment that is used again holds what was erased
 checkpoint_timeout = 15min
 wal_level = minimal
 max_wal_senders = 0

@@ -61,6 +61,7 @@ class Platform:
         await ensure_streams(client, replicas=settings.stream_replicas)
         bucket = await client.jetstream().key_value(BUCKET)
         vault = Vault(bucket, Keyring.parse(settings.vault_key.get_secret_value()))
+        await vault.follow(client)
         codec = Codec(vault, REGISTRY)
         engine = create_engine(settings.database_url.get_secret_value(), f"minirag-{service}")
         stack.push_async_callback(engine.dispose)

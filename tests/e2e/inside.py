@@ -20,7 +20,7 @@ from shared.adapters.vault import BUCKET, Keyring, Vault
 from shared.contracts.base import Metadata, Recorded
 from shared.contracts.chat import QuestionAnswered, Timings, Usage
 from shared.contracts.operations import GetHealth, ServiceHealth
-from shared.contracts.scheduler import Rule, ScheduleSet
+from shared.contracts.scheduler import Rule, ScheduleFired, ScheduleSet
 from shared.kernel.clock import utc_now
 from shared.kernel.ids import new_id
 from shared.kernel.registry import REGISTRY
@@ -31,6 +31,7 @@ APPEND = 500
 """Events of one append; the broker takes a thousand."""
 READ_MODELS = (
     "gateway_audit",
+    "gateway_erasures",
     "gateway_identity",
     "ingest_sources",
     "chat_bots",
@@ -89,6 +90,11 @@ def say(data_dir: Path, tenant_id: str, bot: str, chat: str, count: int) -> None
 def make_due(data_dir: Path, tenant_id: str, source: str, *, seconds: float) -> None:
     """Append to the log that a source with a weekly schedule is due in so many seconds."""
     asyncio.run(_make_due(data_dir, tenant_id, source, seconds))
+
+
+def fire(data_dir: Path, tenant_id: str, schedule: str, *, days: int) -> None:
+    """Append to the log that a daily schedule's time has come, so many days from now."""
+    asyncio.run(_fire(data_dir, tenant_id, schedule, days))
 
 
 async def connect(data_dir: Path) -> asyncpg.Connection:
@@ -160,6 +166,18 @@ async def _make_due(data_dir: Path, tenant_id: str, source: str, seconds: float)
             next_at=utc_now() + timedelta(seconds=seconds),
         )
         await event_log.append([Append(event, last)], _metadata(tenant_id))
+
+
+async def _fire(data_dir: Path, tenant_id: str, schedule: str, days: int) -> None:
+    async with _log(data_dir) as event_log:
+        slot = utc_now() + timedelta(days=days)
+        event = ScheduleFired(
+            schedule_id=schedule,
+            rule=Rule(every="daily"),
+            slot=slot,
+            next_at=slot + timedelta(days=1),
+        )
+        await event_log.append([Append(event, None)], _metadata(tenant_id))
 
 
 async def _history(data_dir: Path) -> list[Recorded[Any]]:

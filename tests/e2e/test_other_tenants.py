@@ -13,6 +13,7 @@ import pytest
 from docs.api import application
 from tests.architecture.routes import Route, changes, ids, reads
 from tests.e2e.receivers import receiving
+from tests.e2e.test_erasure import say, visitor
 from tests.e2e.test_webhooks import delivered, webhook
 from tests.harness import PASSWORD, Installation, Tenant, eventually
 
@@ -115,6 +116,11 @@ def made(installation: Installation, receiver: str) -> Iterator[World]:
     (delivery,) = delivered(owner, hook, 1)
     eventually(lambda: owner.http.get("/v1/stats/unanswered").json())
     key = {"name": "key", "bot_profile_id": bot}
+    gone = owner.ask(bot, "How much does a ferret weigh?")["chat_id"]
+    erasure = owner.http.post(f"/v1/chat/{gone}/erase").json()
+    eventually(lambda: owner.http.get(f"/v1/erasures/{erasure['id']}").json()["completed_at"])
+    http, visitor_id = visitor(owner, bot)
+    say(http, bot, "How much does an otter weigh?")
     yield World(
         owner=owner,
         stranger=stranger,
@@ -134,6 +140,8 @@ def made(installation: Installation, receiver: str) -> Iterator[World]:
             "turn_id": answer["turn_id"],
             "citation_id": answer["citations"][0]["citation_id"],
             "operation_id": answer["turn_id"],
+            "visitor_id": visitor_id,
+            "erasure_id": erasure["id"],
             "user_id": owner.user("member").id,
             "token_id": owner.http.post("/v1/api-tokens", json={"name": "t"}).json()["id"],
             "key_id": owner.http.post("/v1/widget/keys", json=key).json()["id"],
@@ -201,8 +209,8 @@ def test_all_these_changes_work_for_the_owner(installation: Installation) -> Non
     rank = {"POST": 0, "PATCH": 1, "DELETE": 2}
 
     def order(route: Route) -> tuple[bool, int]:
-        """What takes a deletion back comes last of all."""
-        return route.path.endswith("/undo"), rank[route.method]
+        """What takes a deletion back comes last of all, and what no undoing brings back."""
+        return route.path.endswith(("/undo", "/erase")), rank[route.method]
 
     with receiving() as receiver, made(installation, receiver.url) as world:
         for route in sorted(CHANGING, key=order):

@@ -26,6 +26,7 @@ from shared.contracts.base import Event, Recorded
 from shared.contracts.chat import (
     BotProfileCreated,
     BotProfileUpdated,
+    ChatErased,
     FeedbackCleared,
     FeedbackGiven,
     QuestionAnswered,
@@ -65,6 +66,8 @@ class Rollups:
                 await _ended(db, tenant_id, event.turn_id)
             case TurnFailed():
                 await _ended(db, tenant_id, event.turn_id)
+            case ChatErased():
+                await _erased(db, tenant_id, event)
             case FeedbackGiven(feedback=given, previous=previous):
                 await _judged(db, recorded, event.message_id, event.bot_profile_id, given, previous)
             case FeedbackCleared(previous=previous):
@@ -114,6 +117,15 @@ async def _asked(db: AsyncConnection, recorded: Recorded[Event], event: Question
         "asked_at": recorded.at,
     }
     await _keep(db, open_questions, row)
+
+
+async def _erased(db: AsyncConnection, tenant_id: str, event: ChatErased) -> None:
+    """What was asked goes; that something was asked stays counted."""
+    for table, which in (
+        (open_questions, open_questions.c.turn_id.in_(event.open_turns)),
+        (unanswered, unanswered.c.chat_id == event.chat_id),
+    ):
+        await db.execute(delete(table).where(table.c.tenant_id == tenant_id, which))
 
 
 async def _answered(

@@ -12,7 +12,9 @@ from shared.contracts.base import Message, Metadata
 from shared.contracts.chat import (
     AskQuestion,
     ChatCommand,
+    ChatErased,
     ChatEvent,
+    EraseChat,
     Feedback,
     FeedbackCleared,
     FeedbackGiven,
@@ -50,7 +52,13 @@ class Chat(Message):
     """Who began it, if that was somebody bound to the bot."""
 
 
-ChatState = NoChat | Chat
+class ErasedChat(Message):
+    """Nothing comes after it."""
+
+    kind: Literal["erased"] = "erased"
+
+
+ChatState = NoChat | Chat | ErasedChat
 
 
 def decide(chat: ChatState, command: ChatCommand, _meta: Metadata) -> Sequence[ChatEvent]:
@@ -59,7 +67,7 @@ def decide(chat: ChatState, command: ChatCommand, _meta: Metadata) -> Sequence[C
         case AskQuestion():
             return _ask(chat, command)
         case RecordAnswer():
-            if not is_open(chat, command.turn_id) or isinstance(chat, NoChat):
+            if not isinstance(chat, Chat) or not is_open(chat, command.turn_id):
                 return []
             return [
                 QuestionAnswered(
@@ -82,7 +90,7 @@ def decide(chat: ChatState, command: ChatCommand, _meta: Metadata) -> Sequence[C
                 return []
             return [TurnStopRequested(chat_id=chat_id, turn_id=turn_id)]
         case RecordRefusal():
-            if not is_open(chat, command.turn_id) or isinstance(chat, NoChat):
+            if not isinstance(chat, Chat) or not is_open(chat, command.turn_id):
                 return []
             return [
                 QuestionRefused(
@@ -98,7 +106,7 @@ def decide(chat: ChatState, command: ChatCommand, _meta: Metadata) -> Sequence[C
                 )
             ]
         case RecordFailedTurn():
-            if not is_open(chat, command.turn_id) or isinstance(chat, NoChat):
+            if not isinstance(chat, Chat) or not is_open(chat, command.turn_id):
                 return []
             return [
                 TurnFailed(
@@ -114,6 +122,13 @@ def decide(chat: ChatState, command: ChatCommand, _meta: Metadata) -> Sequence[C
             ]
         case SetFeedback():
             return _set_feedback(chat, command)
+        case EraseChat(chat_id=chat_id, erasure_id=erasure_id):
+            if isinstance(chat, NoChat):
+                raise NotFound("Chat session not found")
+            if isinstance(chat, ErasedChat):
+                return []
+            turns = tuple(chat.open_turns)
+            return [ChatErased(chat_id=chat_id, erasure_id=erasure_id, open_turns=turns)]
 
 
 def is_open(chat: ChatState, turn_id: str) -> bool:
@@ -134,7 +149,7 @@ def _ask(chat: ChatState, command: AskQuestion) -> Sequence[ChatEvent]:
             raise Conflict("A chat with this id exists already")
         if chat.bot_profile_id != command.bot_profile_id or not _may_go_on(chat, command):
             raise NotFound("Chat session not found")
-    elif not command.new_chat:
+    elif isinstance(chat, ErasedChat) or not command.new_chat:
         raise NotFound("Chat session not found")
     return [
         QuestionAsked(
@@ -159,7 +174,7 @@ def _may_go_on(chat: Chat, command: AskQuestion) -> bool:
 
 def _set_feedback(chat: ChatState, command: SetFeedback) -> Sequence[ChatEvent]:
     """That the message is an answer of this chat was checked against what was said."""
-    if isinstance(chat, NoChat):
+    if not isinstance(chat, Chat):
         raise NotFound("Message not found")
     previous = chat.feedback.get(command.message_id)
     if command.feedback == previous:
@@ -187,6 +202,8 @@ def _set_feedback(chat: ChatState, command: SetFeedback) -> Sequence[ChatEvent]:
 
 def evolve(chat: ChatState, event: ChatEvent) -> ChatState:
     """What `event` makes of `chat`. Never raises."""
+    if isinstance(chat, ErasedChat):
+        return chat
     if isinstance(event, QuestionAsked):
         if isinstance(chat, NoChat):
             chat = Chat(
@@ -209,6 +226,8 @@ def evolve(chat: ChatState, event: ChatEvent) -> ChatState:
         case FeedbackCleared(message_id=message_id):
             kept = {one: value for one, value in chat.feedback.items() if one != message_id}
             return chat.model_copy(update={"feedback": kept})
+        case ChatErased():
+            return ErasedChat()
 
 
 chat_decider: Decider[ChatState, ChatCommand, ChatEvent] = Decider(

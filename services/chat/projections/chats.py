@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import bindparam, delete, insert, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.chat.tables import chats, citations, messages, turns
+from services.chat.tables import chats, citations, erased_chats, messages, turns
 from shared.contracts.base import Event, Recorded
 from shared.contracts.chat import (
+    ChatErased,
     FeedbackCleared,
     FeedbackGiven,
     QuestionAnswered,
@@ -104,6 +105,7 @@ class Gathered:
     citations: list[Row] = field(default_factory=list)
     said: dict[tuple[str, str], Said] = field(default_factory=dict)
     judged: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    erased: list[Row] = field(default_factory=list)
 
     def add(self, recorded: Recorded[Event]) -> None:
         tenant_id = recorded.tenant_id
@@ -130,6 +132,9 @@ class Gathered:
                 self.judged[tenant_id, event.message_id] = event.feedback
             case FeedbackCleared() as event:
                 self.judged[tenant_id, event.message_id] = None
+            case ChatErased(chat_id=chat_id, erasure_id=erasure_id):
+                row = {"tenant_id": tenant_id, "id": chat_id, "erasure_id": erasure_id}
+                self.erased.append(row)
             case _:
                 pass
 
@@ -157,9 +162,15 @@ class Gathered:
             (upsert(citations).on_conflict_do_nothing(), self.citations),
             (COUNT, counted),
             (JUDGE, judged),
+            (insert(erased_chats), self.erased),
         ):
             if rows:
                 await db.execute(statement, rows)
+        for row in self.erased:
+            for table in (citations, turns, messages, chats):
+                column = table.c.id if table is chats else table.c.chat_id
+                mine = (table.c.tenant_id == row["tenant_id"], column == row["id"])
+                await db.execute(delete(table).where(*mine))
 
     def _asked(self, recorded: Recorded[Event], event: QuestionAsked) -> None:
         tenant_id = recorded.tenant_id

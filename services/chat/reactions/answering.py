@@ -50,7 +50,13 @@ from services.chat.reactions.conversing import (
 )
 from services.chat.reactions.hearing import hear
 from services.chat.reactions.remembering import RememberAnswers, repeat
-from services.chat.reactions.speech import Speech, citations_data, sources_data, tell_end
+from services.chat.reactions.speech import (
+    Speech,
+    citations_data,
+    sources_data,
+    tell_end,
+    tell_erased,
+)
 from services.chat.reactions.spending import Purse
 from shared.contracts.base import Command, Done, Metadata, Recorded
 from shared.contracts.chat import (
@@ -65,6 +71,7 @@ from shared.contracts.chat import (
     Usage,
 )
 from shared.kernel import faults
+from shared.kernel.errors import NotFound
 from shared.kernel.faults import FaultPoint
 
 SUPPORTED = 0.8
@@ -131,8 +138,7 @@ class AnswerQuestion:
                 except ModelFailed as failure:
                     await self._fail(recorded, failure)
             if not speech.ended:
-                turn = await self.chats.get_turn(GetTurn(turn_id=event.turn_id), meta)
-                await tell_end(speech, turn)
+                await self._tell_end(speech, meta)
                 faults.passed(FaultPoint.CHAT_ENDED)
         finally:
             await self.purse.settle(event.turn_id, spent_at)
@@ -145,7 +151,14 @@ class AnswerQuestion:
         before = await self.frames.stored(recorded.tenant_id, turn_id)
         speech = Speech(self.frames, recorded.tenant_id, turn_id, before)
         if not speech.ended:
-            turn = await self.chats.get_turn(GetTurn(turn_id=turn_id), recorded.metadata)
+            await self._tell_end(speech, recorded.metadata)
+
+    async def _tell_end(self, speech: Speech, meta: Metadata) -> None:
+        try:
+            turn = await self.chats.get_turn(GetTurn(turn_id=speech.turn_id), meta)
+        except NotFound:
+            await tell_erased(speech)
+        else:
             await tell_end(speech, turn)
 
     async def _answer(

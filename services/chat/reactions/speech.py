@@ -110,6 +110,12 @@ async def tell_end(speech: Speech, turn: TurnView) -> None:
     )
 
 
+async def tell_erased(speech: Speech) -> None:
+    """Tell the end of a turn whose chat was erased meanwhile."""
+    detail = "The chat was erased."
+    await speech.finish("error", {"detail": detail, "code": "erased", "retryable": False})
+
+
 def sources_data(citations: Sequence[Citation]) -> dict[str, Any]:
     return {"sources": [citation.hit.model_dump() for citation in citations]}
 

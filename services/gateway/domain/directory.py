@@ -17,10 +17,12 @@ from shared.contracts.gateway import (
     DeactivateUser,
     DirectoryCommand,
     DirectoryEvent,
+    EraseUser,
     Role,
     UpdateUser,
     UserCreated,
     UserDeactivated,
+    UserErased,
     UserPasswordChanged,
     UserReactivated,
     UserUpdated,
@@ -59,6 +61,9 @@ def decide(
                 return []
             _not_oneself(command.actor_id, command.user_id)
             return [UserDeactivated(tenant_id=command.tenant_id, user_id=command.user_id)]
+        case EraseUser(tenant_id=tenant_id, user_id=user_id):
+            known = user_id in directory.people
+            return [UserErased(tenant_id=tenant_id, user_id=user_id)] if known else []
         case ChangePassword():
             if not _person(directory, command.user_id).active:
                 raise NotPermitted("Account is disabled")
@@ -86,6 +91,9 @@ def evolve(directory: Directory, event: DirectoryEvent) -> Directory:
             person = person.model_copy(update={"active": False})
         case UserReactivated() if person is not None:
             person = person.model_copy(update={"active": True})
+        case UserErased(user_id=user_id):
+            left = {one: kept for one, kept in directory.people.items() if one != user_id}
+            return Directory(people=left)
         case UserUpdated() | UserDeactivated() | UserReactivated() | UserPasswordChanged():
             return directory
     return Directory(people={**directory.people, event.user_id: person})

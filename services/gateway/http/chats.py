@@ -41,6 +41,8 @@ class ChatSummary(BaseModel):
     total_completion_tokens: int
     created_at: Timestamp
     updated_at: Timestamp
+    visitor_id: str | None = None
+    """Who began it in a web page, as `POST /v1/visitors/{visitor_id}/erase` takes it."""
 
 
 class FeedbackIn(BaseModel):

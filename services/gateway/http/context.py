@@ -45,6 +45,8 @@ OWNERS = {
     "session": "gateway",
     "api_token": "gateway",
     "widget_key": "gateway",
+    "erasure": "gateway",
+    "retention": "gateway",
     "source": "ingest",
     "crawl": "ingest",
     "bot_profile": "chat",

@@ -63,6 +63,18 @@ DELIVERY = {
     "occurred_at": AT,
     "created_at": AT,
 }
+ERASURE = {
+    "id": "a1b6a3c0-6a5e-4d6f-9f43-1d7f5a0c9e77",
+    "kind": "visitor",
+    "subject_id": "5b0a4c1e-8f7d-4c3b-9a2e-6d1f0e9c8b7a",
+    "before": None,
+    "status": "completed",
+    "done": ["gateway", "ingest", "chat", "scheduler", "analytics", "webhooks"],
+    "waiting": [],
+    "counts": {"chats": 2},
+    "requested_at": AT,
+    "completed_at": AT,
+}
 OUTWARD: Mapping[str, Mapping[str, Any]] = {
     "BrowserSessionOut": {
         "user": USER,
@@ -73,6 +85,10 @@ OUTWARD: Mapping[str, Mapping[str, Any]] = {
     },
     "Ended": {"status": "ended"},
     "AuditEntryOut": AUDIT_ENTRY,
+    "ErasureOut": ERASURE,
+    "RetentionOut": {"chats_days": 365},
+    "RetentionPatch": {"chats_days": 365},
+    "RetentionPreviewOut": {"before": "2025-11-25T09:30:00Z", "chats": 41},
     "WebhookIn": {"url": WEBHOOK["url"], "events": WEBHOOK["events"]},
     "WebhookPatch": {"is_active": True},
     "WebhookOut": WEBHOOK,

@@ -10,7 +10,9 @@ from shared.contracts.base import Metadata
 from shared.contracts.chat import (
     AskQuestion,
     ChatCommand,
+    ChatErased,
     ChatEvent,
+    EraseChat,
     Feedback,
     FeedbackCleared,
     FeedbackGiven,
@@ -74,6 +76,27 @@ class TestAsking:
         chat.given(asked()).when(ask("t2", bot_profile_id="b2")).then_refused(
             NotFound, "Chat session not found"
         )
+
+
+class TestErasing:
+    ERASE = EraseChat(chat_id="c1", erasure_id="e1")
+    ERASED = ChatErased(chat_id="c1", erasure_id="e1")
+
+    def test_happens_once_and_names_turns_that_were_open(self, chat: ChatScenario) -> None:
+        erased = self.ERASED.model_copy(update={"open_turns": ("t1",)})
+        chat.given(asked("t1")).when(self.ERASE).then(erased)
+        chat.given(asked("t1"), erased).when(self.ERASE).then_nothing()
+
+    def test_what_is_not_there_is_refused(self, chat: ChatScenario) -> None:
+        chat.when(self.ERASE).then_refused(NotFound)
+
+    @pytest.mark.parametrize("new_chat", [True, False])
+    def test_nothing_is_asked_afterwards(self, chat: ChatScenario, new_chat: bool) -> None:
+        again = ask("t2", new_chat=new_chat)
+        chat.given(asked("t1"), self.ERASED).when(again).then_refused(NotFound)
+
+    def test_an_answer_that_comes_afterwards_is_nothing(self, chat: ChatScenario) -> None:
+        chat.given(asked("t1"), self.ERASED).when(record_answer("t1")).then_nothing()
 
 
 class TestEnding:
