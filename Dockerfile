@@ -4,6 +4,8 @@ ARG PYTHON_IMAGE=docker.io/library/python:3.11.15-slim-bookworm@sha256:b18992999
 
 FROM ${PYTHON_IMAGE} AS build
 ARG SERVICE
+# Further extras of pyproject.toml, for example `minilm` for ingest and chat.
+ARG EXTRAS=
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
     UV_COMPILE_BYTECODE=1 \
@@ -21,8 +23,8 @@ RUN awk '/^uv==/ { take = 1 } take { print } take && !/\\$/ { exit }' requiremen
 RUN test -n "${SERVICE}" \
     && /uv/bin/uv venv --python /usr/local/bin/python /opt/minirag \
     && /uv/bin/uv pip install --python /opt/minirag/bin/python --require-hashes \
-        --constraint requirements.lock --only-binary :all: -r pyproject.toml --extra "${SERVICE}" \
-        --extra telemetry
+        --constraint requirements.lock --only-binary :all: -r pyproject.toml \
+        --extra "${SERVICE}" --extra telemetry ${EXTRAS:+--extra "${EXTRAS}"}
 COPY shared ./shared
 COPY services/__init__.py ./services/
 COPY services/${SERVICE} ./services/${SERVICE}

@@ -17,12 +17,10 @@ def main() -> None:
     options = _options()
     questions = read(options.set, options.language).only(options.paragraphs, options.questions)
     asked = list(questions.questions)
+    if options.parallel:
+        asked = list(read(options.parallel, options.asked_in).questions)
     if options.out_of_scope:
-        foreign = read(options.out_of_scope, options.language)
-        asked += [
-            dataclasses.replace(one, kind="out-of-scope", paragraph=None)
-            for one in foreign.questions
-        ]
+        asked += _strange(read(options.out_of_scope, options.language), asked)
     if options.sample and len(asked) > options.sample:
         asked = random.Random(1).sample(asked, options.sample)  # noqa: S311  the same ones every time
     with httpx.Client(base_url=options.url, timeout=60, trust_env=False) as http:
@@ -31,6 +29,16 @@ def main() -> None:
     print(table(found))
     if options.floors:
         print(floors(found))
+
+
+def _strange(foreign: QuestionSet, asked: list[Asked]) -> list[Asked]:
+    """Questions of another set, in the languages that are asked in."""
+    spoken = {one.language for one in asked}
+    return [
+        dataclasses.replace(one, kind="out-of-scope", paragraph=None)
+        for one in foreign.questions
+        if one.language in spoken
+    ]
 
 
 def _measured(http: httpx.Client, questions: QuestionSet, asked: list[Asked]) -> dict[str, Figures]:
@@ -47,6 +55,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--language", default="en", help="of a SQuAD file")
     parser.add_argument("--paragraphs", help="only the paragraphs of this language")
     parser.add_argument("--questions", help="only the questions of this language")
+    parser.add_argument(
+        "--parallel", type=Path, help="the same paragraphs in another language: its questions"
+    )
+    parser.add_argument("--asked-in", default="de", help="language of the parallel SQuAD file")
     parser.add_argument("--out-of-scope", type=Path, help="a set whose questions are foreign here")
     parser.add_argument("--floors", action="store_true", help="what each floor would do, too")
     parser.add_argument("--sample", type=int, help="ask only so many, drawn at random")

@@ -1,16 +1,43 @@
 """What a command of chat depends on outside its own aggregate's state."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from services.chat.domain.bots import Bot
 from shared.contracts.base import Metadata
-from shared.contracts.chat import AskQuestion, MessageView, SetFeedback
+from shared.contracts.chat import (
+    AskQuestion,
+    CreateBotProfile,
+    MessageView,
+    SetFeedback,
+    UpdateBotProfile,
+)
 from shared.contracts.chat_history import GetMessage
 from shared.kernel.errors import InvalidCommand, NotFound
 
 Current = Callable[[str, str, str], Awaitable[Any]]
 FindMessage = Callable[[GetMessage, Metadata], Awaitable[MessageView]]
+
+
+class CheckBot:
+    """Refuses an embedding model of the product's own that this installation does not have."""
+
+    def __init__(self, missing: Collection[str]) -> None:
+        self._missing = missing
+
+    async def __call__(self, command: Any, _meta: Metadata) -> None:
+        """Raise `InvalidCommand`."""
+        match command:
+            case CreateBotProfile(settings=settings):
+                wanted = settings.embedding_model
+            case UpdateBotProfile(changes=changes):
+                wanted = changes.get("embedding_model")
+            case _:
+                return
+        if wanted in self._missing:
+            raise InvalidCommand(
+                f"embedding_model: {wanted} is not installed here", field="embedding_model"
+            )
 
 
 class CheckChat:

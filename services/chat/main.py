@@ -11,14 +11,16 @@ from services.chat.adapters.assistant import ModelAssistant
 from services.chat.adapters.edge_index import EdgeIndexes
 from services.chat.adapters.models import LanguageModels
 from services.chat.adapters.qdrant_index import QdrantIndexes
-from services.chat.adapters.query_embedder import BotEmbedder
+from services.chat.adapters.query_embedder import BotEmbedder, ThreadedModel
+from services.chat.adapters.reranker import HttpReranker
+from services.chat.adapters.reranking import RerankingRetriever
 from services.chat.adapters.retriever import HybridRetriever
 from services.chat.adapters.stops import StopSignals
 from services.chat.domain.bot_index import bot_index_decider
 from services.chat.domain.bots import bot_decider
 from services.chat.domain.chats import chat_decider
 from services.chat.domain.index import index_decider
-from services.chat.handlers import CheckChat
+from services.chat.handlers import CheckBot, CheckChat
 from services.chat.ports import VectorIndexes
 from services.chat.projections.bots import Bots
 from services.chat.projections.chats import Chats
@@ -45,7 +47,7 @@ from services.chat.reactions.remembering import RememberAnswers
 from services.chat.reactions.spending import Purse
 from services.chat.settings import Settings
 from services.chat.tables import bots_metadata, chats_metadata, index_metadata, spending_metadata
-from shared.adapters import language, static_embedder
+from shared.adapters import language, minilm, static_embedder
 from shared.adapters.egress import egress_client
 from shared.adapters.embedding import EmbeddingModels
 from shared.adapters.frames import FrameChannel
@@ -98,7 +100,7 @@ MODEL_SECONDS = 60.0
 BOTS = ReadModel(
     service="chat",
     name="bots",
-    version=5,
+    version=6,
     tables=bots_metadata,
     owns={"bot_profile": bot_decider},
     projection=Bots(),
@@ -138,7 +140,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     index_model = ReadModel(
         service="chat",
         name="index",
-        version=3,
+        version=4,
         tables=index_metadata,
         owns={"retrieval_index": index_decider, "bot_index": bot_index_decider},
         projection=Index(indexes, platform.blobs, lexical),
@@ -149,7 +151,8 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     )
     service = Service(platform)
     bots, chats, index = (service.keeps(model) for model in (BOTS, CHATS, index_model))
-    service.takes(bots, [CreateBotProfile, UpdateBotProfile, DeactivateBotProfile])
+    check_bot = CheckBot(frozenset() if minilm.is_installed() else {minilm.MODEL})
+    service.takes(bots, [CreateBotProfile, UpdateBotProfile, DeactivateBotProfile], check=check_bot)
     bot_queries = BotQueries(bots)
     chat_queries = ChatQueries(chats)
     check = CheckChat(service.current, chat_queries.get_message)
@@ -177,7 +180,12 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     models = await _models(settings, stack)
     embedding = await _embedding(settings, stack)
     questions = BotEmbedder(embedding, bot_queries, platform.vault.get)
-    retriever = HybridRetriever(indexes, index_queries, questions)
+    retriever = RerankingRetriever(
+        HybridRetriever(indexes, index_queries, questions),
+        await _reranker(settings, stack),
+        bot_queries,
+        platform.vault.get,
+    )
     retrieval = RetrievalQueries(bot_queries, retriever, language.detect)
     service.answers(Retrieve, retrieval.retrieve)
 
@@ -289,7 +297,15 @@ async def _embedding(settings: Settings, stack: AsyncExitStack) -> EmbeddingMode
         trusted=trusted,
         openai_key=key.get_secret_value() if key else None,
         openai_base=settings.openai_api_base,
+        local={minilm.MODEL: ThreadedModel(minilm.embed)} if minilm.is_installed() else {},
     )
+
+
+async def _reranker(settings: Settings, stack: AsyncExitStack) -> HttpReranker:
+    client = egress_client(
+        allow_loopback=settings.egress_allow_loopback, timeout=MODEL_SECONDS, max_redirects=0
+    )
+    return HttpReranker(await stack.enter_async_context(client))
 
 
 def _indexes(settings: Settings, stack: AsyncExitStack) -> VectorIndexes:

@@ -14,6 +14,7 @@ from services.chat.domain.spending import Limit
 from shared.contracts.base import Metadata
 from shared.contracts.chat import BotSettings, GetTurn, TurnView
 from shared.contracts.chat_frames import Frame
+from shared.contracts.chat_retrieval import Reranking
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,8 @@ class Hit:
     dense_rank: int | None = None
     """Its place by similarity among all that was found."""
     page: int | None = None
+    kinship: float = 0.0
+    """How near its words come to those of the question, between 0 and 1; part of the score."""
 
 
 class VectorIndex(Protocol):
@@ -327,6 +330,8 @@ class Found:
     """What evidence in the passage's language is multiplied by (`Calibration.worth`)."""
     foreign: bool = False
     """Whether the question is in a language that the knowledge base does not have."""
+    reranked: float | None = None
+    """What the bot's reranker says of it; None if it was not asked, or said nothing."""
 
 
 def candidate(found: Found) -> Candidate:
@@ -345,8 +350,31 @@ def candidate(found: Found) -> Candidate:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """Passages, best first, and what became of the bot's reranker."""
+
+    found: Sequence[Found]
+    reranking: Reranking = "off"
+
+
+class RerankFailed(Exception):
+    """No scores came. The text says why, without a key or a server's words."""
+
+
+class Reranker(Protocol):
+    async def scores(
+        self, base_url: str, key: str | None, model: str, query: str, documents: Sequence[str]
+    ) -> Mapping[int, float]:
+        """By place in `documents`, how well one answers; higher is better, some may be missing.
+
+        Raise `RerankFailed`.
+        """
+        ...
+
+
 class Retriever(Protocol):
-    async def retrieve(self, tenant_id: str, bot_profile_id: str, query: Query) -> list[Found]:
+    async def retrieve(self, tenant_id: str, bot_profile_id: str, query: Query) -> Retrieval:
         """Passages, best first. Raise `Unavailable` if the index does not answer."""
         ...
 

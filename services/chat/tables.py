@@ -43,6 +43,7 @@ bot_profiles = Table(
     Column("chunk_size", Integer),
     Column("chunk_overlap", Integer),
     Column("cache_answers", Boolean, nullable=False),
+    Column("rerank_model", Text),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
     Index("bot_profiles_listed", "tenant_id", "position"),

@@ -9,7 +9,7 @@ import httpx
 from services.ingest.adapters.batching import Batches
 from services.ingest.adapters.differ import PooledDiffer
 from services.ingest.adapters.documents import PooledDocuments
-from services.ingest.adapters.embedder import AllEmbedders, PooledEmbedder
+from services.ingest.adapters.embedder import SLOW_BATCH, AllEmbedders, PooledEmbedder
 from services.ingest.adapters.host_pace import BrokerPace
 from services.ingest.adapters.http_fetcher import HttpFetcher
 from services.ingest.adapters.nyxcore import NyxcoreKnowledge
@@ -49,7 +49,7 @@ from services.ingest.reactions.visit import VisitPage
 from services.ingest.reactions.waiting import KIND as WAITING, GoOn, WaitForProvider
 from services.ingest.settings import Settings
 from services.ingest.tables import metadata
-from shared.adapters import static_embedder
+from shared.adapters import minilm, static_embedder
 from shared.adapters.egress import egress_client
 from shared.adapters.embedding import EmbeddingModels
 from shared.adapters.model_prices import embedding_price
@@ -191,7 +191,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     bots = BotRows(store)
     choose = ChooseSettings(
         bots=bots,
-        embedders=await _embedders(settings, platform, stack, batches, PooledEmbedder(workers)),
+        embedders=await _embedders(settings, platform, stack, batches, workers),
         secret=platform.vault.get,
         max_chars=settings.chunk_chars,
         overlap=settings.chunk_overlap,
@@ -292,7 +292,7 @@ async def _embedders(
     platform: Platform,
     stack: AsyncExitStack,
     batches: Batches,
-    bundled: PooledEmbedder,
+    workers: WorkerPool,
 ) -> AllEmbedders:
     """The bundled model, and others at addresses of tenants or of the operator."""
     guarded = await stack.enter_async_context(
@@ -309,9 +309,17 @@ async def _embedders(
         trusted=trusted,
         openai_key=key.get_secret_value() if key else None,
         openai_base=settings.openai_api_base,
+        local=_local(workers),
     )
     pauses = BrokerPauses(await platform.client.jetstream().key_value(PACE))
-    return AllEmbedders(bundled, models, batches, Pacing(pauses))
+    return AllEmbedders(PooledEmbedder(workers), models, batches, Pacing(pauses))
+
+
+def _local(workers: WorkerPool) -> dict[str, PooledEmbedder]:
+    """Models beside the bundled one that this installation has."""
+    if not minilm.is_installed():
+        return {}
+    return {minilm.MODEL: PooledEmbedder(workers, minilm.MODEL, minilm.embed, SLOW_BATCH)}
 
 
 def _given_up(

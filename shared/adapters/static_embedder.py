@@ -11,9 +11,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from cachetools import LRUCache
 
 MODEL = "local/wordllama-256"
 DIMENSION = 256
+REMEMBERED = 16_384
+"""Words whose vectors are kept, some 20 MB: most texts are made of the same ones."""
+
+Vectors = npt.NDArray[np.float32]
 
 
 def embed(texts: Sequence[str]) -> list[bytes]:
@@ -40,14 +45,32 @@ def weights(words: Sequence[str]) -> list[float]:
     return [sum(float(_lengths()[n]) for n in _tokens(word)) for word in words]
 
 
+def words(found: Sequence[str]) -> Vectors:
+    """One unit vector per word, a row each; zeros for a word without a token."""
+    known = {word: vector for word in found if (vector := _words.get(word)) is not None}
+    fresh = [word for word in dict.fromkeys(found) if word not in known]
+    embedding = _model().embedding
+    # Words of one call are padded to one length; the mask leaves the padding out.
+    for word, encoded in zip(
+        fresh, _model().tokenizer.encode_batch(fresh, add_special_tokens=False), strict=True
+    ):
+        vector = np.float32(encoded.attention_mask) @ embedding[encoded.ids]
+        length = float(np.linalg.norm(vector))
+        _words[word] = known[word] = vector / length if length else vector
+    return np.array([known[word] for word in found], np.float32).reshape(len(found), DIMENSION)
+
+
 def _tokens(word: str) -> list[int]:
     found: list[int] = _model().tokenizer.encode(word, add_special_tokens=False).ids
     return found
 
 
+_words: LRUCache[str, Vectors] = LRUCache(REMEMBERED)
+
+
 @lru_cache(maxsize=1)
-def _lengths() -> npt.NDArray[np.float32]:
-    lengths: npt.NDArray[np.float32] = np.linalg.norm(_model().embedding, axis=1)
+def _lengths() -> Vectors:
+    lengths: Vectors = np.linalg.norm(_model().embedding, axis=1)
     return lengths
 
 

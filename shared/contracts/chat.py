@@ -48,6 +48,8 @@ class BotSettings(ChunkSettings):
     """Besides its sources' hosts, those that answers may link to; `*.example.com`: all below."""
     cache_answers: bool = False
     """Whether an answer is given again to the same question, while its sources stay as they are."""
+    rerank_model: str | None = None
+    """Puts the best passages in order, at `rerank_api_base` of the credentials; None: nobody."""
 
 
 class BotProfileMessage(Keyed):
@@ -429,6 +431,7 @@ class BotProfileView(Message):
     chunk_size: int | None = None
     chunk_overlap: int | None = None
     cache_answers: bool = False
+    rerank_model: str | None = None
     created_at: datetime
     updated_at: datetime
 

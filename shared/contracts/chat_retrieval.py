@@ -7,6 +7,8 @@ from pydantic import Field
 from shared.contracts.base import Message, Question
 from shared.contracts.chat import BotProfileView, ChatScope, Citation
 
+Reranking = Literal["off", "done", "failed"]
+
 
 class RetrievedPassage(Message):
     """A passage that was found, and why."""
@@ -43,6 +45,10 @@ class RetrievedPassage(Message):
     """Share of the question's words in the passage, weighed by how rare they are."""
     evidence: float
     """What the floor is held against."""
+    kinship: float = 0.0
+    """How near its words come to those of the question; part of the score."""
+    reranked: float | None = None
+    """The score of the bot's reranker, in a scale of its own; None if it gave none."""
 
 
 class RetrievalView(Message):
@@ -58,6 +64,8 @@ class RetrievalView(Message):
     """The best evidence."""
     latency_ms: float
     passages: tuple[RetrievedPassage, ...]
+    reranking: Reranking = "off"
+    """Whether the bot's reranker made the order; `failed`: the fused order stayed."""
 
 
 class Retrieve(Question[RetrievalView]):

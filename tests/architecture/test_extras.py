@@ -28,8 +28,11 @@ LATE = (
     "trafilatura",
     "qdrant_client",
     "kreuzberg",
+    "onnxruntime",
 )
 """Large or slow: loaded when first needed, by the process that needs it."""
+OPTIONAL = names(declared("minilm"))
+"""Looked for before it is imported: every service runs without it."""
 UNSEEN = {
     "asyncpg": "SQLAlchemy loads it by the name in the URL",
     "email-validator": "pydantic's `EmailStr` loads it",
@@ -71,7 +74,8 @@ class TestTheExtraOfAService:
     def test_names_every_distribution_that_the_service_imports(self, service: str) -> None:
         used = imported_by(*PROCESS[1:], f"services.{service}.main")
         wanted = {module: distributions_of(module) for module in used}
-        have = names(declared(service)) | names(declared("telemetry"))  # where tracing is on
+        # Tracing is on where its extra is there, as are other extras that a service can do without.
+        have = names(declared(service)) | names(declared("telemetry")) | OPTIONAL
         assert {module for module, owners in wanted.items() if not owners & have} == set()
 
     def test_names_none_that_the_service_does_not_import(self, service: str) -> None:
@@ -86,7 +90,8 @@ def test_the_extra_for_telemetry_is_enough_to_trace() -> None:
 
 def test_the_embedded_extra_names_what_the_command_line_imports() -> None:
     used = imported_by(*(module for module in GRAPH.modules if module.startswith("shared.")))
-    have = names(declared("embedded")) | {"pytest"}  # shared.kernel.testing, for tests only
+    # shared.kernel.testing, for tests only
+    have = names(declared("embedded")) | OPTIONAL | {"pytest"}
     assert {module for module in used if not distributions_of(module) & have} == set()
 
 

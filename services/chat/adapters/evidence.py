@@ -36,7 +36,7 @@ def coverages(words: Sequence[str], texts: Sequence[str], *, foreign: bool) -> l
     these are the best the index has, so a word that none of them has is missing. In texts of a
     `foreign` language only parts can be the same; there it is the first share, by meaning.
     """
-    terms = _terms(words)
+    terms = terms_of(words)
     if not terms or not texts:
         return [0.0] * len(texts)
     wanted = [pieces(term) for term in terms]
@@ -71,7 +71,7 @@ def likenesses(
     return found
 
 
-def _terms(words: Sequence[str]) -> list[str]:
+def terms_of(words: Sequence[str]) -> list[str]:
     """Words, and the pairs of characters of runs that are written without blanks."""
     found: list[str] = []
     for word in words:

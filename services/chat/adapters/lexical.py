@@ -2,7 +2,8 @@
 
 BM25 over character 4-grams needs neither a language nor a stemmer, finds parts of compounds and
 inflected forms, and across languages whatever is spelled alike (`folding`). Whole words on top
-favour the exact form. Where a script has no blanks between words, pairs of characters are terms.
+favour the exact form. Where a script has no blanks between words, pairs of characters are terms,
+and single ones too where each has a meaning.
 The same term numbers serve the embedded engine and the server, so both rank alike.
 """
 
@@ -21,6 +22,8 @@ AVERAGE_LENGTH = 800
 """Terms of a typical chunk; ranking hardly depends on it."""
 SHORTEST_WORD = 3
 BLANK = 32
+FIRST_IDEOGRAPH = 0x3400
+"""From here on a character of a script without blanks has a meaning of its own."""
 PAIR = re.compile(f"[{CJK}]")
 PRIMES = np.array(
     [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64
@@ -55,6 +58,7 @@ def terms(text: str) -> Numbers:
             _windows(letters, 4, _inside(blank, han, 4)),
             _windows(letters, 3, _single(blank)),
             _windows(letters, 2, han[:-1] & han[1:]),
+            _windows(letters, 1, han & (letters >= FIRST_IDEOGRAPH)),
             _words(folded),
         ]
     )
@@ -69,9 +73,13 @@ def pieces(word: str) -> list[str]:
     """The letters of a word's terms, to look for them in a folded text."""
     folded = fold(word)
     if PAIR.search(folded):
-        run = folded.strip()
-        return [run[n : n + 2] for n in range(max(1, len(run) - 1))]
+        return pairs(folded.strip())
     return [folded[n : n + 4] for n in range(max(1, len(folded) - 3))]
+
+
+def pairs(run: str) -> list[str]:
+    """The pairs of characters of a run; of a single one itself."""
+    return [run[n : n + 2] for n in range(max(1, len(run) - 1))]
 
 
 def _windows(letters: npt.NDArray[np.uint64], size: int, wanted: npt.NDArray[np.bool_]) -> Numbers:

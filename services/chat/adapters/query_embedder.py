@@ -1,5 +1,6 @@
 """Embeds questions with the model that a bot's index was made by."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
@@ -8,13 +9,29 @@ from typing_extensions import override
 
 from services.chat.ports import BotReader, QueryEmbedder
 from shared.adapters import static_embedder
-from shared.adapters.embedding import EmbeddingModels, Unreachable
+from shared.adapters.embedding import EmbeddingModels, LocalModel, Unreachable
 from shared.kernel.errors import Unavailable
 from shared.telemetry.embeddings import embedding
 
 Secret = Callable[[str, str], Awaitable[bytes | None]]
 
+AT_ONCE = 2
+"""Questions that a slow model embeds side by side; each takes a core for some milliseconds."""
+
 log = logging.getLogger(__name__)
+
+
+class ThreadedModel(LocalModel):
+    """A model that runs here and takes too long for the event loop."""
+
+    def __init__(self, embed: Callable[[Sequence[str]], list[bytes]]) -> None:
+        self._embed = embed
+        self._free = asyncio.Semaphore(AT_ONCE)
+
+    @override
+    async def embed(self, texts: Sequence[str]) -> list[bytes]:
+        async with self._free:
+            return await asyncio.to_thread(self._embed, texts)
 
 
 class BotEmbedder(QueryEmbedder):

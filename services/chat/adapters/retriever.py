@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing_extensions import override
 
 from services.chat.adapters.evidence import coverages, likenesses
+from services.chat.adapters.kinship import kinships
 from services.chat.adapters.lexical import query_terms
 from services.chat.adapters.questions import asked, content_words
 from services.chat.domain.calibration import Calibration, calibration
@@ -16,6 +17,7 @@ from services.chat.ports import (
     Knowledge,
     Query,
     QueryEmbedder,
+    Retrieval,
     Retriever,
     Scope,
     VectorIndexes,
@@ -64,7 +66,7 @@ class HybridRetriever(Retriever):
         self._embedder = embedder
 
     @override
-    async def retrieve(self, tenant_id: str, bot_profile_id: str, query: Query) -> list[Found]:
+    async def retrieve(self, tenant_id: str, bot_profile_id: str, query: Query) -> Retrieval:
         """Look again if the bot's index was switched meanwhile: what was found is gone then."""
         with spans.span("retrieve") as span:
             found = await self._retrieve(tenant_id, bot_profile_id, query)
@@ -80,7 +82,7 @@ class HybridRetriever(Retriever):
             if _places(now) == _places(known):
                 break
             known = now
-        return distinct(found, lambda one: one.hit.text)
+        return Retrieval(distinct(found, lambda one: one.hit.text))
 
     async def _look(
         self, tenant_id: str, bot_profile_id: str, query: Query, knowledge: Sequence[Knowledge]
@@ -141,6 +143,7 @@ class HybridRetriever(Retriever):
             scope.tenant_id, {hit.source_id for hit in best.values()}
         )
         answering = [hit for hit in best.values() if _answers(hit, known, sources)]
+        answering = _nearer(answering, sources, wordings, numbers)
         answering.sort(key=lambda hit: (-hit.score, hit.id))
         return _passages(answering, sources, wordings, numbers)
 
@@ -163,6 +166,23 @@ def _answers(hit: Hit, known: Knowledge, sources: Mapping[str, IndexedSource]) -
     if source is None:
         return False
     return (source.revision, source.generation) == (hit.revision, known.generation)
+
+
+def _nearer(
+    hits: Sequence[Hit],
+    sources: Mapping[str, IndexedSource],
+    wordings: Sequence[Wording],
+    numbers: Calibration,
+) -> list[Hit]:
+    """With scores that count how near single words come; of several wordings the nearest."""
+    texts = [indexed_text(hit.heading, hit.text) for hit in hits]
+    spoken = [sources[hit.source_id].language for hit in hits]
+    found = [kinships(wording.words, texts, spoken) for wording in wordings]
+    nearest = [max(column) for column in zip(*found, strict=True)]
+    return [
+        replace(hit, kinship=near, score=hit.score + numbers.kinship * near)
+        for hit, near in zip(hits, nearest, strict=True)
+    ]
 
 
 def _passages(

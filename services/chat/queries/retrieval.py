@@ -26,7 +26,8 @@ class RetrievalQueries:
         floor = floor_of(bot.floor)
         started = time.perf_counter()
         query = Query(question.query, source_ids=question.source_ids, language=question.language)
-        found = await self._retriever.retrieve(meta.tenant_id, question.bot_profile_id, query)
+        retrieval = await self._retriever.retrieve(meta.tenant_id, question.bot_profile_id, query)
+        found = retrieval.found
         candidates = [candidate(one) for one in found]
         verdict = judge(candidates, floor)
         latency = (time.perf_counter() - started) * 1000
@@ -45,6 +46,7 @@ class RetrievalQueries:
             floor=floor,
             best=verdict.best,
             latency_ms=latency,
+            reranking=retrieval.reranking,
             passages=tuple(passages[: question.limit]),
         )
 
@@ -73,6 +75,8 @@ def _passage(rank: int, n: int | None, found: Found, evidence: float) -> Retriev
         lexical=hit.lexical,
         lexical_rank=hit.lexical_rank,
         dense_rank=hit.dense_rank,
+        kinship=hit.kinship,
         coverage=found.coverage,
         evidence=evidence,
+        reranked=found.reranked,
     )

@@ -173,7 +173,8 @@ class AnswerQuestion:
         topic = self.answers.topic(recorded, bot, past, languages)
         put_before = self.answers.query(topic)
         query, spent_before = await self._query(recorded, bot, past, languages, put_before)
-        found = await self.retriever.retrieve(tenant_id, event.bot_profile_id, query)
+        retrieval = await self.retriever.retrieve(tenant_id, event.bot_profile_id, query)
+        found = retrieval.found
         faults.passed(FaultPoint.CHAT_RETRIEVED)
         retrieval_ms = (time.perf_counter() - started) * 1000
         by_id = {one.hit.id: one for one in found}

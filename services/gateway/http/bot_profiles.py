@@ -27,14 +27,17 @@ from shared.contracts.chat import (
     UpdateBotProfile,
 )
 from shared.contracts.chat_index import CHUNK_OVERLAPS, CHUNK_SIZES
-from shared.contracts.chat_retrieval import RetrievalView, Retrieve
+from shared.contracts.chat_retrieval import Reranking, RetrievalView, Retrieve
 from shared.kernel.errors import InvalidCommand, NotAuthenticated, NotFound, NotPermitted
 from shared.web.pagination import HEADERS, WindowDep
 from shared.web.problem import responses
 
 router = APIRouter(prefix="/v1/bot-profiles", tags=["bot profiles"])
 
-NAMES = ("api_key", "api_base", "api_version", "embedding_api_key", "embedding_api_base")
+NAMES = (
+    *("api_key", "api_base", "api_version", "embedding_api_key", "embedding_api_base"),
+    *("rerank_api_key", "rerank_api_base"),
+)
 """What may stand in credentials; other keys are not kept."""
 ChunkSize = Annotated[int, Field(ge=CHUNK_SIZES[0], le=CHUNK_SIZES[1])] | None
 ChunkOverlap = Annotated[int, Field(ge=CHUNK_OVERLAPS[0], le=CHUNK_OVERLAPS[1])] | None
@@ -71,9 +74,12 @@ class BotProfileIn(BaseModel):
     """Characters that neighbouring chunks share at most; null: as the operator has it."""
     cache_answers: bool = False
     """Whether an answer is given again to the same question, while its sources stay as they are."""
+    rerank_model: Annotated[Text, Field(min_length=1, max_length=100)] | None = None
+    """Puts the best passages in order, at `rerank_api_base` of the credentials; null: nobody."""
     credentials: dict[str, Any] | None = None
     """`api_key`, and `api_base` for any OpenAI-compatible server; `embedding_api_key` and
-    `embedding_api_base` for the embedding model. Never read back."""
+    `embedding_api_base` for the embedding model, `rerank_api_key` and `rerank_api_base` for the
+    reranker. Never read back."""
 
 
 class BotProfilePatch(BaseModel):
@@ -95,6 +101,7 @@ class BotProfilePatch(BaseModel):
     chunk_size: ChunkSize = None
     chunk_overlap: ChunkOverlap = None
     cache_answers: bool = False
+    rerank_model: Annotated[Text, Field(min_length=1, max_length=100)] | None = None
     credentials: dict[str, Any] | None = None
     """`{}` or null forgets them; leaving the field out keeps them."""
 
@@ -119,6 +126,7 @@ class BotProfileOut(BaseModel):
     chunk_size: int | None
     chunk_overlap: int | None
     cache_answers: bool
+    rerank_model: str | None
     created_at: Timestamp
     updated_at: Timestamp
 
@@ -158,6 +166,8 @@ class PassageOut(BaseModel):
     dense_rank: int | None
     coverage: float
     evidence: float
+    kinship: float
+    reranked: float | None
 
 
 class RetrievalOut(BaseModel):
@@ -168,6 +178,7 @@ class RetrievalOut(BaseModel):
     floor: float
     best: float
     latency_ms: float
+    reranking: Reranking
     passages: list[PassageOut]
 
 

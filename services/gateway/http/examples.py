@@ -92,6 +92,7 @@ BOT_SETTINGS: dict[str, Any] = {
     "chunk_size": None,
     "chunk_overlap": None,
     "cache_answers": False,
+    "rerank_model": None,
 }
 BOT = {
     "id": BOT_ID,

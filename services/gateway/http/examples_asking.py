@@ -24,6 +24,7 @@ ASKING: Mapping[str, Mapping[str, Any]] = {
         "verdict": "grounded",
         "floor": 0.3,
         "best": 0.86,
+        "reranking": "off",
         "latency_ms": 18.4,
         "passages": [
             {
@@ -50,6 +51,8 @@ ASKING: Mapping[str, Mapping[str, Any]] = {
                 "dense_rank": 1,
                 "coverage": 1.0,
                 "evidence": 0.86,
+                "kinship": 0.92,
+                "reranked": None,
             }
         ],
     },

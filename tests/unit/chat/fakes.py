@@ -20,6 +20,7 @@ from services.chat.ports import (
     LanguageModel,
     Prompt,
     Query,
+    Retrieval,
     Retriever,
     Reworded,
     Spent,
@@ -179,11 +180,11 @@ class GivenChunks(Retriever):
     queries: list[Query] = field(default_factory=list)
 
     @override
-    async def retrieve(self, tenant_id: str, bot_profile_id: str, query: Query) -> list[Found]:
+    async def retrieve(self, tenant_id: str, bot_profile_id: str, query: Query) -> Retrieval:
         self.queries.append(query)
         if self.error is not None:
             raise self.error
-        return list(self.chunks)
+        return Retrieval(self.chunks)
 
     @override
     async def languages(self, tenant_id: str, bot_profile_id: str) -> frozenset[str]:

@@ -1,11 +1,13 @@
 """A question to a bot that is not there, and an opinion about what is no answer, are refused."""
 
+from typing import Any
+
 import pytest
 
 from services.chat.domain.bots import Bot, BotState, NoBot
-from services.chat.handlers import CheckChat
-from shared.contracts.base import Metadata
-from shared.contracts.chat import BotSettings, MessageView
+from services.chat.handlers import CheckBot, CheckChat
+from shared.contracts.base import Command, Metadata
+from shared.contracts.chat import BotSettings, CreateBotProfile, MessageView, UpdateBotProfile
 from shared.contracts.chat_history import GetMessage
 from shared.kernel.errors import InvalidCommand, NotFound
 from tests.unit.chat.samples import ask, record_answer, set_feedback
@@ -87,3 +89,29 @@ class TestFeedback:
     async def test_is_refused_for_what_was_never_said(self, checked: CheckChat) -> None:
         with pytest.raises(NotFound, match="Message not found"):
             await checked(set_feedback("m3", "positive"), metadata())
+
+
+class TestAnEmbeddingModelOfTheProduct:
+    create = CreateBotProfile(
+        bot_profile_id="b1", settings=BotSettings(name="Guide", embedding_model="local/minilm")
+    )
+    update = UpdateBotProfile(bot_profile_id="b1", changes={"embedding_model": "local/minilm"})
+
+    @pytest.mark.parametrize("command", [create, update])
+    async def test_is_refused_where_it_is_not_installed(self, command: Command) -> None:
+        with pytest.raises(InvalidCommand, match="is not installed here") as refused:
+            await CheckBot({"local/minilm"})(command, metadata())
+        assert refused.value.field == "embedding_model"
+
+    @pytest.mark.parametrize("command", [create, update])
+    async def test_is_taken_where_it_is(self, command: Command) -> None:
+        await CheckBot(frozenset())(command, metadata())
+
+    @pytest.mark.parametrize(
+        "changes", [{"name": "Other"}, {"embedding_model": None}, {"embedding_model": "other"}]
+    )
+    async def test_does_not_stand_in_the_way_of_other_changes(
+        self, changes: dict[str, Any]
+    ) -> None:
+        command = UpdateBotProfile(bot_profile_id="b1", changes=changes)
+        await CheckBot({"local/minilm"})(command, metadata())

@@ -68,6 +68,7 @@ class TestCreating:
             "chunk_size": None,
             "chunk_overlap": None,
             "cache_answers": False,
+            "rerank_model": None,
         }
 
 

@@ -36,6 +36,11 @@ def test_other_words_share_none_or_few(left: str, right: str) -> None:
     assert shared(left, right) < 0.5
 
 
+def test_a_single_character_with_a_meaning_is_found_in_another_word() -> None:
+    assert shared("船", "轮船和帆船") > 0
+    assert shared("海豹吃鱼", "胎生鱼是海豹的食物") > shared("海豹吃肉", "胎生鱼是海豹的食物")
+
+
 def test_parts_of_a_compound_and_inflected_forms_are_found() -> None:
     assert shared("Versicherung", "Krankenversicherungen") >= 0.5
     assert shared("Чеченцы", "чеченцев") >= 0.4

@@ -1,0 +1,58 @@
+"""How near a passage comes to a question's words where it says the same in others.
+
+A ruler is near a king and an illness near a fever: each word of the question takes the passage's
+word that is nearest to it by the vectors of the bundled model. The principle is that of ColBERT
+(https://arxiv.org/abs/2004.12832), with static vectors of words in place of a model's.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from services.chat.adapters.evidence import terms_of
+from services.chat.adapters.folding import RUN, WORD
+from services.chat.adapters.lexical import pairs
+from services.chat.adapters.stems import is_stop_word
+from shared.adapters import static_embedder
+
+REMEMBERED = 32_768
+"""Words that are known to be stop words or not."""
+
+
+def kinships(
+    words: Sequence[str], texts: Sequence[str], languages: Sequence[str | None]
+) -> list[float]:
+    """For each of `texts`, how near it comes to `words`, between 0 and 1.
+
+    The mean over the words of the best cosine, weighed by how much a word means. Stop words of a
+    text's language are near to everything and are left out.
+    """
+    terms = terms_of(words)
+    if not terms or not texts:
+        return [0.0] * len(texts)
+    asked = static_embedder.words(terms)
+    meaning = np.array(static_embedder.weights(terms)) + 1e-6
+    meaning /= meaning.sum()
+    found = []
+    for text, language in zip(texts, languages, strict=True):
+        said = [word for word in _said(text) if not _empty(word, language)]
+        nearest = (asked @ static_embedder.words(said).T).max(axis=1) if said else np.zeros(1)
+        found.append(float(np.maximum(nearest, 0.0) @ meaning) if said else 0.0)
+    return found
+
+
+@lru_cache(REMEMBERED)
+def _empty(word: str, language: str | None) -> bool:
+    return is_stop_word(word, language)
+
+
+def _said(text: str) -> list[str]:
+    """The words of a text once each, as `terms_of` makes those of a question."""
+    lowered = text.casefold()
+    if lowered.isascii():
+        return list(dict.fromkeys(WORD.findall(lowered)))
+    said: list[str] = []
+    for word in dict.fromkeys(WORD.findall(RUN.sub(r" \g<0> ", lowered))):
+        said += pairs(word) if RUN.match(word) else [word]
+    return list(dict.fromkeys(said))
