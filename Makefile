@@ -7,10 +7,10 @@ VENDOR := $(UI)/vendor/LICENSES.txt
 NEWMAN := .venv/newman/6.2.2
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test check fmt lock schemas docs bench chaos clean
+.PHONY: help install up test check fmt lock schemas docs screenshots bench chaos clean
 
 help: ## This list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-11s %s\n", $$1, $$2}'
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "MiniRAG needs Python 3.11 to 3.13; set PYTHON=python3.11")'
@@ -52,6 +52,9 @@ schemas: $(STAMP) ## Release the schemas of new messages
 
 docs: $(STAMP) ## Write the generated pages of docs anew
 	$(BIN)/python -m docs.generate
+
+screenshots: $(STAMP) $(VENDOR) ## Pictures of every page, into docs/screenshots; needs Chromium
+	$(BIN)/python -m docs.pictures
 
 bench: $(STAMP) ## The figures of docs/figures.md
 	$(BIN)/python -m bench.run

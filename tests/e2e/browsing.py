@@ -55,18 +55,30 @@ async def opened(browser: Browser, *allowed: str, **context: Any) -> AsyncIterat
         await profile.close()
 
 
-async def barriers(page: Page) -> list[str]:
-    """What axe finds that keeps people out (WCAG 2.0 to 2.2, A and AA, and best practices)."""
-    await page.evaluate(AXE.read_text())
+async def barriers(page: Page, rule: str | None = None) -> list[str]:
+    """What axe finds that keeps people out (WCAG 2.0 to 2.2, A and AA, and best practices), or
+    what it finds by one rule alone.
+    """
+    if not await page.evaluate("Boolean(window.axe)"):
+        await page.evaluate(AXE.read_text())
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    only = {"type": "rule", "values": [rule]} if rule else {"type": "tag", "values": tags}
     found = await page.evaluate(
-        """axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa',
-            'best-practice']})"""
+        "only => axe.run({runOnly: only, resultTypes: ['violations']})", only
     )
     return [
         f"{one['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
         for one in found["violations"]
         for node in one["nodes"]
     ]
+
+
+async def sign_in(page: Page, email: str, password: str) -> None:
+    """From the page that asks for it to the dashboard, in whatever language."""
+    await page.locator("input[name=email]").fill(email)
+    await page.locator("input[name=password]").fill(password)
+    await page.keyboard.press("Enter")
+    await page.get_by_role("navigation").wait_for()
 
 
 class Site:

@@ -27,7 +27,8 @@ DOCUMENTS = (
     "application/json",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
 )
-UNSEEN = ("script", "style", "noscript", "template", "svg", "head")
+UNSEEN = ("script", "style", "noscript", "template", "svg", "title")
+"""Not `head`: where a page leaves `<body>` out, the parser puts what it does not know in there."""
 GZIP = b"\x1f\x8b"
 
 

@@ -16,7 +16,13 @@ SAID = re.compile(r"""\bt\('((?:[^'\\]|\\.)+)'""")
 COUNTED = re.compile(r"""\bcounted\([^']*'([^']+)', '([^']+)'""")
 STATED = (
     "ready", "processing", "pending", "error", "live", "off", "revoked", "expired", "all",
-    "member", "admin", "owner",
+    "member", "admin", "owner", "the start", "the sitemap", "a link", "another address",
+    "another page", "imported", "unchanged", "duplicate", "redirected", "skipped", "failed",
+    "unreachable", "retired", "import running", "import paused", "import finished",
+    "import cancelled", "import failed", "index active", "index queued", "index building",
+    "index failed", "a day", "a month", "nothing found", "too weak", "it would answer",
+    "too weak: it would refuse", "models and their keys", "limits of what is spent",
+    "limits of visitors, and the look of the widget", "who changed what",
 )  # fmt: skip
 WORDS = (FOLDER / "widget" / "words.js").read_text()
 FETCHED = (FOLDER / VENDOR).is_dir()

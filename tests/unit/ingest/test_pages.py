@@ -140,6 +140,11 @@ class TestAPage:
         assert seen("<p>Other words</p>") != text
         assert seen("<script>1</script> \n") is None
 
+    def test_has_text_also_where_it_leaves_its_body_out(self) -> None:
+        page = b"<!doctype html><html lang=en><title>T</title><main><h1>T</h1><p>Text.</p></main>"
+        found = scan_page(page, "text/html", URL)
+        assert found.content_hash == hashlib.sha256(b"T Text.").hexdigest()
+
     @pytest.mark.parametrize(
         ("data", "media_type"),
         [

@@ -4,7 +4,7 @@ import { Icon, html, render, useEffect, useLayoutEffect, useRef, useSignal } fro
 import { renew, session, signOut } from './lib/api.js';
 import { look, offers } from './lib/offered.js';
 import { go, href, path } from './lib/router.js';
-import { language, t, theme } from './lib/words.js';
+import { language, learn, t, theme } from './lib/words.js';
 import { Empty, Told, Waiting } from './parts/basics.js';
 import { SignIn } from './pages/signin.js';
 
@@ -14,14 +14,20 @@ const PAGES = [
   { to: '/bots', icon: 'bot', name: 'Bots', load: () => import('./pages/bots.js') },
   { to: '/sources', icon: 'library', name: 'Sources', load: () => import('./pages/sources.js') },
   { to: '/chats', icon: 'chats', name: 'Chats', load: () => import('./pages/chats.js') },
+  { to: '/unanswered', icon: 'gap', name: 'Unanswered', needs: '/v1/stats/unanswered', load: () => import('./pages/unanswered.js') },
   { to: '/usage', icon: 'chart', name: 'Usage', needs: '/v1/stats/usage', load: () => import('./pages/usage.js') },
+  { to: '/budgets', icon: 'purse', name: 'Budgets', needs: '/v1/budgets', load: () => import('./pages/budgets.js') },
   { to: '/webhooks', icon: 'hook', name: 'Webhooks', needs: '/v1/webhooks', load: () => import('./pages/webhooks.js') },
   { to: '/events', icon: 'pulse', name: 'Events', needs: '/v1/events', load: () => import('./pages/events.js') },
+  { to: '/audit', icon: 'list', name: 'Audit log', needs: '/v1/audit-log', load: () => import('./pages/audit.js') },
   { to: '/tokens', icon: 'key', name: 'Keys and tokens', load: () => import('./pages/tokens.js') },
   { to: '/team', icon: 'users', name: 'Team', load: () => import('./pages/team.js') },
   { to: '/settings', icon: 'settings', name: 'Settings', load: () => import('./pages/settings.js') },
 ];
-const HIDDEN = [{ to: '/start', name: 'Set up a bot', load: () => import('./pages/start.js') }];
+const HIDDEN = [
+  { to: '/start', name: 'Set up a bot', load: () => import('./pages/start.js') },
+  { to: '/import', name: 'Import a website', needs: '/v1/sources/preview', load: () => import('./pages/import.js') },
+];
 
 function found() {
   const exact = [...PAGES, ...HIDDEN].find(page => page.to === path.value);
@@ -71,12 +77,17 @@ function Goto({ close }) {
     <ul id="places" role="listbox" aria-label=${t('Pages')}>${hits.map((page, i) => html`<li id=${`place${i}`} role="option" aria-selected=${i === at.value} onClick=${() => pick(page)}>${t(page.name)}</li>`)}</ul></dialog>`;
 }
 
+const speak = other => {
+  language.value = other;
+  learn().catch(() => {}); // it goes on in English
+};
+
 function Tools({ here, search }) {
   const dark = theme.value === 'dark' || (theme.value === 'auto' && matchMedia('(prefers-color-scheme: dark)').matches);
   const other = language.value === 'de' ? 'en' : 'de';
   return html`<div class="top" role="region" aria-label=${t('Tools')}><span class="crumb soft">${session.value.tenant.name}</span><span class="soft crumb">/</span><b>${here ? t(here.name) : t('Not found')}</b><span class="gap"/>
     <button class="btn find" aria-label=${`${t('Go to…')} Ctrl K`} onClick=${search}><${Icon} name="search"/><span class="soft">${t('Go to…')} Ctrl K</span></button>
-    <button class="btn" lang=${other} title=${other === 'de' ? 'Deutsch' : 'English'} onClick=${() => (language.value = other)}>${other.toUpperCase()}</button>
+    <button class="btn" lang=${other} title=${other === 'de' ? 'Deutsch' : 'English'} onClick=${() => speak(other)}>${other.toUpperCase()}</button>
     <button class="btn icon" aria-label=${dark ? t('Light theme') : t('Dark theme')} onClick=${() => (theme.value = dark ? 'light' : 'dark')}><${Icon} name=${dark ? 'sun' : 'moon'}/></button>
     <button class="btn icon" aria-label=${t('Sign out')} title=${t('Sign out')} onClick=${signOut}><${Icon} name="leave"/></button></div>`;
 }
@@ -98,6 +109,10 @@ function Shell() {
   useEffect(() => {
     document.title = `${page ? t(page.name) : t('Not found')} · MiniRAG`;
   }, [page, language.value]);
+  useEffect(() => {
+    // On a phone the pages stand in a row that is wider than the screen.
+    document.querySelector('.nav[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
+  }, [page, offers('/v1/audit-log')]);
   return html`<div class="shell"><a class="skip" href="#main">${t('Skip to the content')}</a>
     <header class="rail"><a class="brand" href=${href('/')}>Mini<mark>RAG</mark></a>
       <nav aria-label=${t('Main')}>${PAGES.filter(one => offers(one.needs)).map(one => html`<a class="nav" href=${href(one.to)} aria-current=${page === one ? 'page' : undefined}><${Icon} name=${one.icon}/>${t(one.name)}</a>`)}</nav>
@@ -118,4 +133,5 @@ function App() {
   return session.value ? html`<${Shell}/>` : html`<${SignIn}/>`;
 }
 
-render(html`<${App}/>`, document.getElementById('app'));
+const show = () => render(html`<${App}/>`, document.getElementById('app'));
+learn().then(show, show);

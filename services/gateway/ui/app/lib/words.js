@@ -1,7 +1,6 @@
 /** Languages: the English text is its own key. */
 
 import { effect, signal } from './kit.js';
-import { GERMAN } from './german.js';
 
 const kept = name => {
   try {
@@ -19,6 +18,8 @@ export const keep = (name, value) => {
 };
 
 export const language = signal(kept('minirag:language') ?? (navigator.language.startsWith('de') ? 'de' : 'en'));
+/** German by English texts; fetched when somebody reads it. */
+const german = signal({});
 export const theme = signal(kept('minirag:theme') ?? 'auto');
 effect(() => {
   document.documentElement.lang = language.value;
@@ -29,9 +30,16 @@ effect(() => {
   keep('minirag:theme', theme.value);
 });
 
+/** Fetch the words of the language that is chosen; until they are there, the English ones stand. */
+export async function learn() {
+  if (language.value !== 'de') return;
+  const { GERMAN } = await import('./german.js');
+  german.value = GERMAN;
+}
+
 /** The text in the language that is chosen, with `{name}` filled in. */
 export function t(text, values = {}) {
-  const said = language.value === 'de' ? (GERMAN[text] ?? text) : text;
+  const said = language.value === 'de' ? (german.value[text] ?? text) : text;
   return said.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
 

@@ -4,13 +4,16 @@ import { Icon, html, useSignal } from '../lib/kit.js';
 import { api, useApi } from '../lib/api.js';
 import { href, params, set } from '../lib/router.js';
 import { ago, number, t } from '../lib/words.js';
-import { Empty, Field, Form, Head, Status, Sure, Waiting, tell } from '../parts/basics.js';
+import { Empty, Head, Status, Sure, Waiting } from '../parts/basics.js';
+import { Index } from '../parts/bot_index.js';
+import { Settings } from '../parts/bot_settings.js';
 import { Chat } from '../parts/chat.js';
 import { Embed } from '../parts/embed.js';
+import { Inspector } from '../parts/inspector.js';
+import { Tabs } from '../parts/pick.js';
 import { Table } from '../parts/table.js';
 
 const state = bot => (bot.is_active ? 'live' : 'off');
-const TABS = [['try', 'Try it'], ['embed', 'Embed']];
 
 function List() {
   const bots = useApi('/v1/bot-profiles');
@@ -28,26 +31,6 @@ function List() {
     ${bots.data.length === 0 ? html`<${Empty} title=${t('No bot yet')}><p>${t('Name a web page, and in a minute a bot answers from it.')}</p><a class="btn go" href=${href('/start')}>${t('Set up a bot')}</a></>` : html`<${Table} rows=${bots.data} columns=${columns} caption=${t('Bots')}/>`}`;
 }
 
-function Settings({ bot, saved }) {
-  const send = async ({ temperature, max_tokens, api_key, api_base, is_active, ...texts }) => {
-    const credentials = api_key || api_base ? { credentials: { ...(api_key && { api_key }), ...(api_base && { api_base }) } } : {};
-    await api.patch(`/v1/bot-profiles/${bot.id}`, { ...texts, temperature: Number(temperature), max_tokens: Number(max_tokens), is_active: is_active === 'on', ...credentials });
-    tell(t('Saved. The next answer uses it.'));
-    saved();
-  };
-  return html`<${Form} send=${send} action=${t('Save')} wide>
-    <${Field} label=${t('Name')}><input class="f" name="name" maxlength="255" defaultValue=${bot.name}/></>
-    <${Field} label=${t('Description')}><input class="f" name="description" maxlength="1000" defaultValue=${bot.description}/></>
-    <${Field} label=${t('Instructions')} hint=${t('How it should answer. What it knows comes from the sources.')}><textarea class="f" name="system_prompt" rows="6" defaultValue=${bot.system_prompt}></textarea></>
-    <${Field} label=${t('Model')} hint=${t('Any LiteLLM name, or local/extractive, which needs no key.')}><input class="f mono" name="model" maxlength="100" defaultValue=${bot.model} list="models"/></>
-    <datalist id="models">${['local/extractive', 'gpt-4o-mini', 'gpt-4o', 'anthropic/claude-haiku-4-5', 'gemini/gemini-2.0-flash', 'ollama/llama3.1'].map(name => html`<option value=${name}/>`)}</datalist>
-    <div class="pair"><${Field} label=${t('API key')} hint=${bot.has_credentials ? t('One is kept; it is never shown.') : t('None is kept.')}><input class="f" name="api_key" type="password" autocomplete="off"/></>
-      <${Field} label=${t('API address')} hint=${t('For compatible servers.')}><input class="f mono" name="api_base" placeholder="https://"/></></div>
-    <div class="pair"><${Field} label=${t('Temperature')}><input class="f" name="temperature" type="number" min="0" max="2" step="0.1" defaultValue=${bot.temperature}/></>
-      <${Field} label=${t('Longest answer, in tokens')}><input class="f" name="max_tokens" type="number" min="1" max="128000" defaultValue=${bot.max_tokens}/></></div>
-    <label class="check"><input type="checkbox" name="is_active" defaultChecked=${bot.is_active}/> ${t('It answers')}</label></>`;
-}
-
 function Figures({ of }) {
   if (!of) return html`<p class="soft">${t('Ask what your visitors ask.')}</p>`;
   const seconds = ms => new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 }).format(ms / 1000);
@@ -63,10 +46,15 @@ function One({ id }) {
     await api.delete(`/v1/bot-profiles/${id}`);
     bot.reload();
   };
+  const tabs = {
+    embed: () => html`<${Embed} bot=${bot.data}/>`,
+    index: () => html`<${Index} bot=${bot.data} saved=${bot.reload}/>`,
+    retrieval: () => html`<${Inspector} bot=${id}/>`,
+  };
   return html`<${Head} title=${bot.data.name || t('(unnamed)')} lead=${html`<${Status} is=${state(bot.data)}/> · <a href=${href('/sources', { bot: id })}>${t('Sources')}</a> · <a href=${href('/chats', { bot: id })}>${t('Chats')}</a>`}>
       ${bot.data.is_active && html`<${Sure} label=${t('Switch off')} question=${t('Visitors get no answer any more.')} act=${off} icon="close"/>`}</>
-    <div class="tabs" role="group" aria-label=${t('Parts')}>${TABS.map(([value, label]) => html`<button type="button" aria-pressed=${tab === value} onClick=${() => set({ tab: value })}>${t(label)}</button>`)}</div>
-    ${tab === 'embed' ? html`<${Embed} bot=${bot.data}/>` : html`<div class="try"><${Settings} key=${bot.data.updated_at} bot=${bot.data} saved=${bot.reload}/>
+    <${Tabs} parts=${[['try', t('Try it')], ['retrieval', t('Retrieval')], ['index', t('Index')], ['embed', t('Embed')]]} open=${tab} pick=${value => set({ tab: value })}/>
+    ${tabs[tab]?.() ?? html`<div class="try"><${Settings} key=${bot.data.updated_at} bot=${bot.data} saved=${bot.reload}/>
       <div class="side"><${Chat} bot=${id} answered=${told => (answer.value = told)}/><${Figures} of=${answer.value}/></div></div>`}`;
 }
 

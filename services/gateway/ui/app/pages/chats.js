@@ -1,28 +1,18 @@
 /** What was asked, and what was answered. */
 
 import { Icon, html, useEffect, useRef, useSignal } from '../lib/kit.js';
-import { api, call, explained, useApi } from '../lib/api.js';
+import { api, explained, useApi } from '../lib/api.js';
 import { href, params, set } from '../lib/router.js';
 import { ago, moment, number, t } from '../lib/words.js';
 import { Empty, Head, Waiting, tell } from '../parts/basics.js';
+import { Download } from '../parts/download.js';
+import { Bots } from '../parts/pick.js';
 import { Table } from '../parts/table.js';
 import { markdown } from '../../widget/markdown.js';
 
 const SHOWN = 100;
 
-/** Download what the API answers; a link could not carry the access token. */
-async function save(path, name) {
-  try {
-    const blob = await (await call('GET', path)).blob();
-    const link = Object.assign(document.createElement('a'), { href: URL.createObjectURL(blob), download: name });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-  } catch (error) {
-    tell(explained(error));
-  }
-}
-
-const Export = ({ path, name }) => ['json', 'csv'].map(kind => html`<button class="btn" onClick=${() => save(`${path}${path.includes('?') ? '&' : '?'}format=${kind}`, `${name}.${kind}`)}><${Icon} name="download"/>${kind.toUpperCase()}</button>`);
+const Export = ({ path, name }) => ['json', 'csv'].map(kind => html`<${Download} path=${`${path}${path.includes('?') ? '&' : '?'}format=${kind}`} name=${`${name}.${kind}`} label=${kind.toUpperCase()}/>`);
 
 function List() {
   const bot = params.value.get('bot') ?? '';
@@ -41,7 +31,7 @@ function List() {
   ];
   return html`<${Head} title=${t('Chats')} lead=${chats.data.length === SHOWN ? t('The latest {n}.', { n: SHOWN }) : ''}><${Export} path=${`/v1/chat/export?limit=1000${query}`} name="chats"/></>
     <div class="bar"><input class="f" type="search" value=${filter} placeholder=${t('Filter…')} aria-label=${t('Filter chats')} onInput=${event => set({ q: event.target.value })}/>
-      <select class="f" aria-label=${t('Bot')} onChange=${event => set({ bot: event.target.value })}><option value="">${t('All bots')}</option>${bots.data.map(one => html`<option value=${one.id} selected=${one.id === bot}>${one.name}</option>`)}</select></div>
+      <${Bots} bots=${bots.data} chosen=${bot}/></div>
     ${chats.data.length === 0 ? html`<${Empty} title=${t('Nobody has asked anything yet')}><p>${t('Put a bot on your website, or try it yourself.')}</p><a class="btn go" href=${href('/bots')}>${t('Bots')}</a></>` : html`<${Table} rows=${chats.data} columns=${columns} caption=${t('Chats')} filter=${filter}/>`}`;
 }
 

@@ -4,9 +4,8 @@ import { Icon, html } from '../lib/kit.js';
 import { session, useApi } from '../lib/api.js';
 import { href } from '../lib/router.js';
 import { ago, counted, number, t } from '../lib/words.js';
-import { Empty, Head, Status, Waiting } from '../parts/basics.js';
+import { Empty, Head, Kpi, Status, Waiting } from '../parts/basics.js';
 
-const Kpi = ({ label, value, note }) => html`<div class="kpi"><dt>${label}</dt><dd>${value}${note && html`<small class="soft">${note}</small>`}</dd></div>`;
 const sum = (rows, key) => rows.reduce((total, row) => total + row[key], 0);
 
 export default function Overview() {

@@ -1,18 +1,18 @@
 /** One's own account, the workspace, and how everything does. */
 
 import { html } from '../lib/kit.js';
-import { api, call, session, useApi } from '../lib/api.js';
+import { api, call, session } from '../lib/api.js';
+import { href } from '../lib/router.js';
 import { t } from '../lib/words.js';
-import { Field, Form, Head, Status, Waiting, tell } from '../parts/basics.js';
+import { Field, Form, Head, tell } from '../parts/basics.js';
+import { Health } from '../parts/health.js';
 
-function Health() {
-  const health = useApi('/v1/system/health', { every: 5000 });
-  if (!health.data) return html`<${Waiting} error=${health.error} reload=${health.reload}/>`;
-  const { services, status, ...parts } = health.data;
-  const rows = [...Object.entries(parts).filter(([name]) => name !== 'redis'), ...Object.entries(services)];
-  const grade = one => (one === 'ok' ? 'ready' : 'error');
-  return html`<ul class="list">${rows.map(([name, part]) => html`<li><b>${name}</b><span><${Status} is=${grade(part.status)}/> <span class="soft">${[part.version, part.latency_ms != null && `${Math.round(part.latency_ms)} ms`].filter(Boolean).join(' · ')}</span></span></li>`)}</ul>`;
-}
+const ELSEWHERE = [
+  ['/bots', 'Bots', 'models and their keys'],
+  ['/budgets', 'Budgets', 'limits of what is spent'],
+  ['/tokens', 'Keys and tokens', 'limits of visitors, and the look of the widget'],
+  ['/audit', 'Audit log', 'who changed what'],
+];
 
 export default function Settings() {
   const { user, tenant } = session.value;
@@ -31,5 +31,6 @@ export default function Settings() {
       <input class="sr" type="email" name="" autocomplete="username" value=${user.email} tabindex="-1" aria-hidden="true" readonly/>
       <${Field} label=${t('The present one')}><input class="f" name="current_password" type="password" autocomplete="current-password" required/></>
       <${Field} label=${t('The new one')} hint=${t('At least 8 characters.')}><input class="f" name="new_password" type="password" minlength="8" maxlength="128" autocomplete="new-password" required/></></></section>
-    <section class="sec"><header><h2>${t('How everything does')}</h2></header><${Health}/></section></div>`;
+    <section class="sec"><header><h2>${t('Where the rest is')}</h2></header><ul class="list">${ELSEWHERE.map(([to, label, what]) => html`<li><a href=${href(to)}>${t(label)}</a><span class="soft">${t(what)}</span></li>`)}</ul></section></div>
+    <${Health}/>`;
 }

@@ -16,6 +16,9 @@ export const Told = () => html`<div class="told" role="status">${said.value && h
 export const Head = ({ title, lead, children }) => html`<div class="head"><div><h1>${title}</h1>
   ${lead && html`<p>${lead}</p>`}</div><div class="acts">${children}</div></div>`;
 
+/** A figure in a ledger; stands in a `dl.kpis`. */
+export const Kpi = ({ label, value, note }) => html`<div class="kpi"><dt>${label}</dt><dd>${value}${note && html`<small class="soft">${note}</small>`}</dd></div>`;
+
 export const Status = ({ is }) => html`<span class=${`st ${is}`}>${t(is)}</span>`;
 
 export const Empty = ({ title, children }) => html`<div class="empty"><h2>${title}</h2>${children}</div>`;

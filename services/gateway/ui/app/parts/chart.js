@@ -17,7 +17,8 @@ function round(most) {
   return [1, 2, 2.5, 5, 10].map(factor => factor * power).find(value => value >= most);
 }
 
-function useWidth(ref) {
+/** Of the element in px, as it changes; 240 at least. */
+export function useWidth(ref) {
   const width = useSignal(640);
   useEffect(() => {
     const watch = new ResizeObserver(([{ contentRect }]) => (width.value = Math.max(240, contentRect.width)));

@@ -1,45 +1,62 @@
-/** A table that can be sorted and filtered, and stays quick with many rows: a page at a time. */
+/** A table that can be sorted and filtered. With many rows it draws those that can be seen. */
 
-import { Icon, html, useEffect, useSignal } from '../lib/kit.js';
+import { html, useEffect, useLayoutEffect, useRef, useSignal } from '../lib/kit.js';
+import { MANY, compare, seen } from '../lib/lists.js';
 import { counted, t } from '../lib/words.js';
 
-const PAGE = 50;
+/** Of a row among many, in px; the style sheet has the same. */
+const ROW = 38;
 
-const compare = (a, b) =>
-  typeof a === 'number' && typeof b === 'number' ? a - b : String(a ?? '').localeCompare(String(b ?? ''), undefined, { numeric: true });
+const found = (rows, columns, filter) => {
+  const wanted = filter.toLowerCase();
+  return wanted
+    ? rows.filter(row => columns.some(({ key, text }) => String(text ? text(row) : row[key] ?? '').toLowerCase().includes(wanted)))
+    : rows;
+};
 
+function sorted(rows, columns, order) {
+  if (!order) return rows;
+  const of = columns.find(column => column.key === order.key).sort ?? (row => row[order.key]);
+  return rows.map(row => [of(row), row]).sort(([a], [b]) => compare(a, b) * order.direction).map(([, row]) => row);
+}
+
+const Gap = ({ height, columns }) => height > 0 && html`<tr class="gap" aria-hidden="true"><td colspan=${columns} style=${{ height: `${height}px` }}/></tr>`;
+
+// The roles are what the elements are anyway; on a phone, where each row is a block, they would lose them.
 /** Columns: {key, label, cell?, text?, sort?, num?}; one without a label holds what can be done. A row
  * opens by its first cell. */
 export function Table({ rows, columns, caption, open, filter = '' }) {
   const order = useSignal(null);
-  const at = useSignal(0);
-  useEffect(() => {
-    at.value = 0;
-  }, [filter, rows.length]);
-  const wanted = filter.toLowerCase();
-  const hits = wanted
-    ? rows.filter(row => columns.some(({ key, text }) => String(text ? text(row) : row[key] ?? '').toLowerCase().includes(wanted)))
-    : rows;
-  let sorted = hits;
-  if (order.value) {
-    const { key, direction } = order.value;
-    const of = columns.find(column => column.key === key).sort ?? (row => row[key]);
-    sorted = [...hits].sort((a, b) => compare(of(a), of(b)) * direction);
+  const top = useSignal(0);
+  const height = useSignal(600);
+  const box = useRef();
+  const kept = useRef({});
+  // Sorting many rows again with every frame of scrolling would be felt.
+  const wish = [rows, filter, order.value];
+  if (!kept.current.wish?.every((one, i) => one === wish[i])) {
+    kept.current = { wish, rows: sorted(found(rows, columns, filter), columns, order.value) };
   }
-  const pages = Math.max(1, Math.ceil(sorted.length / PAGE));
+  const all = kept.current.rows;
+  const many = all.length > MANY;
+  useEffect(() => {
+    if (box.current) box.current.scrollTop = 0;
+    top.value = 0;
+  }, [filter, order.value]);
+  useLayoutEffect(() => {
+    if (many) height.value = box.current.clientHeight;
+  }, [many]);
+  const [first, last] = many ? seen(all.length, ROW, top.value, height.value) : [0, all.length];
   const turn = key => (order.value = { key, direction: order.value?.key === key ? -order.value.direction : 1 });
-  const shown = sorted.slice(at.value * PAGE, (at.value + 1) * PAGE);
   const cell = (column, row) => (column.cell ? column.cell(row) : row[column.key]);
-  return html`<div class="scroll"><table class="grid"><caption class="sr">${caption}</caption>
-    <thead><tr>${columns.map(({ key, label, num }) => {
-      if (!label) return html`<th scope="col"><span class="sr">${t('Actions')}</span></th>`;
+  return html`<div class=${many ? 'scroll many' : 'scroll'} ref=${box} tabindex=${many ? 0 : undefined} role=${many ? 'group' : undefined} aria-label=${many ? caption : undefined} onScroll=${many ? event => (top.value = event.currentTarget.scrollTop) : undefined}>
+    <table class="grid" role="table" aria-rowcount=${many ? all.length + 1 : undefined}><caption class="sr">${caption}</caption>
+    <thead role="rowgroup"><tr role="row">${columns.map(({ key, label, num }) => {
+      if (!label) return html`<th scope="col" role="columnheader"><span class="sr">${t('Actions')}</span></th>`;
       const mine = order.value?.key === key;
-      return html`<th scope="col" class=${num && 'num'} aria-sort=${mine ? (order.value.direction > 0 ? 'ascending' : 'descending') : undefined}>
+      return html`<th scope="col" role="columnheader" class=${num && 'num'} aria-sort=${mine ? (order.value.direction > 0 ? 'ascending' : 'descending') : undefined}>
         <button type="button" onClick=${() => turn(key)}>${label}${mine && (order.value.direction > 0 ? ' ↑' : ' ↓')}</button></th>`;
     })}</tr></thead>
-    <tbody>${shown.map(row => html`<tr key=${row.id}>${columns.map((column, i) => html`<td class=${`${column.num ? 'num ' : ''}${i ? '' : 'name'}`}>
-      ${i || !open ? cell(column, row) : html`<button type="button" onClick=${() => open(row)}>${cell(column, row)}</button>`}</td>`)}</tr>`)}</tbody></table></div>
-    <div class="bar foot"><span class="soft" role="status">${counted(hits.length, '1 row', '{n} rows')}</span>
-    ${pages > 1 && html`<span class="gap"/><button class="btn icon" aria-label=${t('Previous page')} disabled=${!at.value} onClick=${() => at.value--}><${Icon} name="previous"/></button>
-      <span class="soft">${at.value + 1} / ${pages}</span><button class="btn icon" aria-label=${t('Next page')} disabled=${at.value >= pages - 1} onClick=${() => at.value++}><${Icon} name="next"/></button>`}</div>`;
+    <tbody role="rowgroup"><${Gap} height=${first * ROW} columns=${columns.length}/>${all.slice(first, last).map((row, n) => html`<tr key=${row.id} role="row" aria-rowindex=${many ? first + n + 2 : undefined}>${columns.map((column, i) => html`<td role="cell" data-label=${column.label} class=${`${column.num ? 'num ' : ''}${i ? '' : 'name'}`}>
+      ${i || !open ? cell(column, row) : html`<button type="button" onClick=${() => open(row)}>${cell(column, row)}</button>`}</td>`)}</tr>`)}<${Gap} height=${(all.length - last) * ROW} columns=${columns.length}/></tbody></table></div>
+    <div class="bar foot"><span class="soft" role="status">${counted(all.length, '1 row', '{n} rows')}</span></div>`;
 }

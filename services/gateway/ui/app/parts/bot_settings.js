@@ -1,0 +1,55 @@
+/** What shapes a bot: how it answers, with which model, and how careful it is. */
+
+import { html } from '../lib/kit.js';
+import { api } from '../lib/api.js';
+import { t } from '../lib/words.js';
+import { Field, Form, tell } from './basics.js';
+
+const MODELS = ['local/extractive', 'gpt-4o-mini', 'gpt-4o', 'anthropic/claude-haiku-4-5', 'gemini/gemini-2.0-flash', 'ollama/llama3.1'];
+
+const lines = text => text.split(/[\s,]+/).filter(Boolean);
+const or = (text, value) => (text === '' ? value : Number(text));
+
+/** The body of a PATCH from the fields of the form. */
+function bodyOf({ api_key, api_base, temperature, max_tokens, floor, refusal_text, fallback_models, link_hosts, is_active, check_claims, cache_answers, ...texts }) {
+  const credentials = { ...(api_key && { api_key }), ...(api_base && { api_base }) };
+  return {
+    ...texts,
+    temperature: Number(temperature),
+    max_tokens: Number(max_tokens),
+    floor: or(floor, null),
+    refusal_text: refusal_text || null,
+    fallback_models: lines(fallback_models),
+    link_hosts: lines(link_hosts),
+    is_active: is_active === 'on',
+    check_claims: check_claims === 'on',
+    cache_answers: cache_answers === 'on',
+    ...(Object.keys(credentials).length && { credentials }),
+  };
+}
+
+export function Settings({ bot, saved }) {
+  const send = async fields => {
+    await api.patch(`/v1/bot-profiles/${bot.id}`, bodyOf(fields));
+    tell(t('Saved. The next answer uses it.'));
+    saved();
+  };
+  const check = (name, label, hint) => html`<label class="check"><input type="checkbox" name=${name} defaultChecked=${bot[name]}/> <span>${label}${hint && html` <small class="soft">${hint}</small>`}</span></label>`;
+  return html`<${Form} send=${send} action=${t('Save')} wide>
+    <${Field} label=${t('Name')}><input class="f" name="name" maxlength="255" defaultValue=${bot.name}/></>
+    <${Field} label=${t('Description')}><input class="f" name="description" maxlength="1000" defaultValue=${bot.description}/></>
+    <${Field} label=${t('Instructions')} hint=${t('How it should answer. What it knows comes from the sources.')}><textarea class="f" name="system_prompt" rows="6" defaultValue=${bot.system_prompt}></textarea></>
+    <${Field} label=${t('Model')} hint=${t('Any LiteLLM name, or local/extractive, which needs no key.')}><input class="f mono" name="model" maxlength="100" defaultValue=${bot.model} list="models"/></>
+    <datalist id="models">${MODELS.map(name => html`<option value=${name}/>`)}</datalist>
+    <div class="pair"><${Field} label=${t('API key')} hint=${bot.has_credentials ? t('One is kept; it is never shown.') : t('None is kept.')}><input class="f" name="api_key" type="password" autocomplete="off"/></>
+      <${Field} label=${t('API address')} hint=${t('For compatible servers.')}><input class="f mono" name="api_base" placeholder="https://"/></></div>
+    <div class="pair"><${Field} label=${t('Temperature')}><input class="f" name="temperature" type="number" min="0" max="2" step="0.1" defaultValue=${bot.temperature}/></>
+      <${Field} label=${t('Longest answer, in tokens')}><input class="f" name="max_tokens" type="number" min="1" max="128000" defaultValue=${bot.max_tokens}/></></div>
+    ${check('is_active', t('It answers'))}${check('cache_answers', t('Give an answer again to the same question'), t('As long as its sources stay as they are.'))}
+    <details><summary>${t('When it should not answer, and what it may link to')}</summary><div class="form wide">
+      <${Field} label=${t('Evidence that an answer needs')} hint=${t('0 to 1; empty: as measured. The retrieval tab shows what it would let through.')}><input class="f" name="floor" type="number" min="0" max="1" step="0.01" defaultValue=${bot.floor ?? ''}/></>
+      <${Field} label=${t('What it says when it does not know')} hint=${t('Empty: a sentence in the language of the question.')}><input class="f" name="refusal_text" maxlength="1000" defaultValue=${bot.refusal_text ?? ''}/></>
+      <${Field} label=${t('Hosts that answers may link to')} hint=${t('Besides those of its sources, one in each line; *.example.com is all below.')}><textarea class="f mono" name="link_hosts" rows="2" defaultValue=${bot.link_hosts.join('\n')}></textarea></>
+      <${Field} label=${t('Other models, when this one fails')} hint=${t('At most three, in this order.')}><textarea class="f mono" name="fallback_models" rows="2" defaultValue=${bot.fallback_models.join('\n')}></textarea></>
+      ${check('check_claims', t('Have a model check that the passages support the answer'))}</div></details></>`;
+}
