@@ -16,6 +16,7 @@ from pathlib import Path
 
 import httpx
 
+from bench import report
 from tests.e2e.paced_model import PacedModel, paced_model
 from tests.harness import Installation, Tenant
 
@@ -36,6 +37,16 @@ class Row:
     bare_p99: float
     product_p50: float
     product_p99: float
+
+    def shown(self) -> dict[str, float]:
+        """A line of the table."""
+        return {
+            "chats at once": self.at_once,
+            "model p50 ms": self.bare_p50,
+            "MiniRAG p50 ms": self.product_p50,
+            "added p50": self.added_p50,
+            "added p99": self.added_p99,
+        }
 
     @property
     def added_p50(self) -> float:
@@ -102,40 +113,31 @@ async def measure(model: PacedModel, tenant: Tenant, bot: str, rounds: int) -> l
     return rows
 
 
-def table(rows: list[Row]) -> str:
-    """Markdown."""
-    lines = [
-        "| Chats at once | model p50 ms | MiniRAG p50 ms | added p50 | added p99 |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    lines += [
-        f"| {row.at_once} | {row.bare_p50:.1f} | {row.product_p50:.1f} | {row.added_p50:.1f} "
-        f"| {row.added_p99:.1f} |"
-        for row in rows
-    ]
-    return "\n".join(lines)
-
-
-def main() -> None:
-    options = argparse.ArgumentParser(prog="bench.first_token", description=__doc__)
-    options.add_argument("--quick", action="store_true")
-    rounds = 1 if options.parse_args().quick else ROUNDS
-    with (
-        tempfile.TemporaryDirectory(prefix="minirag-bench-") as folder,
-        paced_model(words=5, seconds=0) as model,
-    ):
+def run(folder: Path, rounds: int) -> list[Row]:
+    """Measure on an installation of its own, in an empty folder."""
+    with paced_model(words=5, seconds=0) as model:
         env = {"OPENAI_API_BASE": model.url, "OPENAI_API_KEY": "k"}
-        running = Installation(Path(folder), env=env).start()
+        running = Installation(folder, env=env).start()
         try:
             tenant = Tenant(running.url, f"bench-{uuid.uuid4().hex[:8]}")
             bot = tenant.bot(model="gpt-4o-mini")
             source = tenant.source(bot, TEXT)
             tenant.ingest(source)
             tenant.ready(source)
-            print(table(asyncio.run(measure(model, tenant, bot, rounds))))
+            found = asyncio.run(measure(model, tenant, bot, rounds))
             tenant.close()
         finally:
             running.stop()
+    return found
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(prog="bench.first_token", description=__doc__)
+    options.add_argument("--quick", action="store_true")
+    rounds = 1 if options.parse_args().quick else ROUNDS
+    with tempfile.TemporaryDirectory(prefix="minirag-bench-") as folder:
+        found = run(Path(folder), rounds)
+    print(report.table([row.shown() for row in found]))
 
 
 if __name__ == "__main__":

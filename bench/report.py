@@ -1,6 +1,6 @@
 """Figures as a page for people."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 HEAD = """# Figures
@@ -30,7 +30,17 @@ def page(figures: Mapping[str, Any]) -> str:
     )
     head = ("Format", "documents/s", "MB/s", "chunks/s", "worker's peak, MB")
     lines += _table(head, speeds)
+    lines += ["What is added to the first token of a model that answers at once:", ""]
+    lines += [table(figures["first_tokens"]), ""]
+    lines += ["Retrieval by the size of the index, one question after the other:", ""]
+    lines += [table(figures["retrieval"]), ""]
     return "\n".join(lines)
+
+
+def table(rows: Sequence[Mapping[str, float]]) -> str:
+    """Markdown; the columns are named as in the first row."""
+    shown = ([_shown(number) for number in row.values()] for row in rows)
+    return "\n".join(_table(tuple(rows[0]), shown)[:-1])
 
 
 def _latency(name: str, found: Mapping[str, Any]) -> tuple[str, ...]:
@@ -40,7 +50,7 @@ def _latency(name: str, found: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _shown(number: float) -> str:
-    return f"{number:.0f}" if number >= 100 else f"{number:.3g}"
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def _table(head: tuple[str, ...], rows: Any) -> list[str]:

@@ -11,18 +11,19 @@ import re
 import tempfile
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from bench import floor, formats, machine, report
+from bench import first_token, floor, formats, machine, report, retrieval_speed
 from bench.load import Latency, many, open_loop, sequential
 from tests.harness import Installation, Tenant, eventually
 
 ROOT = Path(__file__).parents[1]
+PREFIX = "minirag-bench-"
 SETTLE_SECONDS = 8.0
 PARAGRAPH = "The valve in hall {n} is closed by hand before the pump is serviced, every {n} days. "
 READ_MODELS = ("identity", "sources", "bots", "chats", "index")
@@ -42,13 +43,36 @@ class Effort:
     paragraphs: int
     documents: int
     """Of each format."""
+    rounds: int
+    """Of chats that wait for their first token."""
+    chunks: Sequence[int]
+    """Sizes of the index that is asked for passages."""
+    questions: int
 
 
 FULL = Effort(
-    requests=300, rate=40, write_rate=8, seconds=6, preload=1000, paragraphs=1500, documents=40
+    requests=300,
+    rate=40,
+    write_rate=8,
+    seconds=6,
+    preload=1000,
+    paragraphs=1500,
+    documents=40,
+    rounds=first_token.ROUNDS,
+    chunks=retrieval_speed.SIZES,
+    questions=retrieval_speed.QUESTIONS,
 )
 QUICK = Effort(
-    requests=20, rate=10, write_rate=4, seconds=2, preload=40, paragraphs=60, documents=2
+    requests=20,
+    rate=10,
+    write_rate=4,
+    seconds=2,
+    preload=40,
+    paragraphs=60,
+    documents=2,
+    rounds=1,
+    chunks=retrieval_speed.FEW,
+    questions=20,
 )
 
 
@@ -192,34 +216,49 @@ class Bench:
         }
 
 
-def measure(data_dir: Path, effort: Effort) -> dict[str, Any]:
-    """All figures."""
+def measure(effort: Effort) -> dict[str, Any]:
+    """All figures. Each part has an installation of its own."""
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
+        figures = stack(Path(folder), effort)
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
+        first_tokens = first_token.run(Path(folder), effort.rounds)
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
+        found = retrieval_speed.run(Path(folder), effort.chunks, effort.questions)
+    return {
+        **figures,
+        "first_tokens": [row.shown() for row in first_tokens],
+        "retrieval": [row.shown() for row in found],
+    }
+
+
+def stack(data_dir: Path, effort: Effort) -> dict[str, Any]:
+    """What is measured of one installation."""
     facts = machine.facts()
     files = formats.files(effort.paragraphs // 10)
     read = asyncio.run(formats.measure(files, effort.documents))
     running = Installation(data_dir)
-    stack: dict[str, float] = {}
-    stack["first start, seconds to ready with the demo"] = _start(running)
+    found: dict[str, float] = {}
+    found["first start, seconds to ready with the demo"] = _start(running)
     running.stop()
-    stack["second start, seconds to ready"] = _start(running)
+    found["second start, seconds to ready"] = _start(running)
     try:
         time.sleep(SETTLE_SECONDS)
         supervisor = json.loads((data_dir / "run.json").read_text())["pid"]
         for name, megabytes in machine.memory(supervisor).items():
-            stack[f"idle {name[:3].upper()} of all processes, MB"] = megabytes
+            found[f"idle {name[:3].upper()} of all processes, MB"] = megabytes
         bench = Bench(running, effort)
         http = asyncio.run(bench.http())
-        stack["ingestion, chunks per second"] = bench.ingestion()
+        found["ingestion, chunks per second"] = bench.ingestion()
         first, done = bench.first_words()
-        stack["question to first word, ms (local/extractive, median)"] = first
-        stack["question to done, ms (local/extractive, median)"] = done
-        stack["sources created per second, 8 at once"] = asyncio.run(bench.preload())
+        found["question to first word, ms (local/extractive, median)"] = first
+        found["question to done, ms (local/extractive, median)"] = done
+        found["sources created per second, 8 at once"] = asyncio.run(bench.preload())
         rebuild = bench.rebuilds()
     finally:
         running.stop()
     return {
         "machine": facts,
-        "stack": stack,
+        "stack": found,
         "http": http,
         "rebuild": rebuild,
         "formats": {ending: asdict(speed) for ending, speed in read.items()},
@@ -242,8 +281,7 @@ def main() -> None:
     options.add_argument("--quick", action="store_true")
     options.add_argument("--out", type=Path, default=ROOT / "docs")
     given = options.parse_args()
-    with tempfile.TemporaryDirectory(prefix="minirag-bench-") as folder:
-        figures = measure(Path(folder), QUICK if given.quick else FULL)
+    figures = measure(QUICK if given.quick else FULL)
     (given.out / "figures.json").write_text(json.dumps(figures, indent=2) + "\n")
     page = report.page(figures)
     (given.out / "figures.md").write_text(page)

@@ -113,6 +113,7 @@ class Blobs:
         async for found in self._store.list():
             for one in found:
                 yield one["path"], one["size"]
+
     async def refs(self, tenant_id: str) -> AsyncGenerator[str, None]:
         """The references of all blobs of a tenant. Raise `Unavailable` as `get` does."""
         try:

@@ -88,6 +88,8 @@ def test_the_page_shows_every_figure_beside_its_floor() -> None:
                 "peak_mb": 250.4,
             }
         },
+        "first_tokens": [{"chats at once": 16, "added p50": 7.25}],
+        "retrieval": [{"chunks": 50_000, "p99 ms": 31.4}],
         "rebuild": {"bots": {"events": 10, "seconds": 0.5, "per_second": 20.0}},
     }
     page = report.page(figures)
@@ -95,6 +97,8 @@ def test_the_page_shows_every_figure_beside_its_floor() -> None:
     assert "| idle PSS of all processes, MB | 236 |" in page
     assert "| GET one | 1.23 | 250 | 99.5 | 0.5 | 0.75 |" in page
     assert "| bots | 10 | 0.50 | 20 |" in page
+    assert "| chats at once | added p50 |\n| --- | --- |\n| 16 | 7.25 |" in page
+    assert "| 50,000 | 31.4 |" in page
     assert "| .pdf | 12.3 | 0.5 | 100 | 250 |" in page
 
 

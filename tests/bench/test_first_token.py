@@ -3,7 +3,8 @@
 import httpx
 import pytest
 
-from bench.first_token import Row, first_line, percentile, table, waits
+from bench import report
+from bench.first_token import Row, first_line, percentile, waits
 from tests.e2e.paced_model import paced_model
 
 
@@ -28,4 +29,4 @@ def test_a_table_tells_what_was_added() -> None:
     assert (percentile([1, 2, 3], 0.5), percentile([1, 2, 3], 0.99)) == (2, 3)
     row = Row(16, 1, 2, 11, 32)
     assert (row.added_p50, row.added_p99) == (10, 30)
-    assert "| 16 | 1.0 | 11.0 | 10.0 | 30.0 |" in table([row])
+    assert "| 16 | 1 | 11 | 10 | 30 |" in report.table([row.shown()])

@@ -1,6 +1,7 @@
 """What a bot with a model of its own does beside answering: reword, translate, check."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -11,16 +12,37 @@ from tests.loopback import QuietHandler, loopback
 
 TEXT = "The harbour of Corran was closed in 1998 because the sea had become too shallow."
 
+CLOSED = (
+    "In 1901 the harbour of Corran was closed for the feast of the fishermen.",
+    "During the long winter of 1902 ice closed the harbour of Corran twice.",
+    "The harbour of Corran was closed to all foreign ships when the war of 1903 began.",
+)
+
+
+class TooLong(Exception):
+    """The model cannot take so much."""
+
 
 @contextmanager
-def scripted_model(reply: Callable[[str, str], str]) -> Iterator[str]:
-    """An OpenAI-compatible server: system and last message → what it says."""
+def scripted_model(
+    reply: Callable[[str, str], str], told: list[list[str]] | None = None
+) -> Iterator[str]:
+    """An OpenAI-compatible server: system and last message → what it says.
+
+    In `told` stand the messages of each request.
+    """
 
     class Handler(QuietHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             messages = body["messages"]
-            said = reply(messages[0]["content"], messages[-1]["content"])
+            if told is not None:
+                told.append([message["content"] for message in messages])
+            try:
+                said = reply(messages[0]["content"], messages[-1]["content"])
+            except TooLong:
+                self.refuse()
+                return
             pieces = [
                 {"choices": [{"delta": {"content": said}}]},
                 {"choices": [{"delta": {}, "finish_reason": "stop"}]},
@@ -30,6 +52,14 @@ def scripted_model(reply: Callable[[str, str], str]) -> Iterator[str]:
             data = f"{stream}data: [DONE]\n\n".encode()
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def refuse(self) -> None:
+            data = b'{"error": {"code": "context_length_exceeded", "message": "Too long."}}'
+            self.send_response(400)
+            self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
@@ -118,6 +148,50 @@ def test_a_fallback_answers_for_a_model_that_cannot_be_reached(tenant: Tenant) -
         "/v1/chat", json={"bot_profile_id": bot, "message": "When was the harbour closed?"}
     )
     assert failed.status_code in (502, 503)
+
+
+def passages(system: str) -> int:
+    """How many numbered passages a model is given."""
+    return len(re.findall(r"^\[\d+\] ", system, re.MULTILINE))
+
+
+@pytest.mark.parametrize("least", [2, 0])
+def test_a_model_that_cannot_take_it_all_gets_less_until_it_can_or_says_so(
+    tenant: Tenant, least: int
+) -> None:
+    """The conversation goes first, then all passages but two."""
+    told: list[list[str]] = []
+    small = False
+
+    def reply(system: str, _last: str) -> str:
+        if small and (len(told[-1]) > 2 or passages(system) > least):
+            raise TooLong
+        return "In 1998 [1]."
+
+    with scripted_model(reply, told) as base:
+        bot = bot_with(tenant, base)
+        others = [tenant.source(bot, text) for text in CLOSED]
+        for other in others:
+            tenant.ingest(other)
+        for other in others:
+            tenant.ready(other)
+        question = "When was the harbour of Corran closed?"
+        first = tenant.ask(bot, question)
+        [before] = told
+        told.clear()
+        small = True
+        body = {"bot_profile_id": bot, "message": question, "chat_id": first["chat_id"]}
+        answer = tenant.http.post("/v1/chat", json=body)
+    given = [(len(messages), passages(messages[0])) for messages in told]
+    many = passages(before[0])
+    assert many > 2
+    assert given == [(4, many), (2, many), (2, 2)]
+    if least:
+        assert answer.json()["message"]["content"] == "In 1998 [1]."
+        return
+    failed = answer.json()
+    assert (failed["status"], failed["type"]) == (502, "urn:minirag:problem:llm_context_too_long")
+    assert "too long for the model" in failed["detail"]
 
 
 def test_more_than_three_fallbacks_are_refused(tenant: Tenant) -> None:
