@@ -70,10 +70,10 @@ class HybridRetriever(Retriever):
         """Look again if the bot's index was switched meanwhile: what was found is gone then."""
         with spans.span("retrieve") as span:
             found = await self._retrieve(tenant_id, bot_profile_id, query)
-            span.tell("minirag.passages", len(found))
+            span.tell("minirag.passages", len(found.found))
         return found
 
-    async def _retrieve(self, tenant_id: str, bot_profile_id: str, query: Query) -> list[Found]:
+    async def _retrieve(self, tenant_id: str, bot_profile_id: str, query: Query) -> Retrieval:
         found: list[Found] = []
         known = await self._rows.knowledge(tenant_id, bot_profile_id)
         for _ in range(LOOKS):
