@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import orjson
-from prometheus_client import make_wsgi_app
+from prometheus_client import REGISTRY, make_wsgi_app
 from typing_extensions import override
 
 from shared.kernel.errors import Unusable
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LOOPBACK = "127.0.0.1"
 TICK_SECONDS = 1.0
 STALLED_SECONDS = 5.0
 """An event loop that has not turned for so long is not alive."""
@@ -51,7 +52,7 @@ class Probes:
         self._services = services
         self._loop = asyncio.get_running_loop()
         self._turned = time.monotonic()
-        self._metrics: WSGIApplication = make_wsgi_app(metrics.REGISTRY)
+        self._metrics: WSGIApplication = make_wsgi_app(REGISTRY)
 
     async def tick(self) -> None:
         """Show for ever that the event loop turns, and measure how late it does."""

@@ -120,8 +120,8 @@ class ServiceSettings(Configuration):
     heartbeat_file: Path | None = None
     """Touched every two seconds while the event loop turns; `minirag healthcheck --live` reads
     it. Unset: no heartbeat."""
-    probe_host: str = "127.0.0.1"
-    """Where the port for probes is reached."""
+    probe_host: str | None = None
+    """Where the port for probes is reached. Unset: on this machine only."""
     probe_port: int | None = Field(default=None, ge=0, le=65_535)
     """Serves `/metrics`, `/livez`, `/readyz` and `/startupz` of this process, without any
     authentication: keep it inside. 0: a free port, which the log tells. Unset: not served."""

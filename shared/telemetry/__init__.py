@@ -1,0 +1,1 @@
+"""What the product tells of itself: metrics and spans."""

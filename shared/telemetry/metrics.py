@@ -8,22 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    GCCollector,
-    Histogram,
-    PlatformCollector,
-    ProcessCollector,
-    disable_created_metrics,
-)
+from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the library gives it no types
-REGISTRY = CollectorRegistry()
-ProcessCollector(registry=REGISTRY)
-PlatformCollector(registry=REGISTRY)
-GCCollector(registry=REGISTRY)
 
 QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds, for what a person waits for."""
@@ -47,12 +34,12 @@ CATALOGUE: list[Described] = []
 
 def _counter(name: str, meaning: str, *labels: str) -> Counter:
     CATALOGUE.append(Described(f"minirag_{name}_total", "counter", labels, meaning))
-    return Counter(f"minirag_{name}", meaning, labels, registry=REGISTRY)
+    return Counter(f"minirag_{name}", meaning, labels)
 
 
 def _gauge(name: str, meaning: str, *labels: str) -> Gauge:
     CATALOGUE.append(Described(f"minirag_{name}", "gauge", labels, meaning))
-    return Gauge(f"minirag_{name}", meaning, labels, registry=REGISTRY)
+    return Gauge(f"minirag_{name}", meaning, labels)
 
 
 def _seconds(
@@ -60,7 +47,7 @@ def _seconds(
 ) -> Histogram:
     whole = f"minirag_{name}_seconds"
     CATALOGUE.append(Described(whole, "histogram", labels, meaning))
-    return Histogram(whole, meaning, labels, registry=REGISTRY, buckets=buckets)
+    return Histogram(whole, meaning, labels, buckets=buckets)
 
 
 # The gateway

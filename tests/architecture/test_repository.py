@@ -11,9 +11,9 @@ from tests.architecture.extras import ROOT
 
 TOP_LEVEL = {
     ".ci", ".dockerignore", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "Dockerfile",
-    "LICENSE", "Makefile", "README.md", "SECURITY.md", "bench", "deploy", "docker-compose.yml",
-    "docs", "examples", "postman", "pyproject.toml", "requirements.lock", "sdks", "services",
-    "shared", "tests",
+    "LICENSE", "Makefile", "README.md", "SECURITY.md", "bench", "compose.observability.yml",
+    "deploy", "docker-compose.yml", "docs", "examples", "postman", "pyproject.toml",
+    "requirements.lock", "sdks", "services", "shared", "tests",
 }  # fmt: skip
 NEEDED = {
     ".ci", ".gitignore", "Makefile", "README.md", "docs", "pyproject.toml", "requirements.lock",

@@ -9,10 +9,10 @@ import promql_parser
 import pytest
 import yaml
 from compose_spec import PyCompose
-from prometheus_client import generate_latest
+from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from shared.telemetry.metrics import CATALOGUE, REGISTRY
+from shared.telemetry.metrics import CATALOGUE
 from tests.deploy.compose import OURS, ROOT, WATCHING, resolved
 from tests.deploy.known import unknown
 
