@@ -147,8 +147,9 @@ class _Silent:
         """Nothing is kept back."""
 
 
-async def serve(host: str, port: int, expected: int, services: Sequence[Service]) -> None:
+async def serve(host: str | None, port: int, expected: int, services: Sequence[Service]) -> None:
     """Answer probes for ever. Raises `Unusable` if the port cannot be listened on."""
+    host = host or LOOPBACK
     probes = Probes(expected, services)
     try:
         server = _listening(host, port, probes)

@@ -78,9 +78,7 @@ async def _run(names: Sequence[str]) -> None:
 
         ports = {(read.probe_host, read.probe_port) for read in settings.values()}
         watching = [
-            background.create_task(
-                probes.serve(host or probes.LOOPBACK, port, len(modules), services)
-            )
+            background.create_task(probes.serve(host, port, len(modules), services))
             for host, port in ports
             if port is not None
         ]
