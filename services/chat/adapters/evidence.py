@@ -84,7 +84,8 @@ def _share(parts: Sequence[str], folded: str) -> float:
 
 
 def _letters(term: str) -> int:
-    return PAIR_LETTERS if is_pair(term) else min(len(fold(term).strip()), LONGEST)
+    """At least one: folding leaves nothing of a word that is only a mark."""
+    return PAIR_LETTERS if is_pair(term) else max(1, min(len(fold(term).strip()), LONGEST))
 
 
 def _mean(shares: Numbers, weights: Numbers) -> Numbers:

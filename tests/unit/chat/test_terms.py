@@ -130,6 +130,7 @@ class TestCoverage:
 
     def test_of_nothing_is_nothing(self) -> None:
         assert coverages([], ["text"], foreign=False) == [0.0]
+        assert coverages(["ъ"], ["text"], foreign=False) == [0.0]
         assert coverages(["word"], [], foreign=False) == []
 
 
