@@ -14,7 +14,7 @@ class RetrievedPassage(Message):
     """A passage that was found, and why."""
 
     rank: int
-    """Place in the fused ranking, from 1."""
+    """Place in the ranking, from 1: the fused one, or the reranker's."""
     n: int | None
     """Its number in an answer's context; None if it would not be used."""
     chunk_id: str

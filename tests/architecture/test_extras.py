@@ -42,6 +42,8 @@ UNSEEN = {
 }
 """Requirements that no import statement of ours names."""
 
+pytestmark = pytest.mark.timeout(150)  # LiteLLM alone takes long to import
+
 GRAPH = grimp.build_graph("services", "shared", include_external_packages=True, cache_dir=None)
 
 

@@ -45,12 +45,12 @@ class HttpReranker(Reranker):
             raise RerankFailed(f"it answers {response.status_code}")
         try:
             return _scores(response.json()["results"], len(documents))
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ArithmeticError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise RerankFailed("it does not speak of scores") from error
 
 
 def _scores(results: Any, documents: int) -> dict[int, float]:
-    """Raise `ValueError`, `KeyError` or `TypeError` for what is no score of a document."""
+    """Raise `ArithmeticError`, `ValueError`, `KeyError` or `TypeError` for what is no score."""
     found = {int(one["index"]): float(one["relevance_score"]) for one in results}
     if not found or not all(0 <= index < documents for index in found):
         raise ValueError("scores of other documents")

@@ -174,13 +174,17 @@ def _nearer(
     wordings: Sequence[Wording],
     numbers: Calibration,
 ) -> list[Hit]:
-    """With scores that count how near single words come; of several wordings the nearest."""
+    """With scores that count how near single words come; of several wordings the nearest.
+
+    They stay between 0 and 1, as the weights of the rankings make them.
+    """
+    whole = 1 + numbers.kinship
     texts = [indexed_text(hit.heading, hit.text) for hit in hits]
     spoken = [sources[hit.source_id].language for hit in hits]
     found = [kinships(wording.words, texts, spoken) for wording in wordings]
     nearest = [max(column) for column in zip(*found, strict=True)]
     return [
-        replace(hit, kinship=near, score=hit.score + numbers.kinship * near)
+        replace(hit, kinship=near, score=(hit.score + numbers.kinship * near) / whole)
         for hit, near in zip(hits, nearest, strict=True)
     ]
 

@@ -61,6 +61,7 @@ class TestTheHttpForm:
             (200, {"results": []}),
             (200, {"results": [{"index": 2, "relevance_score": 1}]}),
             (200, {"results": [{"index": 0, "relevance_score": "NaN"}]}),
+            (200, {"results": [{"index": float("inf"), "relevance_score": 1}]}),
             (200, {"results": [{"index": 0}]}),
             (200, {"data": []}),
             (200, []),
