@@ -24,6 +24,29 @@ HOSTILE = (
     "svg{display:none!important}:root{--primary:red;--bg:red;--text:red}"
 )
 """What a site's stylesheet might say."""
+LONG_LISTS = """async base => {
+    const [{ html, render }, { Table }, { PageGrid }] = await Promise.all(
+        ['lib/kit', 'parts/table', 'parts/page_grid'].map(one => import(`${base}/${one}.js`)));
+    const columns = [
+        { key: 'name', label: 'Name' }, { key: 'n', label: 'Number', num: true },
+        { key: 'act', label: '', cell: row => html`<button class="btn">Open ${row.n}</button>` }];
+    const rows = Array.from({ length: 10_000 }, (_, n) => ({ id: n, n, name: `row ${n}` }));
+    const outcomes = ['imported', 'unchanged', 'skipped', 'failed', 'pending'];
+    const pages = Array.from({ length: 1000 }, (_, n) => (
+        { url: `https://example.com/page/${n}`, outcome: outcomes[n % 5], depth: 1, via: 'link' }));
+    document.body.replaceChildren();
+    for (const [id, view] of [
+        ['rows', html`<${Table} rows=${rows} columns=${columns} caption="Rows"/>`],
+        ['pages', html`<${PageGrid} pages=${pages}/>`]]) {
+        const box = document.createElement('main');
+        box.id = id;
+        document.body.append(box);
+        render(view, box);
+    }
+}"""
+"""Draws ten thousand rows into `#rows` and a website of a thousand pages into `#pages`, with the
+parts of the dashboard. Gets the address of its files.
+"""
 
 
 expect.set_options(timeout=WAIT_MS)

@@ -14,6 +14,7 @@ ENVELOPE = {
     "occurred_at": {"type": "string", "format": "date-time"},
     "aggregate": {"type": "string", "description": "What kind of thing it is about."},
     "aggregate_id": {"type": "string"},
+    "correlation_id": {"type": "string", "description": "Of all that one order set off."},
 }
 SIGNED = {
     "type": "object",

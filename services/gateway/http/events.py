@@ -40,6 +40,8 @@ class EventOut(BaseModel):
     occurred_at: Timestamp
     aggregate: str
     aggregate_id: str
+    correlation_id: str
+    """The same for everything that one order set off."""
     cursor: str
     """What leads to the events behind this one."""
     data: dict[str, Any]
@@ -169,6 +171,7 @@ def told(recorded: Recorded[Event], key: bytes) -> EventOut:
         occurred_at=recorded.at,
         aggregate=recorded.event.aggregate,
         aggregate_id=recorded.event.aggregate_id,
+        correlation_id=recorded.metadata.correlation_id,
         cursor=_seal(key, recorded.sequence, recorded.event_id),
         data=public.model_dump(mode="json"),
     )

@@ -119,6 +119,7 @@ OUTWARD: Mapping[str, Mapping[str, Any]] = {
         "occurred_at": AT,
         "aggregate": "source",
         "aggregate_id": SOURCE_ID,
+        "correlation_id": EVENT_ID,
         "cursor": "4711",
         "data": {"source_id": SOURCE_ID, "source_name": "Manual", "chunk_count": 12},
     },

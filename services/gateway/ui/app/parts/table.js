@@ -1,7 +1,7 @@
 /** A table that can be sorted and filtered. With many rows it draws those that can be seen. */
 
 import { html, useEffect, useLayoutEffect, useRef, useSignal } from '../lib/kit.js';
-import { MANY, compare, seen } from '../lib/lists.js';
+import { MANY, compare, passed, seen } from '../lib/lists.js';
 import { counted, t } from '../lib/words.js';
 
 /** Of a row among many, in px; the style sheet has the same. */
@@ -48,7 +48,7 @@ export function Table({ rows, columns, caption, open, filter = '' }) {
   const [first, last] = many ? seen(all.length, ROW, top.value, height.value) : [0, all.length];
   const turn = key => (order.value = { key, direction: order.value?.key === key ? -order.value.direction : 1 });
   const cell = (column, row) => (column.cell ? column.cell(row) : row[column.key]);
-  return html`<div class=${many ? 'scroll many' : 'scroll'} ref=${box} tabindex=${many ? 0 : undefined} role=${many ? 'group' : undefined} aria-label=${many ? caption : undefined} onScroll=${many ? event => (top.value = event.currentTarget.scrollTop) : undefined}>
+  return html`<div class=${many ? 'scroll many' : 'scroll'} ref=${box} tabindex=${many ? 0 : undefined} role=${many ? 'group' : undefined} aria-label=${many ? caption : undefined} onScroll=${many ? event => (top.value = passed(event.currentTarget.scrollTop, ROW)) : undefined}>
     <table class="grid" role="table" aria-rowcount=${many ? all.length + 1 : undefined}><caption class="sr">${caption}</caption>
     <thead role="rowgroup"><tr role="row">${columns.map(({ key, label, num }) => {
       if (!label) return html`<th scope="col" role="columnheader"><span class="sr">${t('Actions')}</span></th>`;

@@ -28,7 +28,8 @@ export function Website({ id }) {
     await api.post(`/v1/sources/${id}/ingest`);
     crawl.reload();
   };
-  const part = counts.found ? counts.visited / counts.found : 0;
+  // Pages that a rule stands against are never visited; the end is the end all the same.
+  const part = on ? counts.visited / Math.max(1, counts.found) : 1;
   const act = (label, icon, what) => html`<button class="btn" onClick=${() => order(what)().catch(error => tell(explained(error)))}><${Icon} name=${icon}/>${label}</button>`;
   return html`<${Head} title=${source.data.name} lead=${html`<${Status} is=${source.data.status}/> · <a href=${href('/sources', { open: id })}>${t('Settings and history')}</a> · <a href=${href(`/bots/${source.data.bot_profile_id}`)}>${t('Ask the bot')}</a>`}>
       ${phase === 'running' && act(t('Pause'), 'pause', 'pause')}${phase === 'paused' && act(t('Go on'), 'play', 'resume')}
