@@ -1,0 +1,202 @@
+"""What is left in rows of what was erased: nothing, whichever way the log is replayed."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from typing_extensions import override
+
+from services.analytics.main import ROLLUPS
+from services.analytics.queries.stats import StatsQueries
+from services.chat.main import CHATS
+from services.chat.queries.erasing import ErasureQueries as ErasedChats
+from services.gateway.main import ERASURES, IDENTITY
+from services.gateway.queries import ErasureQueries
+from shared.adapters.read_model import ReadModel, ReadModelStore
+from shared.contracts.analytics import GetOverview, ListUnanswered
+from shared.contracts.base import Event, Recorded
+from shared.contracts.chat import ChatErased, QuestionAsked, QuestionRefused, Timings, Usage
+from shared.contracts.chat_history import CountChatsOfVisitor, CountOldChats
+from shared.contracts.gateway import SessionStarted, UserCreated, UserErased
+from shared.contracts.gateway_erasure import (
+    ErasureCompleted,
+    ErasurePartDone,
+    ErasureRequested,
+    ErasureTold,
+    ListErasures,
+    RetentionSet,
+)
+from tests.bank.messages import metadata
+from tests.bank.rows import rows
+from tests.integration.replay import ProjectionContract, fresh, recorded, replay
+from tests.integration.test_identity_rows import registered
+
+WORDS = "The maiden name"
+USED = Usage(model="local/none")
+
+
+def asked(chat: str, n: int, visitor: str) -> QuestionAsked:
+    return QuestionAsked(
+        chat_id=chat,
+        turn_id=f"{chat}-t{n}",
+        bot_profile_id="b1",
+        message_id=f"{chat}-q{n}",
+        first=n == 1,
+        question=f"{WORDS} in {chat}?",
+        visitor_id=visitor,
+    )
+
+
+def refused(chat: str, n: int) -> QuestionRefused:
+    return QuestionRefused(
+        chat_id=chat,
+        turn_id=f"{chat}-t{n}",
+        bot_profile_id="b1",
+        message_id=f"{chat}-a{n}",
+        answer=f"No {WORDS}.",
+        reason="nothing",
+        best_score=0.1,
+        usage=USED,
+        timings=Timings(),
+    )
+
+
+CHATTING: Sequence[Event] = (
+    asked("c1", 1, "v1"),
+    refused("c1", 1),
+    asked("c2", 1, "v2"),
+    asked("c1", 2, "v1"),
+    ChatErased(chat_id="c1", erasure_id="e1", open_turns=("c1-t2",)),
+    refused("c2", 1),
+)
+
+
+class TestChats(ProjectionContract):
+    @pytest.fixture
+    def engine(self, engines: Callable[[str], AsyncEngine]) -> AsyncEngine:
+        return engines("chat")
+
+    @pytest.fixture
+    def model(self) -> ReadModel:
+        return CHATS
+
+    @pytest.fixture
+    def events(self) -> Sequence[Event]:
+        return CHATTING
+
+    async def test_only_those_of_others_are_left(
+        self, store: ReadModelStore, past: list[Recorded[Event]], tenant_id: str
+    ) -> None:
+        await replay(store, past)
+        left = str(await rows(store, tenant_id))
+        assert (f"{WORDS} in c1" in left, f"{WORDS} in c2" in left) == (False, True)
+        chats, meta = ErasedChats(store), metadata(tenant_id)
+        assert await chats.erased(tenant_id, "e1") == 1
+        assert await chats.of_visitor(tenant_id, "v1") == []
+        assert await chats.of_visitor(tenant_id, "v2") == ["c2"]
+        assert (await chats.count_of_visitor(CountChatsOfVisitor(visitor_id="v2"), meta)).chats == 1
+        last = past[-1].at
+        assert await chats.older(tenant_id, last) == []
+        assert (await chats.count_old(CountOldChats(before=last), meta)).chats == 0
+        assert await chats.older(tenant_id, last.replace(year=last.year + 1)) == ["c2"]
+
+    async def test_writing_tables_anew_changes_no_row(
+        self, store: ReadModelStore, past: list[Recorded[Event]], tenant_id: str
+    ) -> None:
+        await replay(store, past)
+        before = await rows(store, tenant_id)
+        await store.scrub()
+        assert await rows(store, tenant_id) == before
+
+
+class TestStatistics:
+    async def test_keep_counts_and_no_question(
+        self, engines: Callable[[str], AsyncEngine], tenant_id: str
+    ) -> None:
+        async with fresh(engines("analytics"), ROLLUPS) as store:
+            await replay(store, recorded(tenant_id, *CHATTING), chunk=2)
+            queries, meta = StatsQueries(store), metadata(tenant_id)
+            listed = await queries.list_unanswered(ListUnanswered(), meta)
+            assert [one.chat_id for one in listed.items] == ["c2"]
+            assert f"{WORDS} in c1" not in str(await rows(store, tenant_id))
+            overview = await queries.get_overview(GetOverview(), meta)
+            assert overview.chats == 2
+
+
+class OfGateway(ProjectionContract):
+    @pytest.fixture
+    def engine(self, engines: Callable[[str], AsyncEngine]) -> AsyncEngine:
+        return engines("gateway")
+
+
+class TestPeople(OfGateway):
+    @pytest.fixture
+    def model(self) -> ReadModel:
+        return IDENTITY
+
+    @pytest.fixture
+    def events(self, tenant_id: str) -> Sequence[Event]:
+        return (
+            *registered(tenant_id),
+            UserCreated(
+                tenant_id="t1",
+                user_id="u2",
+                email_hash="f" * 64,
+                email="grace@example.com",
+                display_name="Grace",
+                role="member",
+                password_ref="user/u2",
+            ),
+            SessionStarted(
+                session_id="s2",
+                user_id="u2",
+                expires_at=datetime(2027, 1, 1, tzinfo=UTC),
+                address_hash="a" * 64,
+            ),
+            UserErased(tenant_id="t1", user_id="u2"),
+        )
+
+    @override
+    def of_another_tenant(self, events: Sequence[Event]) -> Sequence[Event]:
+        first = len(registered(""))
+        return (*registered("other"), *events[first:])
+
+    async def test_who_is_erased_leaves_nothing_and_others_stay(
+        self, store: ReadModelStore, past: list[Recorded[Event]], tenant_id: str
+    ) -> None:
+        await replay(store, past)
+        found = await rows(store, tenant_id)
+        shown = str({name: kept for name, kept in found.items() if "aggregates" not in name})
+        assert ("u2" in shown, "grace" in shown, "ada@example.com" in shown) == (False, False, True)
+
+
+class TestErasures(OfGateway):
+    @pytest.fixture
+    def model(self) -> ReadModel:
+        return ERASURES
+
+    @pytest.fixture
+    def events(self) -> Sequence[Event]:
+        about = {"erasure_id": "e1", "kind": "visitor", "subject_id": "v1"}
+        return (
+            ErasureRequested.model_validate(about),
+            ErasureRequested(erasure_id="e2", kind="user", subject_id="u2"),
+            RetentionSet(tenant_id="t1", chats_days=30),
+            ErasureTold.model_validate({**about, "counts": {"chats": 2}}),
+            ErasurePartDone(erasure_id="e1", service="chat"),
+            ErasurePartDone(erasure_id="e1", service="gateway"),
+            ErasureCompleted.model_validate(about),
+        )
+
+    async def test_tell_how_far_each_is(
+        self, store: ReadModelStore, past: list[Recorded[Event]], tenant_id: str
+    ) -> None:
+        await replay(store, past)
+        found = await ErasureQueries(store).list_erasures(ListErasures(), metadata(tenant_id))
+        assert [(one.id, one.status, one.parts) for one in found.items] == [
+            ("e2", "requested", ()),
+            ("e1", "completed", ("chat", "gateway")),
+        ]
+        assert found.items[1].counts == {"chats": 2}
+        assert found.items[1].completed_at == past[-1].at
