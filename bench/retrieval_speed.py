@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from statistics import quantiles
 
@@ -76,10 +77,10 @@ class Words:
     def __init__(self, seed: int = SEED) -> None:
         self._random = random.Random(seed)  # noqa: S311  no secret
         self._words = [self._word() for _ in range(VOCABULARY)]
-        self._weights = [1 / rank for rank in range(1, VOCABULARY + 1)]
+        self._weights = list(accumulate(1 / rank for rank in range(1, VOCABULARY + 1)))
 
     def text(self, words: int) -> str:
-        return " ".join(self._random.choices(self._words, self._weights, k=words))
+        return " ".join(self._random.choices(self._words, cum_weights=self._weights, k=words))
 
     def _word(self) -> str:
         return "".join(self._random.choices(LETTERS, k=self._random.randint(3, 9)))

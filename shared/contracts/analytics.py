@@ -89,6 +89,8 @@ class ModelUsage(Message):
     cost_usd: float
     prompt_cost_per_1m: float
     completion_cost_per_1m: float
+    price_known: bool = True
+    """False: nobody has a price of this model, and it is counted at the default."""
 
 
 class BotUsage(Message):

@@ -1,6 +1,8 @@
-"""What models cost: the list prices that the public contract names."""
+"""What models cost: list prices that the public contract names, then those that LiteLLM knows."""
 
+import json
 from collections.abc import Mapping
+from importlib.resources import files
 
 from shared.contracts.analytics import Price
 
@@ -33,8 +35,37 @@ PRICES: Mapping[str, Price] = {
 }
 
 
+LISTED: Mapping[str, tuple[float, float]] = json.loads(
+    files(__package__).joinpath("price_list.json").read_bytes()
+)
+"""Prompt and answer, from LiteLLM's table (MIT licence), by `shared.cli.price_list`."""
+LOCAL = "local/"
+"""Models that run here, and those that stand for none."""
+PREFIXES = ("openai/", "anthropic/")
+"""Providers whose models are listed without their name."""
+
+
 def price_of(model: str) -> Price:
-    return PRICES.get(model, DEFAULT)
+    """Its price, or that of a model that nobody knows."""
+    known = _known(model)
+    return DEFAULT if known is None else known
+
+
+def is_priced(model: str) -> bool:
+    """Whether a price of this very model is known."""
+    return _known(model) is not None
+
+
+def _known(model: str) -> Price | None:
+    if model.startswith(LOCAL):
+        return FREE
+    names = [model, *(model.removeprefix(one) for one in PREFIXES if model.startswith(one))]
+    for name in names:
+        if name in PRICES:
+            return PRICES[name]
+        if name in LISTED:
+            return _price(*LISTED[name])
+    return None
 
 
 def cost(model: str, prompt_tokens: int, completion_tokens: int) -> float:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -10,6 +11,9 @@ from dataclasses import dataclass, field
 
 PROMPT_TOKENS = 100
 FIRST_WORDS = 5
+HELD_SECONDS = 0.2
+HELD_AT_MOST = 10.0
+"""Seconds before each word: whoever asks waits two minutes for the whole answer."""
 
 
 @dataclass
@@ -21,7 +25,7 @@ class PacedModel:
     """Between two words."""
     url: str = ""
     held: bool = False
-    """While it is, no answer goes beyond its first words."""
+    """While it is, answers come hardly any further than their first words."""
     asked: Counter[str] = field(default_factory=Counter)
     """How often, by question."""
 
@@ -42,8 +46,11 @@ class PacedModel:
             )
             words = self.answer(question)
             for n, word in enumerate(words):
-                while self.held and n >= FIRST_WORDS:
-                    await asyncio.sleep(self.seconds)
+                until = time.monotonic() + HELD_AT_MOST
+                while self.held and n >= FIRST_WORDS and time.monotonic() < until:
+                    writer.write(b": still thinking\n\n")  # who says nothing at all is given up
+                    await writer.drain()
+                    await asyncio.sleep(HELD_SECONDS)
                 await self._tell(writer, {"choices": [{"delta": {"content": word}}]})
                 await asyncio.sleep(self.seconds)
             usage = {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": len(words)}

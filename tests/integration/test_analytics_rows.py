@@ -189,9 +189,9 @@ class TestRollups(ProjectionContract):
 
     async def test_costs_follow_from_prices(self, stats: StatsQueries, tenant_id: str) -> None:
         found = await stats.get_costs(GetCosts(days=30), metadata(tenant_id))
-        assert [(one.model, one.cost_usd) for one in found.by_model] == [
-            ("gpt-4o", 0.007),
-            ("gpt-4o-mini", 0.00021),
+        assert [(one.model, one.cost_usd, one.price_known) for one in found.by_model] == [
+            ("gpt-4o", 0.007, True),
+            ("gpt-4o-mini", 0.00021, True),
         ]
         assert [(one.bot_name, one.total_tokens) for one in found.by_bot] == [
             ("First", 2200),

@@ -70,7 +70,7 @@ from shared.contracts.analytics import (
     WorstSources,
 )
 from shared.contracts.base import Metadata
-from shared.kernel.prices import DEFAULT, PRICES, cost, price_of
+from shared.kernel.prices import DEFAULT, PRICES, cost, is_priced, price_of
 
 InZone = ListUsage | GetCosts | GetFeedback | GetFeedbackTrend
 OfDays = InZone | GetLatency
@@ -361,6 +361,7 @@ def _by_model(pairs: Sequence[RowMapping]) -> list[ModelUsage]:
             {
                 **used,
                 **price_of(model).model_dump(),
+                "price_known": is_priced(model),
                 "model": model,
                 "cost_usd": cost(model, used["prompt_tokens"], used["completion_tokens"]),
             }

@@ -13,7 +13,13 @@ USED = {
     "request_count": 60,
 }
 PRICE = {"prompt_cost_per_1m": 0.15, "completion_cost_per_1m": 0.6}
-BY_MODEL = {**USED, **PRICE, "model": "gpt-4o-mini", "cost_usd": 0.002196}
+BY_MODEL = {
+    **USED,
+    **PRICE,
+    "model": "gpt-4o-mini",
+    "cost_usd": 0.002196,
+    "price_known": True,
+}
 BY_BOT = {
     **USED,
     "bot_profile_id": BOT_ID,

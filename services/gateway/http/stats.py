@@ -98,6 +98,8 @@ class PriceOut(BaseModel):
 class ModelUsageOut(TokensOut, PriceOut):
     model: str
     cost_usd: float
+    price_known: bool
+    """False: nobody has a price of this model, and it is counted at the default."""
 
 
 class CostsOut(BaseModel):

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from services.chat.adapters.answer_memory import RecentAnswers
-from services.chat.adapters.phrasing import phrasing
-from services.chat.ports import Assistant, ChatReader, Found, ModelFailed, Query, Spent
+from services.chat.ports import Assistant, ChatReader, Found, ModelFailed, Spent
 from services.chat.reactions.answering import AnswerQuestion, StopAnswering
 from services.chat.reactions.remembering import RememberAnswers
 from services.chat.reactions.spending import Purse
@@ -235,53 +234,6 @@ class TestABudget:
         it = World(spending=Counted((replace(TOKENS, amount=5000),)))
         await it.attempt()
         assert isinstance(it.chat.log[-1], QuestionAnswered)
-
-
-class TestAnAnswerGivenAgain:
-    """Of a bot that remembers, to a question in a language that its sources do not have."""
-
-    BOT = BotSettings(name="Guide", cache_answers=True)
-
-    @pytest.fixture(autouse=True)
-    def loaded(self) -> None:
-        """What tells languages and words apart is read from disk once."""
-        phrasing(QUESTION)
-
-    def world(self, **fields: object) -> World:
-        it = World(bot=self.BOT, language="pl", assistant=Translator("How long?"), **fields)  # type: ignore[arg-type]  # fields of it
-        it.retriever.spoken = frozenset({"en"})
-        return it
-
-    async def after_an_answer(self, **fields: object) -> tuple[World, World]:
-        """A world that has answered, and one in which the same is asked."""
-        first = self.world()
-        await first.attempt()
-        return first, self.world(memory=first.memory, chats_before=first.chat, **fields)
-
-    async def test_costs_no_call_of_a_model_not_even_a_translation(self) -> None:
-        first, again = await self.after_an_answer()
-        await again.attempt()
-        end = again.chat.log[-1]
-        assert isinstance(end, QuestionAnswered)
-        assert (end.usage.model, end.usage.total_tokens) == ("local/cache", 0)
-        assert (first.translated, again.translated, again.model.prompts) == (1, 0, [])
-        assert first.retriever.queries == again.retriever.queries
-        assert again.retriever.queries == [Query(QUESTION, ("How long?",))]
-
-    async def test_is_found_by_what_a_model_made_of_the_question_however_often(self) -> None:
-        first, again = await self.after_an_answer(chunks=CHUNKS[1:])
-        await again.attempt()
-        third = self.world(memory=first.memory, chats_before=again.chat, chunks=CHUNKS[1:])
-        await third.attempt()
-        assert len(again.model.prompts) == 1, "a passage that it cites is gone"
-        assert (again.translated, third.translated, third.model.prompts) == (0, 0, [])
-        assert again.retriever.queries == third.retriever.queries
-
-    async def test_is_translated_anew_once_there_are_other_languages(self) -> None:
-        _, again = await self.after_an_answer()
-        again.retriever.spoken = frozenset({"en", "de"})
-        await again.attempt()
-        assert (again.translated, len(again.model.prompts)) == (1, 1)
 
 
 class TestAModelThatFails:
