@@ -59,7 +59,7 @@ screenshots: $(STAMP) $(VENDOR) ## Pictures of every page, into docs/screenshots
 bench: $(STAMP) ## The figures of docs/figures.md
 	$(BIN)/python -m bench.run
 
-chaos: $(STAMP) ## Storms of killed processes, in another order each; SEED=1 STORMS=10
+chaos: $(STAMP) ## Every fault there is, in another order each time; SEED=1 STORMS=10
 	@$(BIN)/python -m tests.chaos --seed $(or $(SEED),1) --storms $(or $(STORMS),10)
 
 clean: ## Remove what was built; keeps .minirag

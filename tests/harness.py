@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -37,6 +37,9 @@ ENVIRONMENT = {
 class Installation:
     """`minirag up` on a data directory. Its processes can be killed one by one."""
 
+    program: Sequence[str] = ("-m", "shared.cli.app", "up")
+    """What Python is given to start it."""
+
     def __init__(self, data_dir: Path, *flags: str, env: Mapping[str, str] | None = None) -> None:
         self.data_dir = data_dir
         self._flags = flags
@@ -49,7 +52,7 @@ class Installation:
 
     def start(self) -> Self:
         """Start and wait until it says that it is ready."""
-        command = [sys.executable, "-m", "shared.cli.app", "up", "--data-dir", str(self.data_dir)]
+        command = [sys.executable, *self.program, "--data-dir", str(self.data_dir)]
         self._process = subprocess.Popen(
             [*command, "--port", str(self._port), *self._flags],
             env=self._env,

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +46,26 @@ class Evidence:
     """What the client was told, by the question."""
     users: Sequence[str] = ()
     """E-mail addresses of users whose creation was acknowledged."""
+    statuses: Mapping[int, int] = field(default_factory=dict)
+    """How often clients were told what."""
+    canaries: Mapping[str, str] = field(default_factory=dict)
+    """By tenant, a word that only its documents have."""
+    spilled: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Planted secrets that stand in clear in files, and in which."""
+    resources: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
+    """What each service held before and after, by kind."""
+    planted: int = 0
+    """Messages that nobody can handle, sent on purpose."""
+    ledger: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Tokens of prompt and answer that the model told last, by question."""
+    may_fail: Collection[str] = ()
+    """Questions whose model did not answer as it should."""
+    hits: Sequence[tuple[str, str, bytes]] = ()
+    """What came to receivers of webhooks: which, the message's id, and the body."""
+    replays: Sequence[tuple[str, str, str]] = ()
+    """Of requests that were sent again with their key: what they were, and both answers."""
+    unread: Sequence[str] = ()
+    """What was told to be made and not there when its client looked."""
 
     def of(self, kind: type[E], tenant_id: str | None = None) -> list[Recorded[E]]:
         """The events of one kind, of the disturbed tenant unless another is given."""

@@ -32,8 +32,6 @@ from tests.chaos.evidence import Evidence
 Invariant = Callable[[Evidence], None]
 RUN_ENDS = (SourceIngested, SourceFailed, SourceUnchanged)
 TURN_ENDS = (QuestionAnswered, QuestionRefused, TurnFailed)
-UNTOLD = 0
-"""Turns that may end without an answer; the local model does not fail."""
 
 
 def acknowledged_writes_are_in_the_log(found: Evidence) -> None:
@@ -108,11 +106,13 @@ def documents_come_out_as_undisturbed(found: Evidence) -> None:
     Batches stand under their own hash, and hold ordinals, texts and vectors: the same references
     are the same chunks. Their ids follow from source, revision and ordinal.
     """
-    wanted = _outcomes(found, found.calm)
+    wanted = {_kind(name): outcome for name, outcome in _outcomes(found, found.calm).items()}
+    compared = 0
     for name, outcome in _outcomes(found, found.storm).items():
-        kind = name.rsplit("/", 1)[-1]
-        if kind in wanted:
-            assert outcome == wanted[kind], name
+        if _kind(name) in wanted:
+            assert outcome == wanted[_kind(name)], name
+            compared += 1
+    assert compared, "no document was the same"
 
 
 def finished_batches_are_not_embedded_again(found: Evidence) -> None:
@@ -136,10 +136,11 @@ def turns_are_stored_and_billed_once(found: Evidence) -> None:
     """Each question has one end, which is what clients read and what is billed (I8, I14)."""
     ends = Counter(r.event.turn_id for r in found.each(*TURN_ENDS))
     assert _several(ends) == []
-    assert len(found.of(TurnFailed)) == UNTOLD
+    asked = {r.event.question: r.event.turn_id for r in found.of(QuestionAsked)}
+    forgiven = {asked[question] for question in found.may_fail if question in asked}
+    assert {r.event.turn_id for r in found.of(TurnFailed)} - forgiven == set()
     stored = {r.event.turn_id: r.event.answer for r in found.of(QuestionAnswered)}
     stored |= {r.event.turn_id: r.event.answer for r in found.of(QuestionRefused)}
-    asked = {r.event.question: r.event.turn_id for r in found.of(QuestionAsked)}
     for question, answer in found.answers.items():
         assert stored[asked[question]] == answer
     shown = Counter(
@@ -174,9 +175,9 @@ def a_crawl_visits_a_page_once(found: Evidence) -> None:
     assert _several(made) == []
 
 
-def nothing_was_given_up(found: Evidence) -> None:
-    """No message is a dead letter: nobody sent anything that cannot be handled (I13)."""
-    assert found.given_up == 0
+def what_was_given_up_was_planted(found: Evidence) -> None:
+    """Dead letters are exactly the messages that nobody could have handled (I13)."""
+    assert found.given_up == found.planted
 
 
 HOLD: Sequence[Invariant] = (
@@ -191,7 +192,7 @@ HOLD: Sequence[Invariant] = (
     turns_are_stored_and_billed_once,
     a_slot_comes_once,
     a_crawl_visits_a_page_once,
-    nothing_was_given_up,
+    what_was_given_up_was_planted,
 )
 
 
@@ -205,6 +206,11 @@ def the_index_holds_each_chunk_once(found: Evidence, points: Mapping[str, int]) 
 
 def _several(counted: Mapping[Any, int]) -> list[Any]:
     return [one for one, count in counted.items() if count > 1]
+
+
+def _kind(name: str) -> str:
+    """Of a document, whichever time it is uploaded; texts have names of their own."""
+    return name.rsplit("/", 1)[-1]
 
 
 def _outcomes(found: Evidence, tenant_id: str) -> dict[str, object]:

@@ -225,8 +225,13 @@ def _through(
         work.told_all()
         calm.feed_rest()
         calm.told_all()
-        for one in (work, calm):
-            one.rest()
+        return settled(running, switches, work, calm)
+
+
+def settled(running: Installation, switches: Switches, work: Work, calm: Work) -> Evidence:
+    """Wait until all is at rest, and see what is left; read models are made anew for it."""
+    for one in (work, calm):
+        one.rest()
     eventually(
         lambda: not inside.busy(running.data_dir),
         lambda: f"{inside.busy(running.data_dir)} {running.logs()}",

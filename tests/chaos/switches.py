@@ -23,6 +23,7 @@ class Switches:
         self, point: FaultPoint, service: str = ANY, passage: int = 1, action: str = KILL
     ) -> None:
         """Have the first process, of `service` if it is given, fail at its so-manieth passage."""
+        (self.folder / f"{point}{FIRED}").unlink(missing_ok=True)
         # Nobody may read half of it, and the folder holds nothing that is no point.
         beside = self.folder.with_name(f"{self.folder.name}-{next(self._numbers)}")
         beside.write_text(f"{passage} {service} {action}")

@@ -1,18 +1,22 @@
 """The clients of a storm, who ask again with the same key until they are told."""
 
 import itertools
+import logging
 import threading
 import time
 import uuid
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from http import HTTPStatus
 from typing import Any
 
 import httpx
 
 from tests.chaos.corpus import FACTS, LONG, mixed
 from tests.harness import PASSWORD, Tenant, eventually
+
+log = logging.getLogger(__name__)
 
 AGAIN = frozenset({202, 409, 429, 500, 502, 503, 504})
 """Not told yet, or not by this gateway: the same request may come again."""
@@ -32,6 +36,11 @@ class Work:
         self.sources: set[str] = set()
         self.users: set[str] = set()
         self.answers: dict[str, str] = {}
+        self.statuses: Counter[int] = Counter()
+        """How often clients were told what."""
+        self.unread: list[str] = []
+        """What was told to be made and not there when its client looked."""
+        self._posts: list[tuple[str, dict[str, Any], str]] = []
         self._documents = mixed()
         names = [name for name in self._documents if name != LONG]
         self._deck = deque(f"{n}/{name}" for n in range(rounds) for name in names)
@@ -87,7 +96,7 @@ class Work:
     def write(self, **fields: Any) -> str:
         """Make a source of a text that nobody has yet, and return its id."""
         n = next(self._numbers)
-        name = f"text {n}"
+        name = f"text {n} of {self.tenant.slug}"
         body = {
             "bot_profile_id": self.bot,
             "name": name,
@@ -97,6 +106,7 @@ class Work:
         }
         made = self._told(201, "POST", "/v1/sources", json=body).json()
         self.sources.add(name)
+        self._look(f"/v1/sources/{made['id']}")
         return str(made["id"])
 
     def scheduled(self) -> str:
@@ -119,6 +129,14 @@ class Work:
             return True
 
         eventually(look, seconds=PATIENCE)
+
+    def repeated(self) -> list[tuple[str, str, str]]:
+        """Send what was told again with its key: each path, and both answers."""
+        found = []
+        for path, request, first in list(self._posts):
+            answer = self.tenant.http.post(path, **request)
+            found.append((path, first, answer.text))
+        return found
 
     def check(self) -> None:
         """Raise what a client did not expect, if one was told so."""
@@ -144,14 +162,15 @@ class Work:
 
     def _upload(self, name: str) -> None:
         file = name.rsplit("/", 1)[-1]
-        self._told(
+        made = self._told(
             201,
             "POST",
             "/v1/sources/upload",
             files={"file": (file, self._documents[file])},
             data={"bot_profile_id": self.bot, "name": name},
-        )
+        ).json()
         self.sources.add(name)
+        self._look(f"/v1/sources/{made['id']}")
 
     def _ask(self, n: int) -> None:
         question = PART.format(n=n)
@@ -164,16 +183,27 @@ class Work:
         self._told(201, "POST", "/v1/users", json=body)
         self.users.add(email)
 
+    def _look(self, path: str) -> None:
+        try:
+            self._told(200, "GET", path)
+        except AssertionError as error:
+            self.unread.append(str(error))
+
     def _told(self, status: int, method: str, path: str, **request: Any) -> httpx.Response:
         headers = {"Idempotency-Key": uuid.uuid4().hex} if method == "POST" else {}
 
         def look() -> httpx.Response | None:
             assert not self._over.is_set(), "the storm is over"
             answer = self.tenant.http.request(method, path, headers=headers, **request)
+            self.statuses[answer.status_code] += 1
+            if answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
+                log.warning("%s %s: %s", method, path, answer.text)
             if answer.status_code in AGAIN:
                 return None
             assert answer.status_code == status, f"{path}: {answer.status_code} {answer.text}"
             return answer
 
         found: httpx.Response = eventually(look, lambda: path, seconds=PATIENCE)
+        if method == "POST":
+            self._posts.append((path, {"headers": headers, **request}, found.text))
         return found

@@ -97,6 +97,11 @@ def fire(data_dir: Path, tenant_id: str, schedule: str, *, days: int) -> None:
     asyncio.run(_fire(data_dir, tenant_id, schedule, days))
 
 
+def plant(data_dir: Path, tenant_id: str) -> None:
+    """Send a command that nobody takes."""
+    asyncio.run(_plant(data_dir, tenant_id))
+
+
 async def connect(data_dir: Path) -> asyncpg.Connection:
     secrets = json.loads((data_dir / "secrets.json").read_text())
     ports = json.loads((data_dir / "ports.json").read_text())
@@ -183,6 +188,16 @@ async def _fire(data_dir: Path, tenant_id: str, schedule: str, days: int) -> Non
 async def _history(data_dir: Path) -> list[Recorded[Any]]:
     async with _log(data_dir) as event_log:
         return [one async for batch in event_log.history(0, ["evt.>"]) for one in batch]
+
+
+async def _plant(data_dir: Path, tenant_id: str) -> None:
+    client = await _broker(data_dir)
+    try:
+        subject = f"cmd.{tenant_id}.source.{new_id()}.dance"
+        headers = metadata_headers(_metadata(tenant_id))
+        await client.jetstream().publish(subject, b"{}", stream="CMDS", headers=headers)
+    finally:
+        await client.close()
 
 
 async def _given_up(data_dir: Path) -> int:
