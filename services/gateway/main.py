@@ -245,7 +245,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.answers(ListAudit, audit.list_audit)
     queries = IdentityQueries(store)
     take_part(service, store, audited, _erases(service, platform, queries))
-    bus = Bus(platform.client, platform.codec)
+    bus = Bus(platform.client, platform.codec, platform.event_log.refuse_if_damaged)
     principals = CachedPrincipals(platform.client, queries, settings.principal_cache_seconds)
     passwords = Argon2Passwords()
     stack.callback(passwords.close)

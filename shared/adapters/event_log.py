@@ -1,6 +1,7 @@
 """The event log on JetStream: optimistic appends, all or none, and reads."""
 
 import asyncio
+import logging
 import uuid
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
@@ -32,6 +33,8 @@ from shared.kernel.ids import derived_id, new_id
 from shared.kernel.registry import UnknownEvent
 from shared.telemetry import facts, metrics, spans
 from shared.telemetry.spans import Kind
+
+log = logging.getLogger(__name__)
 
 STREAM = "EVENTS"
 CONFLICTS = frozenset({10071, 10164, 10163, 10201})
@@ -68,13 +71,32 @@ class EventLog:
         self._js: JetStreamContext = client.jetstream(timeout=TIMEOUT)
         self._codec = codec
         self._service = service
+        self._highest = 0
+        """The highest place that this process knows to be taken."""
+        self.damage: str | None = None
+        """What is known to be wrong with the log; while something is, nothing is appended."""
+
+    def found_damaged(self, damage: str) -> None:
+        """Append nothing from now on: whatever is added would be mixed up with what was lost."""
+        if self.damage is None:
+            log.critical("the event log is damaged", extra={"damage": damage})
+            self.damage = damage
+
+    def refuse_if_damaged(self) -> None:
+        """Raise `Unavailable` if nothing may be appended."""
+        if self.damage is not None:
+            raise Unavailable(
+                "the event log is damaged and takes nothing until an operator restores it"
+            )
 
     async def append(self, events: Sequence[Append], metadata: Metadata) -> list[int]:
         """Store all of `events` or none, and return their sequences.
 
         Raises `StaleVersion` if an aggregate moved, `Unknown` if no acknowledgement came: the
-        events may be stored all the same, which only reading the tail can tell.
+        events may be stored all the same, which only reading the tail can tell. Raises
+        `Unavailable` if the log is damaged.
         """
+        self.refuse_if_damaged()
         messages = [await self._message(n, append, metadata) for n, append in enumerate(events)]
         about = {"messaging.system": "nats", "messaging.destination.name": STREAM}
         span = spans.span(f"publish {STREAM}", Kind.PRODUCER, attributes=about)
@@ -93,6 +115,7 @@ class EventLog:
         records must be free. The sequences that the records name do not count. Returns the last
         one here; raises as `append`.
         """
+        self.refuse_if_damaged()
         messages = []
         for n, record in enumerate(records):
             event, metadata = record.event, record.metadata
@@ -109,6 +132,7 @@ class EventLog:
 
     async def _store(self, messages: Sequence[tuple[str, bytes, dict[str, str]]]) -> int:
         """The last sequence. Raises as `append`."""
+        taken = self._highest
         faults.passed(FaultPoint.LOG_APPENDING)
         try:
             if len(messages) == 1:
@@ -116,8 +140,9 @@ class EventLog:
                 ack = await self._js.publish(
                     subject, body, headers=headers, stream=STREAM, timeout=TIMEOUT
                 )
-                return int(ack.seq)
-            return await self._atomic(messages)
+                last = int(ack.seq)
+            else:
+                last = await self._atomic(messages)
         except APIError as error:
             if error.err_code in CONFLICTS:
                 metrics.CONFLICTS.labels(self._service).inc()
@@ -125,6 +150,12 @@ class EventLog:
             raise Unavailable(f"event log refused the append: {error.description}") from error
         except (nats.errors.Error, TimeoutError) as error:
             raise Unknown("no acknowledgement from the event log") from error
+        first = last - len(messages) + 1
+        if first <= taken:
+            self.found_damaged(f"event {first} was stored where there had been one before")
+            raise Unknown("the event log is damaged; the events are at places that were taken")
+        self._highest = max(self._highest, last)
+        return last
 
     async def tail(
         self, tenant_id: str, aggregate: str, aggregate_id: str, after: int = 0
@@ -265,10 +296,15 @@ class EventLog:
                     return
 
     async def _info(self) -> api.StreamInfo:
+        taken = self._highest
         try:
-            return await self._js.stream_info(STREAM)
+            info = await self._js.stream_info(STREAM)
         except (nats.errors.Error, TimeoutError) as error:
             raise Unavailable("event log does not answer") from error
+        if info.state.last_seq < taken:
+            self.found_damaged(f"it ends at {info.state.last_seq} and had reached {taken}")
+        self._highest = max(self._highest, info.state.last_seq)
+        return info
 
     async def _recorded(self, message: Msg) -> Recorded[Event]:
         sequence = int(message.reply.split(".")[5])

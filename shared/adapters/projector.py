@@ -151,6 +151,9 @@ class Projector:
 
     async def _follow(self, guard: AsyncConnection) -> None:
         position = await self.store.position()
+        stored = await self.store.version_and_log()
+        if stored is not None and stored[1] != await self._log.identity():
+            raise Unusable(f"{self.store.schema} was built from another log than the broker has")
         if position > (last := await self._log.last_sequence()):
             raise Unusable(f"{self.store.schema} stands at {position}, the log ends at {last}")
         reader = self._log.read(position, self.store.model.subjects, batch=BATCH)

@@ -12,7 +12,7 @@ from typing import Any
 
 import nats.errors
 from nats.aio.client import Client
-from nats.js import api
+from nats.js import JetStreamContext, api
 from nats.js.errors import APIError, NotFoundError
 
 from shared.adapters.pull import ending
@@ -23,6 +23,8 @@ from shared.kernel.ids import subject_token
 log = logging.getLogger(__name__)
 
 DAY = 86_400.0
+LOG = "EVENTS"
+VAULT = f"KV_{BUCKET}"
 IDEMPOTENCY_BUCKET = "idempotency"
 LANE_SECONDS = 3600.0
 """How long a lane of the jobs outlives its last job."""
@@ -39,7 +41,7 @@ DUPLICATE_SECONDS = 120.0
 
 STREAMS: Sequence[api.StreamConfig] = (
     api.StreamConfig(
-        name="EVENTS",
+        name=LOG,
         description="The log. Everything else can be rebuilt from it.",
         subjects=["evt.*.*.*.*"],
         retention=api.RetentionPolicy.LIMITS,
@@ -115,7 +117,7 @@ STREAMS: Sequence[api.StreamConfig] = (
         allow_direct=True,
     ),
     api.StreamConfig(
-        name=f"KV_{BUCKET}",
+        name=VAULT,
         description="Encrypted secrets and data keys.",
         subjects=[f"$KV.{BUCKET}.>"],
         retention=api.RetentionPolicy.LIMITS,
@@ -176,11 +178,15 @@ STREAMS: Sequence[api.StreamConfig] = (
 )
 
 
+class LostLog(Unusable):
+    """The event log was there, and is not."""
+
+
 async def ensure_streams(client: Client, *, replicas: int = 1) -> None:
     """Create what is missing and apply what changed.
 
-    Raises `Unusable`, naming stream and difference, if the server will not take a change, and
-    `Unavailable` if it does not answer.
+    Raises `Unusable`, naming stream and difference, if the server will not take a change, its
+    kind `LostLog` if the log is gone, and `Unavailable` if it does not answer.
     """
     js = client.jetstream(timeout=10)
     for wanted in STREAMS:
@@ -193,6 +199,8 @@ async def ensure_streams(client: Client, *, replicas: int = 1) -> None:
             try:
                 changes = differences(config, (await js.stream_info(config.name or "")).config)
             except NotFoundError:
+                if wanted.name == LOG:
+                    await _refuse_lost_log(js)
                 await js.add_stream(config)
             if changes:
                 await js.update_stream(config)
@@ -202,13 +210,15 @@ async def ensure_streams(client: Client, *, replicas: int = 1) -> None:
 
 async def keep_streams(client: Client, came_back: asyncio.Event, *, replicas: int = 1) -> None:
     """For ever: each time that `came_back` is set, bring back the streams that a broker which was
-    killed had in memory only.
+    killed had in memory only. Raises `LostLog`.
     """
     while not ending():
         await came_back.wait()
         came_back.clear()
         try:
             await ensure_streams(client, replicas=replicas)
+        except LostLog:
+            raise
         except (Unavailable, Unusable) as error:
             log.warning("streams not looked after", extra={"error": str(error)})
             await asyncio.sleep(RETRY_SECONDS)
@@ -226,11 +236,11 @@ async def ensure_consumer(client: Client, stream: str, wanted: api.ConsumerConfi
         except NotFoundError:
             await js.add_consumer(stream, wanted)
         else:
-            # Where one that exists began is past, and not to be changed: a restored one began
-            # where the backup stood.
-            wanted = wanted.evolve(
-                deliver_policy=have.deliver_policy, opt_start_seq=have.opt_start_seq
-            )
+            if have.deliver_policy == api.DeliverPolicy.BY_START_SEQUENCE:
+                # Only a restored one began at a place, and that is past.
+                wanted = wanted.evolve(
+                    deliver_policy=have.deliver_policy, opt_start_seq=have.opt_start_seq
+                )
             changes = differences(wanted, have)
         if changes:
             await js.add_consumer(stream, wanted)
@@ -307,6 +317,18 @@ def differences(wanted: Any, have: Any) -> list[str]:
         if value != there and not (value == 0 and there in (None, -1)):
             found.append(f"{field.name}: {there!r} -> {value!r}")
     return found
+
+
+async def _refuse_lost_log(js: JetStreamContext) -> None:
+    """The log is made before everything else. One that is missing while the vault holds something
+    was there, and a fresh one in its place would give out its places again.
+    """
+    try:
+        state = (await js.stream_info(VAULT)).state
+    except NotFoundError:
+        return
+    if state.last_seq:
+        raise LostLog("the broker has lost the event log, but not the vault: restore a backup")
 
 
 def _refusal(

@@ -1,5 +1,6 @@
 """Reads streams as they are stored, whatever they hold."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Final
 
@@ -84,7 +85,8 @@ async def _read(client: Client, stream: str, after: int) -> AsyncGenerator[list[
     await pull.start()
     try:
         while True:
-            taken = await pull.get(BATCH)
+            async with asyncio.timeout(IDLE_SECONDS):  # at a damage the broker may fall silent
+                taken = await pull.get(BATCH)
             yield [_stored(message) for message in taken]
             if int(taken[-1].reply.split(".")[8]) == 0:
                 return

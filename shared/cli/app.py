@@ -24,6 +24,14 @@ app = typer.Typer(
 tenant = typer.Typer(help="What an operator alone may do with a tenant.", no_args_is_help=True)
 app.add_typer(tenant, name="tenant")
 
+config = typer.Typer(help="The settings of services.", no_args_is_help=True)
+app.add_typer(config, name="config")
+
+dead_letters = typer.Typer(
+    help="What services gave up: see it, do it once more, or let it go.", no_args_is_help=True
+)
+app.add_typer(dead_letters, name="dead-letters")
+
 DataDirOption = Annotated[
     Path,
     typer.Option("--data-dir", envvar="MINIRAG_DATA_DIR", help="Where everything is kept."),
@@ -33,6 +41,7 @@ EnvironmentOption = Annotated[
     bool,
     typer.Option("--environment", help="What NATS_URL and MINIRAG_BLOB_URL name, not a folder."),
 ]
+JsonOption = Annotated[bool, typer.Option("--json", help="For programs.")]
 EXIT_FAILED = 1
 EXIT_UNUSABLE = 78
 """`EX_CONFIG` of sysexits.h."""
@@ -209,6 +218,29 @@ def status(data_dir: DataDirOption = DEFAULT) -> None:
 
 
 @app.command()
+def doctor(as_json: JsonOption = False, data_dir: DataDirOption = DEFAULT) -> None:
+    """Look at disk, log, broker, services and everything that waits; changes nothing."""
+    from shared.cli.doctor import examine
+
+    if not asyncio.run(examine(data_dir, as_json=as_json)):
+        raise typer.Exit(EXIT_FAILED)
+
+
+@config.command("check")
+def check_config(
+    services: Annotated[
+        list[str] | None,
+        typer.Argument(envvar="MINIRAG_SERVICE", help="gateway, …; all of them if left out."),
+    ] = None,
+) -> None:
+    """Read the settings as services do and tell everything that is wrong with them."""
+    from shared.cli.config import check
+
+    if not check(services or ["all"], app):
+        raise typer.Exit(EXIT_UNUSABLE)
+
+
+@app.command()
 def rebuild(
     read_model: Annotated[str, typer.Argument(help="identity, sources, bots, chats or index")],
     data_dir: DataDirOption = DEFAULT,
@@ -293,6 +325,38 @@ def import_tenant(
     from shared.cli.moving import import_
 
     asyncio.run(import_(data_dir, file, slug))
+
+
+@dead_letters.command("list")
+def list_dead_letters(as_json: JsonOption = False, data_dir: DataDirOption = DEFAULT) -> None:
+    """A line for each, the oldest first."""
+    from shared.cli.letters import show_all
+
+    asyncio.run(show_all(data_dir, as_json=as_json))
+
+
+@dead_letters.command("show")
+def show_dead_letter(number: int, data_dir: DataDirOption = DEFAULT) -> None:
+    """One of them with headers and body, as JSON; what is encrypted stays so."""
+    from shared.cli.letters import show
+
+    asyncio.run(show(data_dir, number))
+
+
+@dead_letters.command("replay")
+def replay_dead_letter(number: int, data_dir: DataDirOption = DEFAULT) -> None:
+    """Do it once more; the letter stays if it cannot be taken in again."""
+    from shared.cli.letters import replay
+
+    asyncio.run(replay(data_dir, number))
+
+
+@dead_letters.command("discard")
+def discard_dead_letter(number: int, data_dir: DataDirOption = DEFAULT) -> None:
+    """Let it go for good."""
+    from shared.cli.letters import discard
+
+    asyncio.run(discard(data_dir, number))
 
 
 def main() -> None:

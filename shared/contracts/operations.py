@@ -57,6 +57,18 @@ class Rebuild(Question[Rebuilt]):
     read_model: str
 
 
+class Repeated(Message):
+    """A reaction did its work."""
+
+
+class Repeat(Question[Repeated]):
+    """Have a reaction do what it gave up, once more. Answered when it is done, or failed again."""
+
+    name: ClassVar[str] = "repeat"
+    letter: int
+    """Place of the dead letter in the stream `DLQ`."""
+
+
 class MaybeOutcome(Message):
     outcome: Outcome | None
 

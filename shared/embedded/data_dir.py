@@ -29,6 +29,7 @@ class DataDir:
         self.logs = self.path / "logs"
         self.pids = self.path / "pids"
         self.nats = self.path / "nats"
+        self.log_damage = self.path / "log-damage"
         self.postgres = self.path / "postgres"
         self.blobs = self.path / "blobs"
         self.index = self.path / "index"

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sysconfig
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGTERM
@@ -13,6 +14,7 @@ from urllib.parse import quote
 from shared.adapters.nkeys import account_of
 from shared.embedded.child import Child, Launch
 from shared.embedded.data_dir import DataDir, write_private
+from shared.embedded.log_guard import LogGuard
 from shared.embedded.loopback import get, status
 from shared.embedded.ports import LOOPBACK, is_free
 from shared.embedded.secrets import Secrets
@@ -29,6 +31,7 @@ START_SECONDS = 120.0
 STOP_SECONDS = 5.0
 SICK_SECONDS = 10.0
 WATCH_SECONDS = 1.0
+GUARD_SECONDS = 2.0
 
 # No `cipher`: nats-server 2.15 can drop a whole work queue that it encrypts, when it is killed
 # while the queue's last message goes.
@@ -91,6 +94,8 @@ class NatsServer:
         self._secrets = secrets
         self._config = home.nats / "nats.conf"
         self._store = home.nats / "store"
+        self._guard = LogGuard(self._store, home.nats / "log-guard.json")
+        self._damage = home.log_damage
         self._open = False
 
     @property
@@ -102,7 +107,7 @@ class NatsServer:
         """Start and wait until it is healthy.
 
         Raises `Unavailable` if it does not get there, `Unusable` if it would acknowledge what a
-        power cut can take.
+        power cut can take, or if the log's files are not what they were.
         """
         self._open = False
         program = await asyncio.to_thread(self._prepare)
@@ -142,6 +147,18 @@ class NatsServer:
             elif loop.time() - well > SICK_SECONDS:
                 await self.child.end((SIGTERM, STOP_SECONDS))
 
+    async def guard(self, say: Callable[[str], None]) -> None:
+        """Until the log's files are found damaged: tell that then, and have the services know,
+        which write nothing more. The broker goes on: they can still read what it has in memory.
+        """
+        while True:
+            damage = await asyncio.to_thread(self._guard.look)
+            if damage is not None:
+                break
+            await asyncio.sleep(GUARD_SECONDS)
+        say(f"THE LOG IS DAMAGED, nothing more is written: {damage}; restore a backup")
+        await asyncio.to_thread(write_private, self._damage, damage.encode())
+
     async def healthy(self) -> bool:
         return await status(self.monitor, "/healthz") == 200  # noqa: PLR2004  OK
 
@@ -150,6 +167,8 @@ class NatsServer:
             if not is_free(port):
                 raise Unavailable(f"port {port} of nats-server is taken by another program")
         self._store.mkdir(mode=0o700, exist_ok=True)
+        self._guard.before_start()
+        self._damage.unlink(missing_ok=True)
         config = CONFIG.format(
             host=LOOPBACK,
             port=self.port,

@@ -156,6 +156,7 @@ class Supervisor:
                 if plan.verbose:
                     tasks.create_task(mirror(part.child))
             tasks.create_task(servers.nats.watch())
+            tasks.create_task(servers.nats.guard(self._say))
             tasks.create_task(self._greet())
 
     def _made(self) -> Servers:

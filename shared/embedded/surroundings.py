@@ -57,6 +57,7 @@ def service_environment(
         "MINIRAG_BLOB_URL": home.blobs.as_uri(),
         "MINIRAG_INDEX_DIR": str(home.index),
         "MINIRAG_DATA_DIR": str(home.path),
+        "MINIRAG_LOG_DAMAGE_FILE": str(home.log_damage),
         "MINIRAG_DEMO_WIDGET_KEY_FILE": str(home.demo_widget_key),
         "MINIRAG_HOST": host,
         "MINIRAG_PORT": str(port),

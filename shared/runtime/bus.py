@@ -7,6 +7,7 @@ command's id, so that any replica, or a repeated call, can wait for it.
 import asyncio
 import re
 import socket
+from collections.abc import Callable
 from typing import TypeVar
 
 import nats.errors
@@ -56,10 +57,14 @@ def own_subject(service: str, name: str) -> str:
 class Bus:
     """How the gateway orders and asks."""
 
-    def __init__(self, client: Client, codec: Codec) -> None:
+    def __init__(
+        self, client: Client, codec: Codec, may_order: Callable[[], None] = lambda: None
+    ) -> None:
+        """`may_order` raises `Unavailable` while no order can be done."""
         self._client = client
         self._js = client.jetstream(timeout=ORDER_SECONDS)
         self._codec = codec
+        self._may_order = may_order
         self._waiting: dict[str, asyncio.Future[Outcome]] = {}
 
     async def start(self) -> None:
@@ -74,6 +79,7 @@ class Bus:
         Raises the refusal as it was decided, or `Unavailable` if it is not known to be stored:
         the same command with the same id may then be sent again.
         """
+        self._may_order()
         with spans.span(f"order {command.aggregate}.{command.verb}", Kind.CLIENT) as span:
             outcome = await self._order(command, metadata, owner, wait)
             if isinstance(outcome, Refusal):

@@ -69,6 +69,11 @@ class Delivery:
         return self.headers.get("ce-tenant", "")
 
 
+def aggregate_key(subject: str) -> str:
+    """What all messages about one aggregate have in common."""
+    return subject.rsplit(".", 1)[0]
+
+
 Handle = Callable[[Delivery], Awaitable[None]]
 GiveUp = Callable[[Delivery, str], Awaitable[None]]
 
@@ -138,6 +143,15 @@ class Consumer:
     def busy(self) -> bool:
         """Whether it has taken messages that are not settled yet."""
         return bool(self._in_flight)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    async def repeat(self, delivery: Delivery) -> None:
+        """Do the work of a message that was given up. Raises what its handler raises."""
+        async with self._turnstile.hold(self._key(delivery.subject)), self._places:
+            await self._handle(delivery)
 
     async def ensure(self) -> None:
         """Make or update the durable. Raises `Unusable` if the broker refuses."""

@@ -30,7 +30,13 @@ class DeadLetters:
         headers = {
             key: value for key, value in delivery.headers.items() if not key.startswith("Nats-")
         }
-        headers |= {"Nats-Msg-Id": letter_id, "reason": _ascii(reason), "id": letter_id}
+        headers |= {
+            "Nats-Msg-Id": letter_id,
+            "reason": _ascii(reason),
+            "id": letter_id,
+            "consumer": delivery.consumer,
+            "sequence": str(delivery.sequence),
+        }
         try:
             await self._js.publish(
                 f"dlq.{delivery.stream}.{delivery.subject}",

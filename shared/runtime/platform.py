@@ -21,6 +21,7 @@ from shared.adapters.topology import ensure_streams, keep_streams
 from shared.adapters.vault import BUCKET, Keyring, Vault
 from shared.kernel.errors import Unusable
 from shared.kernel.registry import REGISTRY
+from shared.runtime.log_damage import heed_damage
 from shared.runtime.settings import ServiceSettings
 from shared.telemetry import metrics
 
@@ -39,6 +40,8 @@ class Platform:
     engine: AsyncEngine
     keep_streams: Callable[[], Coroutine[Any, Any, None]]
     """To be run for as long as the service."""
+    heed_damage: Callable[[], Coroutine[Any, Any, None]]
+    """The same."""
 
     @classmethod
     async def open(
@@ -63,6 +66,7 @@ class Platform:
         vault = Vault(bucket, Keyring.parse(settings.vault_key.get_secret_value()))
         await vault.follow(client)
         codec = Codec(vault, REGISTRY)
+        event_log = EventLog(client, codec, service)
         engine = create_engine(settings.database_url.get_secret_value(), f"minirag-{service}")
         stack.push_async_callback(engine.dispose)
         if isinstance(engine.pool, QueuePool):
@@ -71,7 +75,7 @@ class Platform:
             service=service,
             broker=broker,
             client=client,
-            event_log=EventLog(client, codec, service),
+            event_log=event_log,
             codec=codec,
             vault=vault,
             blobs=Blobs.open(settings.blob_url),
@@ -79,4 +83,5 @@ class Platform:
             keep_streams=partial(
                 keep_streams, client, came_back, replicas=settings.stream_replicas
             ),
+            heed_damage=partial(heed_damage, settings.log_damage_file, event_log),
         )

@@ -38,6 +38,7 @@ from shared.contracts.operations import (
     ReadModelHealth,
     Rebuild,
     Rebuilt,
+    Repeat,
     ServiceHealth,
 )
 from shared.kernel.clock import utc_now
@@ -52,10 +53,11 @@ from shared.runtime.bus import (
     question_subject,
 )
 from shared.runtime.commands import Before, Check, CommandHandler
-from shared.runtime.consumer import Consumer, Delivery, Poison
+from shared.runtime.consumer import Consumer, Delivery, Poison, aggregate_key
 from shared.runtime.dead_letters import DeadLetters
 from shared.runtime.lanes import PLACES, SHARE, Lanes
 from shared.runtime.platform import Platform
+from shared.runtime.repeating import repeating
 from shared.runtime.timers import Timers, Wake, WakeGivenUp, hearing
 from shared.telemetry import spans
 from shared.telemetry.spans import Kind
@@ -72,6 +74,7 @@ Q = TypeVar("Q", bound=Question[Any])
 A = TypeVar("A", bound=Message)
 Ev = TypeVar("Ev", bound=Event)
 Reaction = Callable[[Recorded[Any]], Awaitable[None]]
+Loop = Callable[[], Coroutine[Any, Any, None]]
 JobGivenUp = Callable[["Job", str], Awaitable[None]]
 Part = Callable[[], Awaitable[str]]
 """Tells `ok`, perhaps with a version behind it, or what is wrong with a backing part."""
@@ -99,7 +102,7 @@ class Service:
         self._consumers: list[Consumer | Lanes] = []
         self._projectors: dict[str, Projector] = {}
         self._handlers: dict[str, CommandHandler] = {}
-        self._loops: list[Callable[[], Coroutine[Any, Any, None]]] = [platform.keep_streams]
+        self._loops: list[Loop] = [platform.keep_streams, platform.heed_damage]
         self._servers: list[Callable[[asyncio.Event], Coroutine[Any, Any, None]]] = []
         self._starts: list[Callable[[], Awaitable[None]]] = []
         self._after_rebuild: dict[str, Callable[[], Awaitable[None]]] = {}
@@ -110,6 +113,7 @@ class Service:
         self.answers(AwaitPosition, self._await_position)
         self.answers(GetOutcome, self._get_outcome)
         self.answers(Rebuild, self._rebuild)
+        self.answers(Repeat, repeating(platform.client, self._consumers))
 
     # What main.py writes
 
@@ -154,7 +158,7 @@ class Service:
             config,
             handle,
             give_up,
-            key=_aggregate_key,
+            key=aggregate_key,
             concurrency=COMMAND_CONCURRENCY,
             max_attempts=COMMAND_ATTEMPTS,
         )
@@ -197,7 +201,7 @@ class Service:
             self.name,
             handle,
             give_up,
-            key=_aggregate_key,
+            key=aggregate_key,
             places=places,
             share=share,
         )
@@ -248,7 +252,7 @@ class Service:
             reaction_consumer(self.name, name, pairs, in_order=in_order, from_now=from_now),
             handle,
             give_up,
-            key=_aggregate_key,
+            key=aggregate_key,
             concurrency=1 if in_order else concurrency,
             max_attempts=attempts,
         )
@@ -265,7 +269,7 @@ class Service:
         subject = question_subject(self.name, question.name)
         self._answer_at(subject, self.name, question, answer)
 
-    def runs(self, loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def runs(self, loop: Loop) -> None:
         """Run something of the service's own; its end or failure ends the service."""
         self._loops.append(loop)
 
@@ -348,6 +352,8 @@ class Service:
             for name, p in self._projectors.items()
         ]
         sick = [f"{name}: {state}" for name, state in parts.items() if not state.startswith("ok")]
+        if self.platform.event_log.damage is not None:
+            sick.append("log: damaged")
         return ServiceHealth(
             service=self.name,
             status="degraded" if sick else "ok",
@@ -481,10 +487,6 @@ def _metadata(delivery: Delivery) -> Metadata:
         return read_metadata(delivery.headers)
     except (KeyError, ValueError) as error:
         raise Poison(f"headers are incomplete: {error}") from error
-
-
-def _aggregate_key(subject: str) -> str:
-    return subject.rsplit(".", 1)[0]
 
 
 def _refusal(error: MiniRagError) -> Refusal:

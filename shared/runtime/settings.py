@@ -117,6 +117,9 @@ class ServiceSettings(Configuration):
     fault_dir: Path | None = None
     """For tests of crashes on one machine only: the folder with the fault points at which the
     process is to end itself, or to fail. Refused where broker or database are elsewhere."""
+    log_damage_file: Path | None = None
+    """Nothing is written to the log while this file is there; it says why. `minirag up` makes it
+    when the log's files are damaged."""
     heartbeat_file: Path | None = None
     """Touched every two seconds while the event loop turns; `minirag healthcheck --live` reads
     it. Unset: no heartbeat."""

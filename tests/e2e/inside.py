@@ -102,6 +102,11 @@ def plant(data_dir: Path, tenant_id: str) -> None:
     asyncio.run(_plant(data_dir, tenant_id))
 
 
+def publish(data_dir: Path, tenant_id: str, subject: str, body: bytes) -> None:
+    """Send a message of a tenant, as a service would."""
+    asyncio.run(_publish(data_dir, tenant_id, subject, body))
+
+
 async def connect(data_dir: Path) -> asyncpg.Connection:
     secrets = json.loads((data_dir / "secrets.json").read_text())
     ports = json.loads((data_dir / "ports.json").read_text())
@@ -150,6 +155,15 @@ async def _broker(data_dir: Path) -> Client:
     return await nats.connect(
         f"nats://127.0.0.1:{ports['nats']}", user="minirag", password=secrets["nats_password"]
     )
+
+
+async def _publish(data_dir: Path, tenant_id: str, subject: str, body: bytes) -> None:
+    client = await _broker(data_dir)
+    try:
+        headers = metadata_headers(_metadata(tenant_id))
+        await client.jetstream().publish(subject, body, headers=headers)
+    finally:
+        await client.close()
 
 
 async def _say(data_dir: Path, tenant_id: str, bot: str, chat: str, count: int) -> None:

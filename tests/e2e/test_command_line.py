@@ -4,10 +4,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
-from tests.harness import Installation
+from shared.embedded.secrets import new_jwt_secret, new_password, new_vault_key
+from shared.kernel.ids import new_id
+from tests.e2e import inside
+from tests.harness import Installation, Tenant, eventually
 
 MINIRAG = (sys.executable, "-m", "shared.cli.app")
 
@@ -92,3 +96,108 @@ class TestWhatIsWrong:
         assert "MINIRAG_BLOB_URL: Field required" in done.stderr
         assert "MINIRAG_PORT: " in done.stderr
         assert "canary" not in done.stderr
+
+
+@pytest.mark.timeout(300)
+class TestDeadLetters:
+    def test_they_are_seen_sent_again_and_let_go(
+        self, installation: Installation, tenant: Tenant
+    ) -> None:
+        subject = f"cmd.{tenant.id}.bot_profile.{new_id()}.dance"
+        inside.publish(installation.data_dir, tenant.id, subject, b'{"steps": 3}')
+
+        def mine() -> list[dict[str, Any]]:
+            listed = json.loads(installation.cli("dead-letters", "list", "--json").stdout)
+            return [one for one in listed if one["subject"] == subject]
+
+        (first,) = eventually(mine)
+        assert first["tenant"] == tenant.id
+        assert "takes no command" in first["reason"]
+        assert str(first["number"]) in installation.cli("dead-letters", "list").stdout
+        number = str(first["number"])
+        shown = json.loads(installation.cli("dead-letters", "show", number).stdout)
+        assert shown["body"] == '{"steps": 3}'
+        assert installation.cli("dead-letters", "replay", number).returncode == 0
+        assert f"no dead letter {number}" in told(installation, "dead-letters", "show", number)
+        (second,) = eventually(mine)
+        assert second["number"] > first["number"]
+        done = installation.cli("dead-letters", "discard", str(second["number"]))
+        assert done.returncode == 0, done.stderr
+        assert mine() == []
+
+
+@pytest.mark.timeout(300)
+class TestDoctor:
+    def test_an_installation_that_is_well(self, installation: Installation) -> None:
+        def look() -> dict[str, Any] | None:
+            done = installation.cli("doctor", "--json")
+            found: dict[str, Any] = json.loads(done.stdout)
+            assert (done.returncode == 0) == found["ok"]
+            return found if found["ok"] else None
+
+        found = eventually(look, lambda: installation.cli("doctor").stdout)
+        seen = {one["what"]: one["status"] for one in found["findings"]}
+        for what in (
+            "secrets.json",
+            "files of the log",
+            "broker",
+            "syncing",
+            "stream EVENTS",
+            "clock",
+            "service ingest",
+            "read model identity",
+            "postgres",
+            "qdrant",
+        ):
+            assert seen[what] == "ok", found
+        assert "stream EVENTS" in installation.cli("doctor").stdout
+
+    def test_a_data_directory_on_which_nothing_runs_and_that_others_can_read(
+        self, installation: Installation, tmp_path: Path
+    ) -> None:
+        (tmp_path / "secrets.json").write_bytes(
+            (installation.data_dir / "secrets.json").read_bytes()
+        )
+        (tmp_path / "secrets.json").chmod(0o644)
+        (tmp_path / "nats").mkdir()
+        (tmp_path / "nats" / "log-guard.json").write_text('{"1.blk": [100, 1]}')
+        done = Installation(tmp_path).cli("doctor", "--json")
+        assert done.returncode == 1
+        found = {one["what"]: one for one in json.loads(done.stdout)["findings"]}
+        assert "chmod 600" in found["secrets.json"]["detail"]
+        assert found["files of the log"]["detail"] == "the file 1.blk is gone"
+        assert found["broker"]["status"] == "error"
+        assert found["disk"]["status"] in {"ok", "warning"}
+
+
+@pytest.mark.timeout(300)
+class TestConfiguration:
+    COMPLETE: ClassVar = {
+        "NATS_URL": f"nats://user:{new_password()}@127.0.0.1:4222",
+        "DATABASE_URL": f"postgresql://user:{new_password()}@127.0.0.1/minirag",
+        "MINIRAG_VAULT_KEY": new_vault_key(),
+        "MINIRAG_BLOB_URL": "file:///var/lib/minirag",
+        "MINIRAG_JWT_SECRET": new_jwt_secret(),
+    }
+
+    @pytest.mark.parametrize(
+        ("changed", "said"),
+        [
+            ({}, "are complete"),
+            ({"MINIRAG_BLOB_URL": ""}, "ingest: MINIRAG_BLOB_URL: Field required"),
+            ({"MINIRAG_PROT": "80"}, "MINIRAG_PROT: nobody reads a variable of this name"),
+            ({"MINIRAG_PORT": "canary"}, "gateway: MINIRAG_PORT: "),
+        ],
+    )
+    def test_is_read_as_the_services_read_it(self, changed: dict[str, str], said: str) -> None:
+        done = subprocess.run(
+            [*MINIRAG, "config", "check"],
+            env={**self.COMPLETE, **changed},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert said in done.stdout
+        assert done.returncode == (78 if changed else 0)
+        assert "canary" not in done.stdout + done.stderr

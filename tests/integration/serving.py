@@ -23,6 +23,7 @@ from shared.adapters.vault import Vault
 from shared.contracts.base import Metadata, Question
 from shared.runtime.consumer import Consumer
 from shared.runtime.lanes import STREAM
+from shared.runtime.log_damage import heed_damage
 from shared.runtime.platform import Platform
 from shared.runtime.service import Service
 from tests.bank.messages import AccountView, Deposit, OpenAccount, Withdraw
@@ -115,14 +116,16 @@ async def open_platform(
     await broker.connect()
     client: Client | None = broker.connection
     assert client is not None
+    event_log = EventLog(client, codec, service)
     return Platform(
         service=service,
         broker=broker,
         client=client,
-        event_log=EventLog(client, codec, service),
+        event_log=event_log,
         codec=codec,
         vault=vault,
         blobs=blobs,
         engine=engine,
         keep_streams=partial(keep_streams, client, came_back),
+        heed_damage=partial(heed_damage, None, event_log),
     )

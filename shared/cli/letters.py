@@ -1,0 +1,87 @@
+"""`minirag dead-letters`: what was given up, and what an operator does about it."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from shared.adapters.event_log import STREAM as LOG
+from shared.cli.status import operator, operators_metadata
+from shared.contracts.operations import Repeat, Repeated
+from shared.kernel.errors import InvalidCommand
+from shared.runtime import letters
+from shared.runtime.letters import Letter
+
+REPEAT_SECONDS = 120.0
+REASON_WIDTH = 60
+
+
+async def show_all(data_dir: Path, *, as_json: bool) -> None:
+    """A line for each, the oldest first; with `as_json` an array."""
+    async with operator(data_dir) as it:
+        found = [letter async for letter in letters.every(it.client)]
+    if as_json:
+        _say(orjson.dumps([_told(letter) for letter in found]).decode())
+        return
+    _say("NUMBER  GIVEN UP             FROM    CONSUMER                  REASON")
+    for letter in found:
+        _say(
+            f"{letter.number:6}  {letter.given_up[:19]:19}  {letter.stream:6}  "
+            f"{letter.consumer or '-':24}  {letter.reason[:REASON_WIDTH]}"
+        )
+
+
+async def show(data_dir: Path, number: int) -> None:
+    """Everything about one of them as JSON; what is encrypted stays so."""
+    async with operator(data_dir) as it:
+        letter = await letters.read(it.client, number)
+    body = letter.data.decode(errors="replace")
+    whole = {**_told(letter), "headers": dict(letter.headers), "body": body}
+    _say(orjson.dumps(whole, option=orjson.OPT_INDENT_2).decode())
+
+
+async def replay(data_dir: Path, number: int) -> None:
+    """Have it done once more, and take the letter away. Raises what it fails by this time."""
+    async with operator(data_dir) as it:
+        letter = await letters.read(it.client, number)
+        if letter.stream == LOG:
+            if not letter.consumer:
+                raise InvalidCommand("this letter does not tell which reaction gave it up")
+            await it.bus.ask(
+                Repeat(letter=number),
+                Repeated,
+                operators_metadata(letter.headers.get("ce-tenant", "")),
+                service=letter.service,
+                timeout=REPEAT_SECONDS,
+            )
+            _say(f"{letter.consumer} has done it")
+        else:
+            await letters.send_again(it.client, letter)
+            _say(f"{letter.subject} is in {letter.stream} again")
+        await letters.discard(it.client, number)
+
+
+async def discard(data_dir: Path, number: int) -> None:
+    """Take it away for good."""
+    async with operator(data_dir) as it:
+        await letters.discard(it.client, number)
+    _say(f"dead letter {number} is gone")
+
+
+def _told(letter: Letter) -> dict[str, Any]:
+    return {
+        "number": letter.number,
+        "id": letter.letter_id,
+        "given_up": letter.given_up,
+        "stream": letter.stream,
+        "subject": letter.subject,
+        "consumer": letter.consumer or None,
+        "tenant": letter.headers.get("ce-tenant"),
+        "reason": letter.reason,
+    }
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,102 @@
+"""Dead letters: seen, done once more, let go."""
+
+from typing import Any
+
+import pytest
+from nats.aio.client import Client
+
+from shared.adapters.event_log import Append, EventLog
+from shared.contracts.base import Metadata, Recorded
+from shared.contracts.operations import Repeat, Repeated
+from shared.kernel.errors import Conflict, NotFound, Refused, Unavailable
+from shared.kernel.ids import new_id
+from shared.runtime import letters
+from shared.runtime.bus import Bus
+from shared.runtime.letters import Letter
+from tests.bank.messages import OpenAccount, RateSet, metadata
+from tests.eventually import eventually
+from tests.integration.serving import ATTEMPTS, SECONDS, Bank
+
+
+async def letter_of(client: Client, tenant_id: str) -> Letter:
+    """The only one of a tenant."""
+
+    async def look() -> Letter:
+        found = [one async for one in letters.every(client) if f".{tenant_id}." in one.subject]
+        assert len(found) == 1
+        return found[0]
+
+    return await eventually(look)
+
+
+async def test_a_command_that_was_given_up_is_decided_when_it_is_sent_again(
+    bank: Bank, bus: Bus, client: Client, tenant_id: str
+) -> None:
+    broken = True
+
+    async def check(_command: Any, _meta: Metadata) -> None:
+        if broken:
+            raise RuntimeError("a bug")
+
+    bank.check = check
+    order, meta = OpenAccount(account_id=new_id(), owner="Ada", number="1"), metadata(tenant_id)
+    async with bank.running():
+        with pytest.raises(Refused, match="failed at every attempt"):
+            await bus.order(order, meta, "bank", wait=SECONDS)
+        letter = await letter_of(client, tenant_id)
+        assert (letter.stream, letter.reason) == ("CMDS", "a bug")
+        broken = False
+        # Twice is once: the operator may not know whether the first time came through.
+        await letters.send_again(client, letter)
+        await letters.send_again(client, letter)
+        await letters.discard(client, letter.number)
+
+        async def opened() -> None:
+            try:
+                view = await bank.queries.account(tenant_id, order.account_id)
+            except NotFound:
+                raise AssertionError from None
+            assert view.owner == "Ada"
+
+        await eventually(opened)
+        with pytest.raises(NotFound):
+            await letters.read(client, letter.number)
+
+
+async def test_a_reaction_does_what_it_gave_up(
+    bank: Bank, bus: Bus, client: Client, event_log: EventLog, tenant_id: str
+) -> None:
+    error: Exception | None = Unavailable("the world is down")
+    done: list[int] = []
+
+    async def react(recorded: Recorded[RateSet]) -> None:
+        if recorded.tenant_id != tenant_id:
+            return
+        if error is not None:
+            raise error
+        done.append(recorded.event.value)
+
+    bank.service.reacts("letters", [RateSet], react, attempts=ATTEMPTS)
+    async with bank.running():
+        event = RateSet(currency="c", value=7)
+        await event_log.append([Append(event, 0)], metadata(tenant_id))
+        letter = await letter_of(client, tenant_id)
+        assert (letter.consumer, letter.service) == ("bank-letters", "bank")
+        question = Repeat(letter=letter.number)
+
+        async def repeat() -> Repeated:
+            return await bus.ask(question, Repeated, metadata(tenant_id), service="bank")
+
+        with pytest.raises(Unavailable, match="the world is down"):
+            await repeat()
+        error = KeyError("a bug")
+        with pytest.raises(Conflict, match="failed again"):
+            await repeat()
+        error = None
+        await repeat()
+        assert done == [7]
+        with pytest.raises(ValueError, match="stands in the log"):
+            await letters.send_again(client, letter)
+        await letters.discard(client, letter.number)
+        with pytest.raises(NotFound):
+            await repeat()
