@@ -141,6 +141,8 @@ class EventLog:
                     subject, body, headers=headers, stream=STREAM, timeout=TIMEOUT
                 )
                 last = int(ack.seq)
+                if ack.duplicate:
+                    return last  # stored before, at a place that may have been taken long ago
             else:
                 last = await self._atomic(messages)
         except APIError as error:
