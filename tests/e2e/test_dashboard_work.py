@@ -9,7 +9,7 @@ from playwright.async_api import Browser, Page, expect
 
 from services.gateway.http import ui
 from tests.e2e.browsing import LONG_LISTS, opened, sign_in
-from tests.harness import PASSWORD, Tenant, website
+from tests.harness import PASSWORD, Tenant, eventually, website
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -150,6 +150,8 @@ class TestWhatHappened:
     async def test_is_found_in_the_audit_log_and_taken_along(
         self, browser: Browser, tenant: Tenant, bot: str
     ) -> None:
+        asked = {"action": "bot_profile.created"}
+        eventually(lambda: tenant.http.get("/v1/audit-log", params=asked).json())
         async with working(browser, tenant, "/audit") as page:
             what = page.get_by_role("combobox", name="What", exact=True)
             await what.select_option("bot_profile.created")
