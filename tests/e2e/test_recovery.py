@@ -197,6 +197,9 @@ def test_every_read_model_and_the_index_come_back_identical_from_the_log(
     questions = [question(3, p) for p in range(5)]
     for asked in (*questions, "How is the weather?"):
         tenant.ask(bot, asked)
+    erased = tenant.ask(bot, question(3, 0))["chat_id"]
+    erasure = tenant.http.post(f"/v1/chat/{erased}/erase").headers["Location"]
+    eventually(lambda: tenant.http.get(erasure).json()["completed_at"])
 
     def searched() -> list[object]:
         return [
@@ -208,9 +211,6 @@ def test_every_read_model_and_the_index_come_back_identical_from_the_log(
         hook = webhook(tenant, receiver.url, "chat.message")
         before_search = searched()
         eventually(lambda: len(deliveries(tenant, hook, status="delivered")) == len(questions))
-    erased = tenant.ask(bot, question(3, 0))["chat_id"]
-    erasure = tenant.http.post(f"/v1/chat/{erased}/erase").headers["Location"]
-    eventually(lambda: tenant.http.get(erasure).json()["completed_at"])
     answers = 2 * len(questions) + 2
     stats = "/v1/stats/feedback"
     eventually(lambda: tenant.http.get(stats).json()["total_messages"] == answers)
