@@ -330,7 +330,7 @@ def blown(data_dir: Path, gusts: Sequence[Gust], **seconds: float) -> Evidence:
         accompanied() as company,
         ExitStack() as stack,
     ):
-        work = Work(Tenant(running.url, "gusts"), len(gusts))
+        work = Work(Tenant(running.url, "gusts"), len(gusts), looks=True)
         calm = Work(Tenant(running.url, "calm"), 1)
         for one in (work, calm):
             stack.callback(one.close)

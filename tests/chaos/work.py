@@ -30,8 +30,10 @@ PART = "How long does the guarantee on part {n} of a bicycle last?"
 class Work:
     """What one tenant asks for, and what it was told."""
 
-    def __init__(self, tenant: Tenant, rounds: int) -> None:
+    def __init__(self, tenant: Tenant, rounds: int, *, looks: bool = False) -> None:
+        """With `looks`, clients look at once for what they were told to be made."""
         self.tenant = tenant
+        self._looks = looks
         self.bot = tenant.bot()
         self.sources: set[str] = set()
         self.users: set[str] = set()
@@ -184,6 +186,8 @@ class Work:
         self.users.add(email)
 
     def _look(self, path: str) -> None:
+        if not self._looks:
+            return
         try:
             self._told(200, "GET", path)
         except AssertionError as error:
