@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
 from pathlib import Path
 from statistics import quantiles
@@ -72,24 +73,27 @@ class Row:
 
 
 class Words:
-    """Made-up words, some of them common and most rare, as in any language (Zipf's law)."""
+    """Texts of made-up words, some common and most rare, as in any language (Zipf's law)."""
 
-    def __init__(self, seed: int = SEED) -> None:
+    def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)  # noqa: S311  no secret
-        self._words = [self._word() for _ in range(VOCABULARY)]
         self._weights = list(accumulate(1 / rank for rank in range(1, VOCABULARY + 1)))
 
     def text(self, words: int) -> str:
-        return " ".join(self._random.choices(self._words, cum_weights=self._weights, k=words))
+        return " ".join(self._random.choices(vocabulary(), cum_weights=self._weights, k=words))
 
-    def _word(self) -> str:
-        return "".join(self._random.choices(LETTERS, k=self._random.randint(3, 9)))
+
+@cache
+def vocabulary() -> Sequence[str]:
+    """All words, the most common first; the same in every text."""
+    drawn = random.Random(SEED)  # noqa: S311  no secret
+    return ["".join(drawn.choices(LETTERS, k=drawn.randint(3, 9))) for _ in range(VOCABULARY)]
 
 
 def chunks(count: int, first: int, place: Scope, sources: Sequence[str]) -> Iterator[Point]:
     """Points of sources that a bot has, numbered from `first`; text and vectors are made up."""
-    words = Words(SEED + first)
-    numbers = np.random.default_rng(SEED + first)
+    words = Words(first)
+    numbers = np.random.default_rng(first)
     for n in range(first, first + count):
         text = words.text(WORDS)
         dense = numbers.standard_normal(static_embedder.DIMENSION, dtype=np.float32)
@@ -135,7 +139,7 @@ async def fill(
 
 def ask(tenant: Tenant, bot: str, count: int) -> tuple[list[float], list[float]]:
     """Milliseconds of retrieval as chat tells them, and at the client, of so many questions."""
-    words = Words()
+    words = Words(-1)  # as no chunk begins
     inside, outside = [], []
     for _ in range(count):
         began = time.perf_counter()

@@ -12,9 +12,10 @@ SOURCES = ("s1", "s2")
 
 
 def test_made_up_words_are_the_same_each_time_and_few_are_common() -> None:
-    text = Words().text(2000)
-    assert text == Words().text(2000)
+    text = Words(1).text(2000)
+    assert text == Words(1).text(2000) != Words(2).text(2000)
     words = text.split()
+    assert set(words) & set(Words(2).text(2000).split())
     assert max(map(words.count, set(words))) > 50
     assert len(set(words)) > 500
 

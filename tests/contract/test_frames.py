@@ -116,6 +116,16 @@ class TestFollowing:
         await publish(channel, tenant_id, turn_id, said)
         assert await listener.hear() == said[:3]
 
+    async def test_a_reader_that_does_not_read_holds_up_nobody(
+        self, channel: FrameChannel, tenant_id: str, turn_id: str
+    ) -> None:
+        slow = await Listener(channel, tenant_id, turn_id).listens()
+        quick = await Listener(channel, tenant_id, turn_id).listens()
+        said = [*map(delta, range(1, 500)), done(500)]
+        await publish(channel, tenant_id, turn_id, said)
+        assert await quick.hear() == said
+        assert await slow.hear() == said
+
     async def test_an_error_is_terminal_too(
         self, channel: FrameChannel, tenant_id: str, turn_id: str
     ) -> None:
