@@ -120,6 +120,11 @@ class _Server(ThreadingMixIn, WSGIServer):
         self.server_name, self.server_port = str(host), port
         self.setup_environ()
 
+    @override
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away, or said nothing, is nothing to tell."""
+        log.debug("probe not answered", extra={"address": str(client_address)})
+
 
 class _V6Server(_Server):
     address_family = socket.AF_INET6

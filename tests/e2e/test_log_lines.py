@@ -5,6 +5,8 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import pytest
+
 from tests.harness import Installation, Tenant, eventually
 
 ALLOWED = frozenset({"attempt failed", "message not settled"})
@@ -20,6 +22,7 @@ def lines(installation: Installation, run: str) -> Iterator[Mapping[str, Any]]:
             yield json.loads(line)
 
 
+@pytest.mark.timeout(180)
 def test_a_normal_run_logs_no_warning_and_no_error(
     installation: Installation, tenant: Tenant
 ) -> None:

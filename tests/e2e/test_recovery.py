@@ -9,9 +9,11 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 from typing_extensions import override
 
+from shared.runtime.process import SERVICES
 from tests.e2e import inside
 from tests.e2e.receivers import receiving
 from tests.e2e.test_webhooks import deliveries, webhook
@@ -290,3 +292,9 @@ class slow_model:  # noqa: N801  reads as what it is
     def __exit__(self, *_exc: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def test_every_process_answers_probes_on_a_port_of_its_own(isolated: Installation) -> None:
+    for service in SERVICES:
+        text = httpx.get(f"{isolated.probes_of(service)}/metrics", timeout=30, trust_env=False).text
+        assert f'minirag_database_connections{{service="{service}"}}' in text

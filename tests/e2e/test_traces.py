@@ -3,6 +3,7 @@
 import secrets
 
 import httpx
+import pytest
 
 from tests.e2e.collecting import Collector, Span
 from tests.e2e.paced_model import PROMPT_TOKENS, paced_model
@@ -37,6 +38,7 @@ def named(spans: list[Span], name: str) -> Span:
     return next(span for span in spans if span.name == name)
 
 
+@pytest.mark.timeout(180)
 def test_a_chat_is_one_connected_trace_without_a_word_of_it(
     collector: Collector, tenant: Tenant
 ) -> None:
