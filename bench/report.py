@@ -24,6 +24,7 @@ def page(figures: Mapping[str, Any]) -> str:
         for name, found in figures["rebuild"].items()
     )
     lines += _table(("Rebuilt read model", "events", "seconds", "events per second"), rebuilds)
+    lines += _outward(figures)
     speeds = (
         (ending, *(_shown(figure) for figure in found.values()))
         for ending, found in figures["formats"].items()
@@ -41,6 +42,28 @@ def table(rows: Sequence[Mapping[str, float]]) -> str:
     """Markdown; the columns are named as in the first row."""
     shown = ([_shown(number) for number in row.values()] for row in rows)
     return "\n".join(_table(tuple(rows[0]), shown)[:-1])
+
+
+def _outward(figures: Mapping[str, Any]) -> list[str]:
+    """What leaves the product, and what is counted."""
+    hooks, fed, counted = figures["webhooks"], figures["feed"], figures["statistics"]
+    told = {f"webhooks, {name}": found for name, found in hooks.items()}
+    told[f"event feed, {fed['subscribers']} subscribers, {fed['lost']} lost"] = fed
+    lines = _table(
+        ("From the order to the receiver", "p50 ms", "p99 ms", "events per second"),
+        ((n, _shown(f["p50"]), _shown(f["p99"]), _shown(f["per_second"])) for n, f in told.items()),
+    )
+    sizes = counted["events"]
+    heads = [f"{p} ms, {sizes[size]:,} events" for size in sizes for p in ("p50", "p99")]
+    routes = (
+        (name, *(_shown(found[size][p]) for size in sizes for p in ("p50", "p99")))
+        for name, found in counted["routes"].items()
+    )
+    lines += _table(("Statistics, without HTTP", *heads), routes)
+    speeds = (
+        (name, _shown(counted[name])) for name in ("appended per second", "rebuilt per second")
+    )
+    return lines + _table(("Events of statistics", ""), speeds)
 
 
 def _latency(name: str, found: Mapping[str, Any]) -> tuple[str, ...]:

@@ -18,7 +18,17 @@ from typing import Any
 
 import httpx
 
-from bench import first_token, floor, formats, machine, report, retrieval_speed
+from bench import (
+    feed,
+    first_token,
+    floor,
+    formats,
+    machine,
+    report,
+    retrieval_speed,
+    statistics,
+    webhooks,
+)
 from bench.load import Latency, many, open_loop, sequential
 from tests.harness import Installation, Tenant, eventually
 
@@ -48,6 +58,8 @@ class Effort:
     chunks: Sequence[int]
     """Sizes of the index that is asked for passages."""
     questions: int
+    quick: bool
+    """For measurements that know two sizes of their own."""
 
 
 FULL = Effort(
@@ -61,6 +73,7 @@ FULL = Effort(
     rounds=first_token.ROUNDS,
     chunks=retrieval_speed.SIZES,
     questions=retrieval_speed.QUESTIONS,
+    quick=False,
 )
 QUICK = Effort(
     requests=20,
@@ -73,6 +86,7 @@ QUICK = Effort(
     rounds=1,
     chunks=retrieval_speed.FEW,
     questions=20,
+    quick=True,
 )
 
 
@@ -224,8 +238,12 @@ def measure(effort: Effort) -> dict[str, Any]:
         first_tokens = first_token.run(Path(folder), effort.rounds)
     with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         found = retrieval_speed.run(Path(folder), effort.chunks, effort.questions)
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
+        Path(folder).chmod(0o711)  # Postgres has a user of its own where we are root
+        counted = asyncio.run(statistics.measure(Path(folder) / "data", quick=effort.quick))
     return {
         **figures,
+        "statistics": counted,
         "first_tokens": [row.shown() for row in first_tokens],
         "retrieval": [row.shown() for row in found],
     }
@@ -254,6 +272,8 @@ def stack(data_dir: Path, effort: Effort) -> dict[str, Any]:
         found["question to done, ms (local/extractive, median)"] = done
         found["sources created per second, 8 at once"] = asyncio.run(bench.preload())
         rebuild = bench.rebuilds()
+        hooks = webhooks.measure(running.url, quick=effort.quick)
+        fed = feed.measure(running.url, quick=effort.quick)
     finally:
         running.stop()
     return {
@@ -261,6 +281,8 @@ def stack(data_dir: Path, effort: Effort) -> dict[str, Any]:
         "stack": found,
         "http": http,
         "rebuild": rebuild,
+        "webhooks": hooks,
+        "feed": fed,
         "formats": {ending: asdict(speed) for ending, speed in read.items()},
     }
 

@@ -72,6 +72,14 @@ waits = _rollup(
     _number("bucket"),
     counts=("count",),
 )
+waits_slots = _rollup(
+    "waits_slots",
+    _number("slot"),
+    _text("bot_profile_id"),
+    _text("stage"),
+    _number("bucket"),
+    counts=("count",),
+)
 cited = _rollup("cited", _text("source_id"), counts=("answers", "positive", "negative"))
 
 names = Table(

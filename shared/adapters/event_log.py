@@ -191,6 +191,11 @@ class EventLog:
         reply = await self._get({"last_by_subj": f"{subject}.*"})
         return None if reply is None else await self._decoded(*reply)
 
+    async def last_sequence_in(self, tenant_id: str) -> int:
+        """Sequence of the tenant's last event, 0 if it has none. From the leader: exact."""
+        reply = await self._get({"last_by_subj": tenant_subjects(tenant_id)})
+        return 0 if reply is None else reply[0]
+
     async def tenant_with(self, aggregate: str, aggregate_id: str) -> str | None:
         """Whose the aggregate of this id is, if there is one. Raises `Unavailable`."""
         reply = await self._get({"last_by_subj": f"evt.*.{aggregate}.{aggregate_id}.*"})

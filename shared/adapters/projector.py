@@ -8,8 +8,9 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
+from typing import TypeVar
 
 from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError
@@ -27,7 +28,11 @@ from shared.telemetry import metrics, spans
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 BATCH = 500
+REPLAY_BATCH = 2_000
+"""Events that a rebuild brings in at a time: more of them become one statement."""
 RETRY_SECONDS = 0.5
 POLL_SECONDS = 0.01
 
@@ -215,13 +220,32 @@ async def project(
 async def _replay(store: ReadModelStore, event_log: EventLog, position: int) -> tuple[int, int]:
     """Project what lies behind `position`; return how many events that was, and where it ends."""
     count = 0
-    async for records in event_log.history(position, store.model.subjects, batch=BATCH):
-        async with store.engine.begin() as db:
-            await store.apply(db, records)
-            position = records[-1].sequence
-            await db.execute(update(store.checkpoint).values(position=position))
-        count += len(records)
+    history = event_log.history(position, store.model.subjects, batch=REPLAY_BATCH)
+    async with aclosing(_read_ahead(history)) as batches:
+        async for records in batches:
+            async with store.engine.begin() as db:
+                await store.apply(db, records)
+                position = records[-1].sequence
+                await db.execute(update(store.checkpoint).values(position=position))
+            count += len(records)
     return count, position
+
+
+async def _read_ahead(batches: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+    """The same, each read and decoded while the database works on the one before."""
+    reading = asyncio.create_task(_next(batches))  # noqa: TID251  ended in `finally`
+    try:
+        while (batch := await reading) is not None:
+            reading = asyncio.create_task(_next(batches))  # noqa: TID251  ended in `finally`
+            yield batch
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        await batches.aclose()
+
+
+async def _next(batches: AsyncGenerator[T, None]) -> T | None:
+    return await anext(batches, None)
 
 
 def _lock_key(name: str) -> int:

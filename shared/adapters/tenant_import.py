@@ -9,8 +9,8 @@ import base64
 import re
 import secrets
 import tempfile
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -33,12 +33,13 @@ from shared.contracts.gateway import (
 from shared.contracts.ingest import SourceCreated
 from shared.contracts.webhooks import SecretRotated, WebhookCreated
 from shared.kernel.clock import utc_now
-from shared.kernel.errors import Conflict, StaleVersion, Unusable
+from shared.kernel.errors import Conflict, StaleVersion, Unavailable, Unusable
 from shared.kernel.ids import derived_id, new_id
 from shared.kernel.tokens import SHOWN, new_token, token_hash
 
 AT_ONCE = 200
 """Events of one append, unless more belong together."""
+TRIES = 50
 TOKEN_NAME = "after the import"  # noqa: S105  a label, not a secret
 SECRET_REF = re.compile(r"webhook/[0-9A-Za-z_/-]{1,200}", re.ASCII)
 
@@ -107,10 +108,11 @@ class TenantImport:
                         await log.add(record)
             await log.flush()
             token = new_token()
-            await self._finish(log, found, owner, token, manifest.events)
-            return Imported(
-                manifest.tenant_id, manifest.events, manifest.blobs, log.expected, token
+            imported = TenantImported(
+                tenant_id=manifest.tenant_id, archive=archive, events=manifest.events
             )
+            last = await self._finish(found, owner, token, imported)
+            return Imported(manifest.tenant_id, manifest.events, manifest.blobs, last, token)
 
     async def _there(self, tenant_id: str, archive: str) -> tuple[int, int, bool]:
         """How many events of the archive are in the log, the tenant's last sequence, and whether
@@ -173,31 +175,37 @@ class TenantImport:
                 await self._vault.put(tenant_id, ref, secret.encode())
 
     async def _finish(
-        self, log: "_Appending", found: _Findings, owner: str, token: str, events: int
-    ) -> None:
-        for settings in found.unfinished.restated():
-            await log.add(self._own(found, [settings])[0])
-        token_id = new_id()
+        self, found: _Findings, owner: str, token: str, imported: TenantImported
+    ) -> int:
+        """State the schedules again, and tell last that all is here. Returns the last sequence."""
         issued = ApiTokenIssued(
-            token_id=token_id,
+            token_id=new_id(),
             token_name=TOKEN_NAME,
             token_hash=token_hash(token),
             token_prefix=token[:SHOWN],
             user_id=owner,
         )
-        imported = TenantImported(
-            tenant_id=found.registered.tenant_id, archive=log.archive, events=events
-        )
-        for record in self._own(found, [issued, imported]):
-            await log.add(record)
-        await log.flush()
+        own: list[Event] = [*found.unfinished.restated(), issued, imported]
+        last = 0
+        for start in range(0, len(own), AT_ONCE):
+            records = self._own(imported.tenant_id, own[start : start + AT_ONCE])
+            last = await self._follow_on(imported.tenant_id, records)
+        return last
+
+    async def _follow_on(self, tenant_id: str, records: Sequence[Recorded[Event]]) -> int:
+        """Append behind whatever is there: services follow such facts, and tell of it at once."""
+        for _ in range(TRIES):
+            expected = await self._log.last_sequence_in(tenant_id)
+            with suppress(StaleVersion):
+                return await self._log.transcribe(records, expected)
+        raise Unavailable("the services write to this tenant all the time; import it again")
 
     @staticmethod
-    def _own(found: _Findings, events: list[Event]) -> list[Recorded[Event]]:
+    def _own(tenant_id: str, events: Sequence[Event]) -> list[Recorded[Event]]:
         """What is not in the archive: facts of this installation, which it follows."""
         message_id = new_id()
         metadata = Metadata(
-            tenant_id=found.registered.tenant_id,
+            tenant_id=tenant_id,
             message_id=message_id,
             correlation_id=message_id,
             actor="operator",
@@ -216,11 +224,9 @@ class _Appending:
         self._log = event_log
         self._group: list[Recorded[Event]] = []
         self.expected = expected
-        self.archive = ""
 
     async def add(self, record: Recorded[Event]) -> None:
         group = self._group
-        self.archive = record.metadata.imported or self.archive
         whole = group and group[-1].metadata.message_id != record.metadata.message_id
         if (len(group) >= AT_ONCE and whole) or len(group) >= MOST_EVENTS:
             await self.flush()

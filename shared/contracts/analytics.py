@@ -193,6 +193,7 @@ class GetLatency(Question[Latency]):
     name: ClassVar[str] = "get_latency"
     bot_profile_id: str | None = None
     days: Days = 30
+    time_zone: TimeZone = "UTC"
 
 
 class WorstSource(Message):

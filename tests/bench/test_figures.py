@@ -91,6 +91,14 @@ def test_the_page_shows_every_figure_beside_its_floor() -> None:
         "first_tokens": [{"chats at once": 16, "added p50": 7.25}],
         "retrieval": [{"chunks": 50_000, "p99 ms": 31.4}],
         "rebuild": {"bots": {"events": 10, "seconds": 0.5, "per_second": 20.0}},
+        "webhooks": {"one after another": asdict(took)},
+        "feed": {**asdict(took), "subscribers": 500, "lost": 0},
+        "statistics": {
+            "events": {"little": 1_000, "much": 1_000_000},
+            "appended per second": 5_000,
+            "rebuilt per second": 20_000,
+            "routes": {"overview": {"little": asdict(took), "much": asdict(took)}},
+        },
     }
     page = report.page(figures)
     assert "| CPU | 2 x fast |" in page
@@ -99,6 +107,10 @@ def test_the_page_shows_every_figure_beside_its_floor() -> None:
     assert "| bots | 10 | 0.50 | 20 |" in page
     assert "| chats at once | added p50 |\n| --- | --- |\n| 16 | 7.25 |" in page
     assert "| 50,000 | 31.4 |" in page
+    assert "| webhooks, one after another | 1.23 | 250 | 99.5 |" in page
+    assert "| event feed, 500 subscribers, 0 lost | 1.23 | 250 | 99.5 |" in page
+    assert "| overview | 1.23 | 250 | 1.23 | 250 |" in page
+    assert "p50 ms, 1,000,000 events" in page
     assert "| .pdf | 12.3 | 0.5 | 100 | 250 |" in page
 
 

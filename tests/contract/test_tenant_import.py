@@ -201,6 +201,7 @@ async def test_an_interrupted_import_is_repeated_to_the_same_end(
     with pytest.raises(Unavailable):
         await TenantImport(lost, blobs, vault)(file)
     await TenantImport(event_log, blobs, vault)(file)
+    assert (await TenantImport(event_log, blobs, vault)(file)).token is None
     records = await stored(event_log, tenant_id)
     kept = [record for record in records if record.metadata.imported is not None]
     assert len({record.event_id for record in records}) == len(records)

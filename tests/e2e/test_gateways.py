@@ -19,6 +19,7 @@ from shared.embedded.data_dir import DataDir
 from shared.embedded.ports import LOOPBACK, first_free
 from shared.embedded.secrets import keep_secrets
 from shared.embedded.surroundings import SERVICES, service_environment
+from tests.e2e.test_events import ended
 from tests.harness import PASSWORD, Installation, Tenant, answers, client, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
@@ -108,6 +109,15 @@ def test_a_revoked_token_opens_nothing_anywhere(
     http = there(made["raw_token"])
     tenant.http.delete(f"/v1/api-tokens/{made['id']}").raise_for_status()
     answers(http, "/v1/bot-profiles", 401)
+
+
+def test_a_stream_there_ends_with_its_token(
+    tenant: Tenant, there: Callable[[str], httpx.Client]
+) -> None:
+    made = tenant.http.post("/v1/api-tokens", json={"name": "n"}).json()
+    http = there(made["raw_token"])
+    gone = ended(http, lambda: tenant.http.delete(f"/v1/api-tokens/{made['id']}"))
+    assert gone["code"] == "not-authenticated"
 
 
 def test_a_login_that_ended_here_is_over_there(

@@ -312,6 +312,45 @@ class TestRollups(ProjectionContract):
         )
         assert totals.total_messages == 1
 
+    @pytest.mark.parametrize(
+        ("zone", "days", "counted"),
+        [
+            ("UTC", 1, 2),
+            ("UTC", 2, 4),
+            ("Europe/Berlin", 1, 1),
+            ("Europe/Berlin", 2, 3),
+            ("Europe/Berlin", 3, 4),
+            ("America/New_York", 1, 2),
+            ("Asia/Kathmandu", 1, 2),
+            ("Asia/Kathmandu", None, 4),
+        ],
+    )
+    async def test_waits_are_those_of_the_days_of_a_zone(
+        self, store: ReadModelStore, tenant_id: str, zone: str, days: int | None, counted: int
+    ) -> None:
+        """The same times as above: some days begin within a day in UTC."""
+        times = (
+            "2026-10-24T21:59:00+00:00",
+            "2026-10-24T22:00:00+00:00",
+            "2026-10-25T22:59:00+00:00",
+            "2026-10-25T23:00:00+00:00",
+        )
+        moved = [
+            replace(
+                one,
+                metadata=one.metadata.model_copy(update={"now": datetime.fromisoformat(time)}),
+            )
+            for one, time in zip(
+                recorded(tenant_id, *(answered(n) for n in range(4))), times, strict=True
+            )
+        ]
+        await replay(store, moved)
+        meta = metadata(tenant_id).model_copy(update={"now": moved[-1].at})
+        for bot in (None, "b1"):
+            question = GetLatency(time_zone=zone, days=days, bot_profile_id=bot)
+            stages = (await StatsQueries(store).get_latency(question, meta)).stages
+            assert {told.count for told in stages.values()} == {counted}
+
     async def test_another_tenant_sees_nothing(
         self, stats: StatsQueries, other_tenant_id: str
     ) -> None:

@@ -1,9 +1,11 @@
-"""Facts about bots, sources and chats → counts."""
+"""Facts about bots, sources and chats → counts. Many facts are one statement for each table."""
 
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Table, delete, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ARRAY, Table, column, delete, func, literal, select
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.analytics.domain.days import day_of, slot_of
@@ -21,12 +23,14 @@ from services.analytics.tables import (
     usage,
     usage_slots,
     waits,
+    waits_slots,
 )
 from shared.contracts.base import Event, Recorded
 from shared.contracts.chat import (
     BotProfileCreated,
     BotProfileUpdated,
     ChatErased,
+    Feedback,
     FeedbackCleared,
     FeedbackGiven,
     QuestionAnswered,
@@ -36,190 +40,266 @@ from shared.contracts.chat import (
 )
 from shared.contracts.ingest import SourceCreated, SourceUpdated
 
+Key = tuple[str | int, ...]
+"""Of a row, without the tenant."""
+COUNTED = (totals, usage, usage_slots, feedback, feedback_slots, waits, waits_slots, cited)
+
 
 class Rollups:
     """Everything that is counted."""
 
     async def apply(self, db: AsyncConnection, recorded: Recorded[Event]) -> None:
-        event, tenant_id = recorded.event, recorded.tenant_id
-        match event:
-            case BotProfileCreated(settings=settings):
-                await _add(db, totals, {"tenant_id": tenant_id}, bot_profiles=1)
-                await _name(db, recorded, "bot", settings.name)
-            case BotProfileUpdated(settings=settings):
-                await _name(db, recorded, "bot", settings.name)
-            case SourceCreated(settings=source):
-                await _add(db, totals, {"tenant_id": tenant_id}, sources=1)
-                await _name(db, recorded, "source", source.name)
-            case SourceUpdated(settings=source):
-                await _name(db, recorded, "source", source.name)
-            case QuestionAsked(first=first):
-                if first:
-                    await _add(db, totals, {"tenant_id": tenant_id}, chats=1)
-                await _asked(db, recorded, event)
-            case QuestionAnswered():
-                await _answered(db, recorded, event)
-                await _ended(db, tenant_id, event.turn_id)
-            case QuestionRefused():
-                await _answered(db, recorded, event)
-                await _refused(db, recorded, event)
-                await _ended(db, tenant_id, event.turn_id)
-            case TurnFailed():
-                await _ended(db, tenant_id, event.turn_id)
-            case ChatErased():
-                await _erased(db, tenant_id, event)
-            case FeedbackGiven(feedback=given, previous=previous):
-                await _judged(db, recorded, event.message_id, event.bot_profile_id, given, previous)
-            case FeedbackCleared(previous=previous):
-                await _judged(db, recorded, event.message_id, event.bot_profile_id, None, previous)
+        await self.apply_all(db, [recorded])
+
+    async def apply_all(self, db: AsyncConnection, records: Sequence[Recorded[Event]]) -> None:
+        """All of one tenant."""
+        tally = _Tally()
+        for recorded in records:
+            tally.see(recorded)
+        if records:
+            await tally.write(db, records[0].tenant_id)
+
+
+class _Tally:
+    """What some facts come to, before any row is touched."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, dict[Key, dict[str, int]]] = {t.name: {} for t in COUNTED}
+        self._names: dict[tuple[str, str], dict[str, Any]] = {}
+        self._asked: dict[str, dict[str, Any]] = {}
+        self._ended: set[str] = set()
+        self._answers: dict[str, int] = {}
+        self._sources: dict[str, list[str]] = {}
+        self._refused: list[dict[str, Any]] = []
+        self._judged: list[tuple[str, str, dict[str, int]]] = []
+        self._erased: set[str] = set()
+
+    def see(self, recorded: Recorded[Event]) -> None:
+        """Take a fact in."""
+        match recorded.event:
+            case BotProfileCreated() as event:
+                self._add(totals, (), bot_profiles=1)
+                self._name("bot", event.bot_profile_id, event.settings.name)
+            case BotProfileUpdated() as event:
+                self._name("bot", event.bot_profile_id, event.settings.name)
+            case SourceCreated() as event:
+                self._add(totals, (), sources=1)
+                self._name("source", event.source_id, event.settings.name)
+            case SourceUpdated() as event:
+                self._name("source", event.source_id, event.settings.name)
+            case QuestionAsked() as event:
+                if event.first:
+                    self._add(totals, (), chats=1)
+                self._asked[event.turn_id] = {
+                    "turn_id": event.turn_id,
+                    "question": event.question,
+                    "asked_at": recorded.at,
+                }
+            case QuestionAnswered() as event:
+                self._answered(recorded, event)
+                self._cited(event)
+                self._ended.add(event.turn_id)
+            case QuestionRefused() as event:
+                self._answered(recorded, event)
+                self._not_answered(recorded, event)
+                self._ended.add(event.turn_id)
+            case TurnFailed() as event:
+                self._ended.add(event.turn_id)
+            case ChatErased() as event:
+                self._erase(event)
+            case FeedbackGiven() as event:
+                self._judge(event, event.feedback)
+            case FeedbackCleared() as event:
+                self._judge(event, None)
             case _:
                 pass
 
+    async def write(self, db: AsyncConnection, tenant_id: str) -> None:
+        """Bring it into the rows."""
+        await self._find_questions(db, tenant_id)
+        await self._find_judged(db, tenant_id)
+        for table in COUNTED:
+            await _add(db, table, tenant_id, self._counts[table.name])
+        if self._names:
+            statement = _insert(names, tenant_id, list(self._names.values()))
+            await db.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["tenant_id", "kind", "id"],
+                    set_={"name": statement.excluded.name},
+                )
+            )
+        told = [{"message_id": m, "slot": slot} for m, slot in self._answers.items()]
+        citing = [
+            {"message_id": m, "source_id": s} for m, its in self._sources.items() for s in its
+        ]
+        still_open = [row for turn, row in self._asked.items() if turn not in self._ended]
+        if self._erased:
+            of_chat = unanswered.c.chat_id == func.any(
+                literal(sorted(self._erased), ARRAY(turn_type))
+            )
+            await db.execute(delete(unanswered).where(unanswered.c.tenant_id == tenant_id, of_chat))
+        # What is there already: the checkpoint tells, after the rows, that this is a repetition.
+        for table, rows in (
+            (answers, told),
+            (answer_sources, citing),
+            (unanswered, self._refused),
+            (open_questions, still_open),
+        ):
+            if rows:
+                await db.execute(_insert(table, tenant_id, rows).on_conflict_do_nothing())
+        if gone := sorted(self._ended - self._asked.keys()):
+            turn = open_questions.c.turn_id == func.any(literal(gone, ARRAY(turn_type)))
+            await db.execute(
+                delete(open_questions).where(open_questions.c.tenant_id == tenant_id, turn)
+            )
 
-async def _add(db: AsyncConnection, table: Table, key: dict[str, Any], **by: int) -> None:
-    """Add to the counts of one row, which begins with nothing."""
-    counts = [c.name for c in table.columns if not c.primary_key]
-    statement = insert(table).values({**key, **{name: by.get(name, 0) for name in counts}})
+    def _add(self, table: Table, key: Key, **by: int) -> None:
+        row = self._counts[table.name].setdefault(key, defaultdict(int))
+        for name, count in by.items():
+            row[name] += count
+
+    def _name(self, kind: str, named: str, name: str) -> None:
+        self._names[kind, named] = {"kind": kind, "id": named, "name": name}
+
+    def _answered(
+        self, recorded: Recorded[Event], event: QuestionAnswered | QuestionRefused
+    ) -> None:
+        slot = slot_of(recorded.at)
+        day, bot, used = day_of(slot), event.bot_profile_id, event.usage
+        self._answers.setdefault(event.message_id, slot)
+        self._add(feedback, (day, bot), answers=1)
+        self._add(feedback_slots, (slot, bot), answers=1)
+        # A refusal without a model's words is no request to one.
+        if isinstance(event, QuestionAnswered) or used.total_tokens:
+            for table, when in ((usage, day), (usage_slots, slot)):
+                self._add(
+                    table,
+                    (when, bot, used.model),
+                    prompt_tokens=used.prompt_tokens,
+                    completion_tokens=used.completion_tokens,
+                    request_count=1,
+                )
+        timings = event.timings
+        for stage, wait in (
+            ("retrieval", timings.retrieval_ms),
+            ("first_token", timings.first_token_ms),
+            ("total", timings.total_ms),
+        ):
+            if wait:
+                bucket = bucket_of(wait)
+                self._add(waits, (day, bot, stage, bucket), count=1)
+                self._add(waits_slots, (slot, bot, stage, bucket), count=1)
+
+    def _cited(self, event: QuestionAnswered) -> None:
+        found = sorted({citation.source_id for citation in event.citations})
+        self._sources[event.message_id] = found
+        for source_id in found:
+            self._add(cited, (source_id,), answers=1)
+
+    def _not_answered(self, recorded: Recorded[Event], event: QuestionRefused) -> None:
+        self._refused.append(
+            {
+                "id": event.message_id,
+                "position": recorded.sequence,
+                "turn_id": event.turn_id,
+                "chat_id": event.chat_id,
+                "bot_profile_id": event.bot_profile_id,
+                "question": "",
+                "reason": event.reason,
+                "best_score": event.best_score,
+                "asked_at": recorded.at,
+            }
+        )
+
+    def _erase(self, event: ChatErased) -> None:
+        """What was asked goes; that something was asked stays counted."""
+        self._erased.add(event.chat_id)
+        self._ended.update(event.open_turns)
+        self._refused = [row for row in self._refused if row["chat_id"] != event.chat_id]
+
+    def _judge(self, event: FeedbackGiven | FeedbackCleared, given: Feedback | None) -> None:
+        """Feedback that changed counts as it is now, for the time of its answer."""
+        by = {
+            name: (given == name) - (event.previous == name)
+            for name in ("positive", "negative")
+            if (given == name) != (event.previous == name)
+        }
+        if by:
+            self._judged.append((event.message_id, event.bot_profile_id, by))
+
+    async def _find_questions(self, db: AsyncConnection, tenant_id: str) -> None:
+        """A question lies beside its refusal from now on."""
+        missing = [row["turn_id"] for row in self._refused if row["turn_id"] not in self._asked]
+        found: dict[str, Mapping[str, Any]] = {}
+        if missing:
+            query = select(open_questions).where(
+                open_questions.c.tenant_id == tenant_id,
+                open_questions.c.turn_id == func.any(literal(missing, ARRAY(turn_type))),
+            )
+            found = {row["turn_id"]: dict(row) for row in (await db.execute(query)).mappings()}
+        for row in self._refused:
+            turn_id = row["turn_id"]
+            asked = self._asked.get(turn_id) or found.get(turn_id)
+            if asked is not None:
+                row |= {"question": asked["question"], "asked_at": asked["asked_at"]}
+
+    async def _find_judged(self, db: AsyncConnection, tenant_id: str) -> None:
+        """Count feedback where its answers are counted; nobody's answer counts nowhere."""
+        missing = sorted({m for m, _, _ in self._judged if m not in self._answers})
+        slots, sources = dict(self._answers), dict(self._sources)
+        if missing:
+            these = func.any(literal(missing, ARRAY(turn_type)))
+            when = select(answers.c.message_id, answers.c.slot).where(
+                answers.c.tenant_id == tenant_id, answers.c.message_id == these
+            )
+            slots |= {row.message_id: row.slot for row in await db.execute(when)}
+            citing = select(answer_sources.c.message_id, answer_sources.c.source_id).where(
+                answer_sources.c.tenant_id == tenant_id, answer_sources.c.message_id == these
+            )
+            for row in await db.execute(citing):
+                sources.setdefault(row.message_id, []).append(row.source_id)
+        for message_id, bot, by in self._judged:
+            if (slot := slots.get(message_id)) is None:
+                continue
+            self._add(feedback, (day_of(slot), bot), **by)
+            self._add(feedback_slots, (slot, bot), **by)
+            for source_id in sources.get(message_id, ()):
+                self._add(cited, (source_id,), **by)
+
+
+turn_type = open_questions.c.turn_id.type
+
+
+async def _add(
+    db: AsyncConnection, table: Table, tenant_id: str, counts: Mapping[Key, Mapping[str, int]]
+) -> None:
+    """Add to the counts of rows, which begin with nothing."""
+    if not counts:
+        return
+    keys = [c.name for c in table.primary_key.columns if c.name != "tenant_id"]
+    added = [c.name for c in table.columns if not c.primary_key]
+    # In the order of their keys: two writers then never wait for each other.
+    rows = [
+        {
+            **dict(zip(keys, key, strict=True)),
+            **{name: counts[key].get(name, 0) for name in added},
+        }
+        for key in sorted(counts)
+    ]
+    statement = _insert(table, tenant_id, rows)
     await db.execute(
         statement.on_conflict_do_update(
             index_elements=[c.name for c in table.primary_key.columns],
-            set_={name: table.c[name] + statement.excluded[name] for name in by},
+            set_={name: table.c[name] + statement.excluded[name] for name in added},
         )
     )
 
 
-async def _keep(db: AsyncConnection, table: Table, row: dict[str, Any]) -> None:
-    """Insert a row that may be there: the checkpoint tells, after the rows, if this was a
-    repetition.
-    """
-    await db.execute(insert(table).values(row).on_conflict_do_nothing())
-
-
-async def _name(db: AsyncConnection, recorded: Recorded[Event], kind: str, name: str) -> None:
-    row = {
-        "tenant_id": recorded.tenant_id,
-        "kind": kind,
-        "id": recorded.event.aggregate_id,
-        "name": name,
-    }
-    await db.execute(
-        insert(names)
-        .values(row)
-        .on_conflict_do_update(index_elements=["tenant_id", "kind", "id"], set_={"name": name})
-    )
-
-
-async def _asked(db: AsyncConnection, recorded: Recorded[Event], event: QuestionAsked) -> None:
-    row = {
-        "tenant_id": recorded.tenant_id,
-        "turn_id": event.turn_id,
-        "question": event.question,
-        "asked_at": recorded.at,
-    }
-    await _keep(db, open_questions, row)
-
-
-async def _erased(db: AsyncConnection, tenant_id: str, event: ChatErased) -> None:
-    """What was asked goes; that something was asked stays counted."""
-    for table, which in (
-        (open_questions, open_questions.c.turn_id.in_(event.open_turns)),
-        (unanswered, unanswered.c.chat_id == event.chat_id),
-    ):
-        await db.execute(delete(table).where(table.c.tenant_id == tenant_id, which))
-
-
-async def _answered(
-    db: AsyncConnection, recorded: Recorded[Event], event: QuestionAnswered | QuestionRefused
-) -> None:
-    slot = slot_of(recorded.at)
-    message = {"tenant_id": recorded.tenant_id, "message_id": event.message_id}
-    bot = {"tenant_id": recorded.tenant_id, "bot_profile_id": event.bot_profile_id}
-    of_day, of_slot = {**bot, "day": day_of(slot)}, {**bot, "slot": slot}
-    await _keep(db, answers, {**message, "slot": slot})
-    await _add(db, feedback, of_day, answers=1)
-    await _add(db, feedback_slots, of_slot, answers=1)
-    used = event.usage
-    # A refusal without a model's words is no request to one.
-    if isinstance(event, QuestionAnswered) or used.total_tokens:
-        for table, key in ((usage, of_day), (usage_slots, of_slot)):
-            await _add(
-                db,
-                table,
-                {**key, "model": used.model},
-                prompt_tokens=used.prompt_tokens,
-                completion_tokens=used.completion_tokens,
-                request_count=1,
-            )
-    stages = {
-        "retrieval": event.timings.retrieval_ms,
-        "first_token": event.timings.first_token_ms,
-        "total": event.timings.total_ms,
-    }
-    for stage, wait in stages.items():
-        if wait:
-            await _add(db, waits, {**of_day, "stage": stage, "bucket": bucket_of(wait)}, count=1)
-    if isinstance(event, QuestionAnswered):
-        for source_id in sorted({citation.source_id for citation in event.citations}):
-            await _keep(db, answer_sources, {**message, "source_id": source_id})
-            key = {"tenant_id": recorded.tenant_id, "source_id": source_id}
-            await _add(db, cited, key, answers=1)
-
-
-async def _refused(db: AsyncConnection, recorded: Recorded[Event], event: QuestionRefused) -> None:
-    """The question lies beside the refusal from now on."""
-    asked = select(open_questions).where(
-        open_questions.c.tenant_id == recorded.tenant_id,
-        open_questions.c.turn_id == event.turn_id,
-    )
-    found = (await db.execute(asked)).one_or_none()
-    row = {
-        "tenant_id": recorded.tenant_id,
-        "id": event.message_id,
-        "position": recorded.sequence,
-        "turn_id": event.turn_id,
-        "chat_id": event.chat_id,
-        "bot_profile_id": event.bot_profile_id,
-        "question": found.question if found else "",
-        "reason": event.reason,
-        "best_score": event.best_score,
-        "asked_at": found.asked_at if found else recorded.at,
-    }
-    await _keep(db, unanswered, row)
-
-
-async def _ended(db: AsyncConnection, tenant_id: str, turn_id: str) -> None:
-    await db.execute(
-        delete(open_questions).where(
-            open_questions.c.tenant_id == tenant_id, open_questions.c.turn_id == turn_id
-        )
-    )
-
-
-async def _judged(
-    db: AsyncConnection,
-    recorded: Recorded[Event],
-    message_id: str,
-    bot_profile_id: str,
-    given: str | None,
-    previous: str | None,
-) -> None:
-    """Feedback that changed counts as it is now, for the time of its answer."""
-    by = {
-        name: (given == name) - (previous == name)
-        for name in ("positive", "negative")
-        if (given == name) != (previous == name)
-    }
-    mine = {"tenant_id": recorded.tenant_id, "message_id": message_id}
-    slot = await db.scalar(
-        select(answers.c.slot).where(
-            answers.c.tenant_id == recorded.tenant_id, answers.c.message_id == message_id
-        )
-    )
-    if slot is None or not by:
-        return
-    bot = {"tenant_id": recorded.tenant_id, "bot_profile_id": bot_profile_id}
-    await _add(db, feedback, {**bot, "day": day_of(slot)}, **by)
-    await _add(db, feedback_slots, {**bot, "slot": slot}, **by)
-    sources = await db.scalars(select(answer_sources.c.source_id).filter_by(**mine))
-    for source_id in sorted(sources):
-        await _add(db, cited, {"tenant_id": recorded.tenant_id, "source_id": source_id}, **by)
+def _insert(table: Table, tenant_id: str, rows: Sequence[Mapping[str, Any]]) -> Insert:
+    """One statement and one round trip, however many rows: every column is an array."""
+    columns = [table.c[name] for name in rows[0]]
+    arrays = [literal([row[c.name] for row in rows], ARRAY(c.type)) for c in columns]
+    named = (column(c.name, c.type) for c in columns)
+    given = func.unnest(*arrays).table_valued(*named).render_derived(name="given")
+    chosen = select(literal(tenant_id), *(given.c[c.name] for c in columns))
+    return insert(table).from_select(["tenant_id", *(c.name for c in columns)], chosen)

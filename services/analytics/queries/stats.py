@@ -18,10 +18,12 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    union_all,
 )
 
 from services.analytics.domain.days import (
     EPOCH_DAY,
+    SLOTS_A_DAY,
     day_starts,
     local_date,
     number_of,
@@ -38,6 +40,7 @@ from services.analytics.tables import (
     usage,
     usage_slots,
     waits,
+    waits_slots,
 )
 from shared.adapters.pages import cut, page_of
 from shared.adapters.read_model import ReadModelStore
@@ -72,8 +75,7 @@ from shared.contracts.analytics import (
 from shared.contracts.base import Metadata
 from shared.kernel.prices import DEFAULT, PRICES, cost, is_priced, price_of
 
-InZone = ListUsage | GetCosts | GetFeedback | GetFeedbackTrend
-OfDays = InZone | GetLatency
+OfDays = ListUsage | GetCosts | GetFeedback | GetFeedbackTrend | GetLatency
 MOST_PAIRS = 1000
 MONTH_DAYS = 30
 ROW_BYTES = 300
@@ -206,10 +208,11 @@ class StatsQueries:
         )
 
     async def get_latency(self, question: GetLatency, meta: Metadata) -> Latency:
-        bucket = (waits.c.stage, waits.c.bucket)
-        query = _summed(waits, ("count",), meta, question).add_columns(*bucket)
+        waited = _waited(question, meta)
+        bucket = (waited.c.stage, waited.c.bucket)
+        query = _summed(waited, ("count",), meta).add_columns(*bucket)
         if question.bot_profile_id is not None:
-            query = query.where(waits.c.bot_profile_id == question.bot_profile_id)
+            query = query.where(waited.c.bot_profile_id == question.bot_profile_id)
         rows = await self._rows(meta, query.group_by(*bucket))
         counts: dict[Stage, dict[int, int]] = defaultdict(dict)
         for row in rows:
@@ -280,7 +283,7 @@ class StatsQueries:
         return await self._rows(meta, query.group_by(column))
 
     async def _by_day(
-        self, days: Table, slots: Table, question: InZone, meta: Metadata
+        self, days: Table, slots: Table, question: OfDays, meta: Metadata
     ) -> FromClause:
         """What is counted by days of the zone that is asked for: rows like those of `days`."""
         if question.time_zone == "UTC":
@@ -314,6 +317,25 @@ class StatsQueries:
         return found
 
 
+def _waited(question: GetLatency, meta: Metadata) -> FromClause:
+    """The waits of the last days of a zone. Only where they begin within a day in UTC are quarters
+    of an hour counted: all the rest is whole days, whatever the zone.
+    """
+    first = _first(question, meta)
+    if first is None or question.time_zone == "UTC":
+        return select(waits).where(_mine(waits, meta), _within(waits, question, meta)).subquery()
+    (begin,) = day_starts(_date(first), _date(first), question.time_zone)
+    whole = -(-begin // SLOTS_A_DAY)
+    columns = [column.name for column in waits.c if column.name != "day"]
+    days = select(*(waits.c[name] for name in columns))
+    edge = select(*(waits_slots.c[name] for name in columns))
+    slot = waits_slots.c.slot
+    return union_all(
+        days.where(_mine(waits, meta), waits.c.day >= whole),
+        edge.where(_mine(waits_slots, meta), slot >= begin, slot < whole * SLOTS_A_DAY),
+    ).subquery("waited")
+
+
 def _mine(table: FromClause, meta: Metadata) -> Any:
     return table.c.tenant_id == meta.tenant_id
 
@@ -322,8 +344,7 @@ def _first(question: OfDays, meta: Metadata) -> int | None:
     """The first of the last so many days, today included."""
     if question.days is None:
         return None
-    zone = question.time_zone if isinstance(question, InZone) else "UTC"
-    return number_of(local_date(slot_of(meta.now), zone)) - question.days + 1
+    return number_of(local_date(slot_of(meta.now), question.time_zone)) - question.days + 1
 
 
 def _within(table: FromClause, question: OfDays | None, meta: Metadata) -> Any:

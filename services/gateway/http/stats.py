@@ -241,10 +241,13 @@ async def feedback_trend(
 
 @router.get("/latency", responses=REFUSALS)
 async def latency(
-    caller: CallerDep, bot_profile_id: BotDep = None, days: MonthDep = 30
+    caller: CallerDep,
+    bot_profile_id: BotDep = None,
+    days: MonthDep = 30,
+    time_zone: ZoneDep = "UTC",
 ) -> dict[str, Percentiles]:
     """How long retrieval, the first word and the whole answer took, as percentiles."""
-    question = GetLatency(bot_profile_id=bot_profile_id, days=days)
+    question = GetLatency(bot_profile_id=bot_profile_id, days=days, time_zone=time_zone)
     found = await caller.ask(question, Latency)
     return {str(stage): percentiles for stage, percentiles in found.stages.items()}
 
