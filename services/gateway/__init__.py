@@ -11,13 +11,14 @@ Emits     TenantRegistered, TenantUpdated, TenantDeactivated, TenantReactivated,
           UserCreated, UserUpdated, UserDeactivated, UserReactivated, UserPasswordChanged,
           SessionStarted, SessionRefreshed, SessionEnded, ApiTokenIssued, ApiTokenRevoked,
           ApiTokenUsed, WidgetKeyCreated, WidgetKeyUpdated, WidgetKeyRevoked, UserErased,
-          ErasureRequested, ErasureTold, ErasurePartDone, ErasureCompleted, RetentionSet
+          ErasureRequested, ErasureTold, ErasurePartDone, ErasureCompleted, RetentionSet;
+          TenantImported is told by the operator's command that takes a tenant in
 Projects  ApiTokenIssued, ApiTokenRevoked, BotProfileCreated, BotProfileUpdated, BudgetCreated,
           BudgetDeleted, BudgetUpdated, ChildrenIngestionRequested, CrawlCancelled, CrawlPaused,
           CrawlResumed, IngestionRequested, RedeliveryRequested, ReplayRequested, SecretRotated,
           SessionEnded, SessionStarted, SourceCreated, SourceDeleted, SourceUndone, SourceUpdated,
-          TenantDeactivated, TenantReactivated, TenantRegistered, TenantUpdated, UserCreated,
-          UserDeactivated, UserPasswordChanged, UserReactivated, UserUpdated, WebhookCreated,
+          TenantDeactivated, TenantImported, TenantReactivated, TenantRegistered, TenantUpdated,
+          UserCreated, UserDeactivated, UserPasswordChanged, UserReactivated, UserUpdated, WebhookCreated,
           WebhookDeleted, WebhookUpdated, WidgetKeyCreated, WidgetKeyRevoked, WidgetKeyUpdated,
           ErasureRequested, RetentionSet, UserErased → the audit log
 Reacts    public events, to whoever subscribes to them on the broker; ErasureRequested → erase the

@@ -3,7 +3,13 @@
 from collections.abc import Iterator
 
 from shared.contracts.base import Event
-from shared.contracts.chat import QuestionAnswered, QuestionAsked, QuestionRefused, TurnFailed
+from shared.contracts.chat import (
+    ChatErased,
+    QuestionAnswered,
+    QuestionAsked,
+    QuestionRefused,
+    TurnFailed,
+)
 from shared.contracts.chat_index import (
     IndexSwitched,
     ReindexCancelled,
@@ -15,6 +21,7 @@ from shared.contracts.gateway import (
     ApiTokenRevoked,
     UserCreated,
     UserDeactivated,
+    UserErased,
     UserReactivated,
     UserUpdated,
 )
@@ -104,6 +111,9 @@ class Unfinished:
                 )
             case QuestionAnswered() | QuestionRefused() | TurnFailed():
                 self._turns.pop(event.turn_id, None)
+            case ChatErased():
+                for turn_id in event.open_turns:
+                    self._turns.pop(turn_id, None)
             case ReindexStarted():
                 self._reindexes[event.bot_profile_id] = event
             case IndexSwitched() | ReindexCancelled() | ReindexFailed():
@@ -155,7 +165,7 @@ class Unfinished:
                 self._owners[event.user_id] = True
             case UserUpdated(role="owner"):
                 self._owners.setdefault(event.user_id, True)
-            case UserUpdated(role="admin" | "member"):
+            case UserUpdated(role="admin" | "member") | UserErased():
                 self._owners.pop(event.user_id, None)
             case UserDeactivated() | UserReactivated():
                 if event.user_id in self._owners:
