@@ -18,9 +18,9 @@ Projects  ApiTokenIssued, ApiTokenRevoked, BotProfileCreated, BotProfileUpdated,
           CrawlResumed, IngestionRequested, RedeliveryRequested, ReplayRequested, SecretRotated,
           SessionEnded, SessionStarted, SourceCreated, SourceDeleted, SourceUndone, SourceUpdated,
           TenantDeactivated, TenantImported, TenantReactivated, TenantRegistered, TenantUpdated,
-          UserCreated, UserDeactivated, UserPasswordChanged, UserReactivated, UserUpdated, WebhookCreated,
-          WebhookDeleted, WebhookUpdated, WidgetKeyCreated, WidgetKeyRevoked, WidgetKeyUpdated,
-          ErasureRequested, RetentionSet, UserErased → the audit log
+          UserCreated, UserDeactivated, UserPasswordChanged, UserReactivated, UserUpdated,
+          WebhookCreated, WebhookDeleted, WebhookUpdated, WidgetKeyCreated, WidgetKeyRevoked,
+          WidgetKeyUpdated, ErasureRequested, RetentionSet, UserErased → the audit log
 Reacts    public events, to whoever subscribes to them on the broker; ErasureRequested → erase the
           user; ScheduleFired → order that what is too old is erased
 Asks      chat whether a bot exists
