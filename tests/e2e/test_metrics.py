@@ -31,7 +31,7 @@ def value(series: Series, name: str, **labels: str) -> float:
     return sum(found for (of, having), found in series.items() if of == name and wanted <= having)
 
 
-DONE = (
+DONE: tuple[tuple[str, dict[str, str]], ...] = (
     ("minirag_http_requests_total", {"route": "/v1/bot-profiles", "status": "201"}),
     ("minirag_http_request_duration_seconds_count", {"method": "POST"}),
     ("minirag_commands_total", {"command": "source.create", "outcome": "done"}),
