@@ -11,6 +11,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -173,7 +174,9 @@ class LogGuard:
 
     def _write(self) -> None:
         body = {name: [known.size, known.checksum] for name, known in self._known.items()}
-        write_private(self._kept, json.dumps(body).encode())
+        # On a full disk what was kept before stays, and that is still true: files only grow.
+        with suppress(OSError):
+            write_private(self._kept, json.dumps(body).encode())
 
 
 def _checksum(file: BinaryIO, size: int, checksum: int = 0) -> int:
