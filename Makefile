@@ -32,7 +32,7 @@ up: $(STAMP) $(VENDOR) ## The whole product on this machine: http://127.0.0.1:80
 	@$(BIN)/minirag up
 
 test: $(STAMP) $(VENDOR) $(NEWMAN) ## All tests, against real servers that they start themselves
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP) ## Format, lint, types, import rules
 	$(BIN)/ruff format --check .

@@ -26,6 +26,13 @@ from tests.harness import reachable
 REGISTRY = EventRegistry([*released(Event), *EVENTS])
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: several processes then end at the same time."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Servers]:
     data_dir = reachable(tmp_path_factory, "servers") / "data"

@@ -35,6 +35,9 @@ REPLAY_BATCH = 2_000
 """Events that a rebuild brings in at a time: more of them become one statement."""
 RETRY_SECONDS = 0.5
 POLL_SECONDS = 0.01
+LOOK_SECONDS = 2.0
+"""How often a projector without events looks whether its database is still there: one that crashed
+may have forgotten rows that no further event would bring in again."""
 
 
 class Projector:
@@ -161,12 +164,13 @@ class Projector:
             raise Unusable(f"{self.store.schema} was built from another log than the broker has")
         if position > (last := await self._log.last_sequence()):
             raise Unusable(f"{self.store.schema} stands at {position}, the log ends at {last}")
-        reader = self._log.read(position, self.store.model.subjects, batch=BATCH)
+        subjects = self.store.model.subjects
+        reader = self._log.read(position, subjects, batch=BATCH, idle=LOOK_SECONDS)
         async with aclosing(reader) as batches:
             async for batch in batches:
                 self._mark(behind=bool(batch.records or batch.pending))
+                await guard.execute(text("select 1"))  # no connection, no lock
                 if batch.records:
-                    await guard.execute(text("select 1"))  # no connection, no lock
                     traces = (record.metadata.traceparent for record in batch.records)
                     about = {"messaging.batch.message_count": len(batch.records)}
                     with spans.together(f"project {self._name}", traces, about):

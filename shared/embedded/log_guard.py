@@ -95,9 +95,11 @@ class LogGuard:
         grown = dict(self._known)
         for name, path in files.items():
             try:
-                grown[name] = self._grown(name, path)
+                found = self._grown(name, path)
             except FileNotFoundError:
                 continue
+            if found.size:  # the broker removes a file that nothing was ever written to
+                grown[name] = found
         if grown != self._known:
             self._known = grown
             self._write()

@@ -34,8 +34,9 @@ MUTANTS = (
     Mutant(
         "a message is acknowledged before its work is stored",
         "shared/runtime/consumer.py",
-        "            await self._handle(delivery)\n",
-        "            await message.ack()\n            await self._handle(delivery)\n",
+        "            await self._handle(delivery)\n        except Poison",
+        "            await message.ack()\n"
+        "            await self._handle(delivery)\n        except Poison",
         ("tests/integration/test_consumer.py::TestFailing::test_is_tried_again_until_it_succeeds",),
     ),
     Mutant(

@@ -16,6 +16,7 @@ from tests.loopback import QuietHandler, loopback
 CHAT = {
     "id",
     "tenant_id",
+    "visitor_id",
     "bot_profile_id",
     "title",
     "message_count",

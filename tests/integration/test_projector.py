@@ -127,6 +127,21 @@ class TestProjecting:
                 assert await projector.await_position(position, SECONDS) >= position
         assert await AccountQueries(store).rates(tenant_id) == {"eur": (3, 3)}
 
+    async def test_brings_in_again_what_a_crashed_database_forgot_though_nothing_comes(
+        self, store: ReadModelStore, event_log: EventLog, tenant_id: str
+    ) -> None:
+        await rate(event_log, tenant_id, 1, 2)
+        async with running(Projector(store, event_log)) as projector:
+            await asyncio.wait_for(projector.ready.wait(), SECONDS)
+            await store.drop()
+            await store.create(await event_log.identity())
+            await disconnect_projector(store)
+
+            async def shown_again() -> None:
+                assert await AccountQueries(store).rates(tenant_id) == {"eur": (2, 2)}
+
+            await eventually(shown_again, SECONDS)
+
 
 async def forget_readers(client: Client) -> None:
     """Delete all readers' places in the log, as a restart of the broker does."""
