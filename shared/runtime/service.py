@@ -8,8 +8,10 @@ heartbeats and dead letters matter, run on the kernel's own pull loops over the 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
+import nats.errors
 from faststream import AckPolicy
 from faststream.nats import NatsMessage, NatsResponse
 from pydantic import ValidationError
@@ -383,6 +385,8 @@ class Service:
             for projector in self._projectors.values():
                 await projector.ready.wait()
             await self.platform.broker.start()
+            with suppress(nats.errors.Error, TimeoutError):
+                await self.platform.client.flush()  # or who asks at once finds nobody listening
             self.ready.set()
             log.info("service started", extra={"service": self.name})
             async with asyncio.TaskGroup() as work:

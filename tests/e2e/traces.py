@@ -1,7 +1,6 @@
 """Looks for what somebody wrote in every file, however it is written there."""
 
 import base64
-import gzip
 import io
 import json
 import zipfile
@@ -11,7 +10,9 @@ from pathlib import Path
 
 ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 GZIP, ZIP = b"\x1f\x8b\x08", b"PK\x03\x04"
-LARGEST = 50_000_000
+LARGEST = 5_000_000
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
+"""What unpacking raises: also of members that are encrypted or packed in an unknown way."""
 
 
 def spellings(text: str) -> set[bytes]:
@@ -56,11 +57,19 @@ def traces(data_dir: Path, *texts: str) -> list[str]:
 
 
 def unpacked(data: bytes) -> Iterator[bytes]:
-    """What compressed parts of a file hold."""
-    if data.startswith(ZIP):
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            yield from (archive.read(name) for name in archive.namelist())
-    elif data.startswith(GZIP):
-        yield gzip.decompress(data)
-    elif data.startswith(ZLIB):
-        yield zlib.decompressobj().decompress(data, LARGEST)
+    """What compressed parts of a file hold, up to a size each; nothing of a damaged one.
+
+    Files that attack by what they unpack to may lie beside those that are looked for.
+    """
+    try:
+        if data.startswith(ZIP):
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                for name in archive.namelist():
+                    with archive.open(name) as member:
+                        yield member.read(LARGEST)
+        elif data.startswith(GZIP):
+            yield zlib.decompressobj(wbits=31).decompress(data, LARGEST)
+        elif data.startswith(ZLIB):
+            yield zlib.decompressobj().decompress(data, LARGEST)
+    except DAMAGED:
+        return

@@ -29,3 +29,18 @@ def test_text_is_found_in_every_writing(name: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(WRITINGS[name])
     assert traces(tmp_path, TEXT) == [f"file: {TEXT}"]
     assert traces(tmp_path, "Something else that is not there") == []
+
+
+@pytest.mark.parametrize(
+    "data", [b"PK\x03\x04 and no more", b"\x1f\x8b\x08 likewise", b"\x78\x9c!"]
+)
+def test_a_file_that_cannot_be_unpacked_is_looked_through_as_it_is(
+    data: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(data + TEXT.encode())
+    assert traces(tmp_path, TEXT) == [f"file: {TEXT}"]
+
+
+def test_a_bomb_is_not_blown_up(tmp_path: Path) -> None:
+    (tmp_path / "bomb").write_bytes(gzip.compress(bytes(100_000_000)))
+    assert traces(tmp_path, TEXT) == []

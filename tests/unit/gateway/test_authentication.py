@@ -149,7 +149,7 @@ class TestTokens:
 
 class TestSessions:
     async def test_a_login_is_good_as_long_as_its_session(self, signed: SignedWebTokens) -> None:
-        token, seconds = signed.access(ACCESS, "owner", NOW)
+        token, seconds = signed.access(ACCESS, "owner", utc_now())
         assert seconds == 3600
         headers = Headers({"authorization": f"Bearer {token}", "origin": SITE})
         found = principal(kind="session", id="s", role="member")
@@ -168,7 +168,7 @@ class TestVisitors:
     async def come(
         self, signed: SignedWebTokens, key: WidgetKey | None, **headers: str
     ) -> Principal:
-        token, _ = signed.visitor(VISITOR, NOW)
+        token, _ = signed.visitor(VISITOR, utc_now())
         door = Authenticator(KnownPrincipals(keys={"k": key} if key else {}), signed)
         return await door.principal(Headers({"authorization": f"Bearer {token}", **headers}), NOW)
 
@@ -208,9 +208,9 @@ class TestSigning:
     def test_a_new_secret_in_front_leaves_the_old_tokens_good(
         self, signed: SignedWebTokens
     ) -> None:
-        before, _ = SignedWebTokens([OLD], 3600).access(ACCESS, "owner", NOW)
+        before, _ = SignedWebTokens([OLD], 3600).access(ACCESS, "owner", utc_now())
         assert signed.read_access(before) == ACCESS
-        after, _ = signed.access(ACCESS, "owner", NOW)
+        after, _ = signed.access(ACCESS, "owner", utc_now())
         assert jwt.get_unverified_header(after)["kid"] == key_id(NEW)
         with pytest.raises(NotAuthenticated):
             SignedWebTokens([OLD], 3600).read_access(after)
@@ -221,8 +221,8 @@ class TestSigning:
             NOW,
             NOW + timedelta(days=1),
         )
-        visitor, _ = signed.visitor(VISITOR, NOW)
-        access, _ = signed.access(ACCESS, "owner", NOW)
+        visitor, _ = signed.visitor(VISITOR, utc_now())
+        access, _ = signed.access(ACCESS, "owner", utc_now())
         assert signed.read_refresh(refresh).generation == 3
         assert signed.read_access(visitor) == VISITOR
         for token, read in (
@@ -235,7 +235,7 @@ class TestSigning:
                 read(token)
 
     def test_a_visitor_that_was_here_before_is_known_again(self, signed: SignedWebTokens) -> None:
-        old, _ = signed.visitor(VISITOR, NOW - timedelta(days=1))
+        old, _ = signed.visitor(VISITOR, utc_now() - timedelta(days=1))
         assert signed.read_visitor(old, also_expired=True) == VISITOR
         with pytest.raises(NotAuthenticated):
             signed.read_visitor(old)
