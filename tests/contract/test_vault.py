@@ -182,7 +182,8 @@ class TestErasure:
 
 class TestWithoutABroker:
     @pytest.fixture
-    async def cut_off(self, servers: Servers) -> Vault:
+    async def cut_off(self, client: Client, servers: Servers) -> Vault:
+        """Of a bucket that `client` has seen to."""
         connected = await nats_client.connect(servers.nats_url, "cut off")
         bucket = await connected.jetstream().key_value(BUCKET)
         await connected.close()
