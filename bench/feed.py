@@ -4,19 +4,17 @@ All subscribe at one gateway over HTTP, from this process. `python -m bench.feed
 an embedded stack and measures this alone.
 """
 
-import argparse
 import asyncio
 import json
-import tempfile
 import time
 import uuid
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from bench.alone import measure_alone
 from bench.outward import Happenings, latency
-from tests.harness import Installation, Tenant
+from tests.harness import Tenant
 
 WAIT_SECONDS = 600.0
 
@@ -92,19 +90,5 @@ def measure(url: str, *, quick: bool) -> dict[str, Any]:
         tenant.close()
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(prog="bench.feed", description=__doc__)
-    options.add_argument("--quick", action="store_true")
-    given = options.parse_args()
-    with tempfile.TemporaryDirectory(prefix="minirag-bench-") as folder:
-        Path(folder).chmod(0o711)
-        running = Installation(Path(folder) / "data").start()
-        try:
-            found = measure(running.url, quick=given.quick)
-        finally:
-            running.stop()
-    print(json.dumps(found, indent=2))
-
-
 if __name__ == "__main__":
-    main()
+    measure_alone("bench.feed", __doc__, measure)

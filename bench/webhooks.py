@@ -5,21 +5,18 @@ order that makes something happen to the POST that arrives. `python -m bench.web
 starts an embedded stack and measures this alone.
 """
 
-import argparse
 import asyncio
-import json
-import tempfile
 import time
 import uuid
 from contextlib import ExitStack
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
+from bench.alone import measure_alone
 from bench.load import Latency
 from bench.outward import Happenings, latency
 from tests.e2e.receivers import Hit, receiving
-from tests.harness import Installation, Tenant, eventually
+from tests.harness import Tenant, eventually
 
 EVENT = "source.created"
 WAIT_SECONDS = 600.0
@@ -68,19 +65,5 @@ def measure(url: str, *, quick: bool) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(prog="bench.webhooks", description=__doc__)
-    options.add_argument("--quick", action="store_true")
-    given = options.parse_args()
-    with tempfile.TemporaryDirectory(prefix="minirag-bench-") as folder:
-        Path(folder).chmod(0o711)
-        running = Installation(Path(folder) / "data").start()
-        try:
-            found = measure(running.url, quick=given.quick)
-        finally:
-            running.stop()
-    print(json.dumps(found, indent=2))
-
-
 if __name__ == "__main__":
-    main()
+    measure_alone("bench.webhooks", __doc__, measure)

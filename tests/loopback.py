@@ -1,13 +1,17 @@
 """HTTP servers on loopback, there for as long as a test needs them."""
 
+import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from typing_extensions import override
 
-__all__ = ["QuietHandler", "loopback"]
+__all__ = ["QuietHandler", "loopback", "serving_streams"]
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+WAIT_SECONDS = 30
 
 
 class QuietHandler(BaseHTTPRequestHandler):
@@ -30,3 +34,30 @@ def loopback(handler: type[QuietHandler]) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+@contextmanager
+def serving_streams(serve: Serve) -> Iterator[str]:
+    """The address of a server for hundreds of connections, in a thread with a loop of its own."""
+    address: list[str] = []
+    ready = threading.Event()
+    stop: list[Callable[[], object]] = []
+
+    async def run() -> None:
+        over = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        stop.append(lambda: loop.call_soon_threadsafe(over.set))
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=512)
+        address.append(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        ready.set()
+        await over.wait()
+        server.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
+    thread.start()
+    assert ready.wait(WAIT_SECONDS)
+    try:
+        yield address[0]
+    finally:
+        stop[0]()
+        thread.join(WAIT_SECONDS)

@@ -352,11 +352,8 @@ class AuditQueries:
             newest_first=True,
             size=literal(AUDIT_BYTES),
         )
-        total = None
-        async with self._store.reading(meta.tenant_id) as db:
-            rows = (await db.execute(page)).mappings().all()
-            if question.counted:
-                total = await db.scalar(select(func.count()).select_from(query.subquery()))
+        counted = query if question.counted else None
+        rows, total = await _page(self._store, meta.tenant_id, page, counted)
         entries = [await self._entry(meta.tenant_id, row) for row in rows]
         items, following = cut(rows, entries)
         return AuditEntries(items=items, following=following, total=total)
@@ -366,6 +363,18 @@ class AuditQueries:
         origin = None if sealed is None else await open_origin(self._keys, tenant_id, sealed)
         where = {} if origin is None else origin.model_dump()
         return AuditEntry.model_validate({**row, **where})
+
+
+async def _page(
+    store: ReadModelStore, tenant_id: str, page: Select[Any], counted: Select[Any] | None
+) -> tuple[Sequence[RowMapping], int | None]:
+    """The rows of a page, and how many there are in all if that is asked for."""
+    async with store.reading(tenant_id) as db:
+        rows = (await db.execute(page)).mappings().all()
+        total = None
+        if counted is not None:
+            total = await db.scalar(select(func.count()).select_from(counted.subquery()))
+    return rows, total
 
 
 def _wanted(question: ListAudit, tenant_id: str) -> list[ColumnElement[bool]]:
@@ -410,11 +419,8 @@ class ErasureQueries:
             newest_first=True,
             size=literal(ERASURE_BYTES),
         )
-        total = None
-        async with self._store.reading(meta.tenant_id) as db:
-            rows = (await db.execute(page)).mappings().all()
-            if question.counted:
-                total = await db.scalar(select(func.count()).select_from(query.subquery()))
+        counted = query if question.counted else None
+        rows, total = await _page(self._store, meta.tenant_id, page, counted)
         items, following = cut(rows, [ErasureView.model_validate(dict(row)) for row in rows])
         return ErasureViews(items=items, following=following, total=total)
 

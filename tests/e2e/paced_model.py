@@ -2,12 +2,13 @@
 
 import asyncio
 import json
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+
+from tests.loopback import serving_streams
 
 PROMPT_TOKENS = 100
 FIRST_WORDS = 5
@@ -69,24 +70,6 @@ class PacedModel:
 def paced_model(words: int, seconds: float) -> Iterator[PacedModel]:
     """Serves on loopback from a thread with a loop of its own."""
     model = PacedModel(words, seconds)
-    ready = threading.Event()
-    stop: list[Callable[[], object]] = []
-
-    async def run() -> None:
-        over = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        stop.append(lambda: loop.call_soon_threadsafe(over.set))
-        server = await asyncio.start_server(model.serve, "127.0.0.1", 0, backlog=512)
-        model.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-        ready.set()
-        await over.wait()
-        server.close()
-
-    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
-    thread.start()
-    assert ready.wait(10)
-    try:
+    with serving_streams(model.serve) as base:
+        model.url = f"{base}/v1"
         yield model
-    finally:
-        stop[0]()
-        thread.join(10)
