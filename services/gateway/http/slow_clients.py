@@ -23,11 +23,16 @@ class TimedProtocol(HttpToolsProtocol):
     The headers must be there within `header_seconds`. The body has `body_seconds`, and one second
     more for every `least_rate` bytes that came; the rule is the one of Apache's mod_reqtimeout.
     Time in which we do not read, since the application is behind, is not the client's.
+
+    Who is let go is told so, and the connection lingers for `linger_seconds` while what still comes
+    is thrown away: closing on unread bytes resets a connection, and may take the answer with it
+    (RFC 9112, section 9.6).
     """
 
     header_seconds = 10.0
     body_seconds = 20.0
     least_rate = 500
+    linger_seconds = 2.0
 
     _due: float | None = None
     """When the client must be done, in the loop's time; None while nothing is due from it."""
@@ -36,6 +41,8 @@ class TimedProtocol(HttpToolsProtocol):
     """There was a request, so that `cycle` is one."""
     _between_requests: bool = True
     """No request stands with its headers complete and its body not."""
+    _leaving: bool = False
+    """The client was told to go; nothing that it sends matters any more."""
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the class above
@@ -48,6 +55,11 @@ class TimedProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
         super().connection_lost(exc)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        if not self._leaving:
+            super().data_received(data)
 
     @override
     def on_message_begin(self) -> None:
@@ -93,9 +105,17 @@ class TimedProtocol(HttpToolsProtocol):
         if self._due > self.loop.time():
             self._wake(self._due)
             return
-        if not self._answering():
-            self.transport.write(REQUEST_TIMEOUT)
-        self.transport.close()
+        if self._answering():
+            self.transport.close()
+        else:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self._leaving, self._due = True, None
+        self.transport.write(REQUEST_TIMEOUT)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._timer = self.loop.call_later(self.linger_seconds, self.transport.close)
 
     def _waits_for_us(self) -> bool:
         """The client asked whether it may send its body, and has no reply."""

@@ -21,6 +21,14 @@ class Hasty(TimedProtocol):
 
     header_seconds = 0.3
     body_seconds = 0.3
+    linger_seconds = 60.0
+    """A test closes its side long before."""
+
+
+class Curt(Hasty):
+    """Does not wait until the other side has read why."""
+
+    linger_seconds = 0.1
 
 
 class Server(uvicorn.Server):
@@ -59,9 +67,9 @@ async def say(send: Any, text: bytes) -> None:
 
 
 @asynccontextmanager
-async def talking(app: Asgi = echo) -> AsyncIterator[Talk]:
+async def talking(app: Asgi = echo, protocol: type[TimedProtocol] = Hasty) -> AsyncIterator[Talk]:
     config = uvicorn.Config(
-        app, http=Hasty, port=0, log_config=None, access_log=False, lifespan="off"
+        app, http=protocol, port=0, log_config=None, access_log=False, lifespan="off"
     )
     server = Server(config)
     serving = asyncio.create_task(server._serve())  # serve() would take the signals of the test run
@@ -76,7 +84,7 @@ async def talking(app: Asgi = echo) -> AsyncIterator[Talk]:
 
 
 async def answer(reader: asyncio.StreamReader) -> bytes:
-    """What came until the server closed."""
+    """What came until the server had no more to say; an error if it hung up on us instead."""
     return await asyncio.wait_for(reader.read(), 30)
 
 
@@ -108,6 +116,14 @@ async def test_who_drips_a_body_is_let_go() -> None:
         dripping = asyncio.create_task(drip(writer, b"y" * 900, 0.05))
         assert (await answer(reader)).startswith(b"HTTP/1.1 408 ")
         dripping.cancel()
+
+
+async def test_who_was_let_go_and_goes_on_sending_is_hung_up_on() -> None:
+    async with talking(protocol=Curt) as (reader, writer):
+        writer.write(REQUEST % 9_000)
+        dripping = asyncio.create_task(drip(writer, b"y" * 9_000, 0.05))  # for seven minutes
+        await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
+        await asyncio.wait_for(dripping, 60)
 
 
 async def test_a_slow_line_is_served() -> None:
