@@ -31,8 +31,8 @@ install: $(STAMP) $(VENDOR) $(NEWMAN) ## Make .venv and install everything from 
 up: $(STAMP) $(VENDOR) ## The whole product on this machine: http://127.0.0.1:8000
 	@$(BIN)/minirag up
 
-test: $(STAMP) $(VENDOR) $(NEWMAN) ## All tests, against real servers that they start themselves
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+test: $(STAMP) $(VENDOR) $(NEWMAN) ## All tests, against real servers that they start themselves; SEED=2 for another order
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder --randomly-seed=$(or $(SEED),1) --reruns 1
 
 check: $(STAMP) ## Format, lint, types, import rules
 	$(BIN)/ruff format --check .

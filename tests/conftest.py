@@ -4,6 +4,7 @@ Tests keep apart by fresh tenants and fresh names of read models, never by resta
 """
 
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 from nats.aio.client import Client
@@ -23,12 +24,19 @@ from shared.kernel.registry import EventRegistry, released
 from tests.bank.messages import EVENTS
 from tests.harness import reachable
 
+CHAOS = Path(__file__).parent / "chaos"
 REGISTRY = EventRegistry([*released(Event), *EVENTS])
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first: several processes then end at the same time."""
+    """Put files with slow tests first: several processes then end at the same time.
+
+    What must hold under faults has one try (ADR 0101).
+    """
+    for item in items:
+        if item.path.is_relative_to(CHAOS):
+            item.add_marker(pytest.mark.flaky(reruns=0))
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 
