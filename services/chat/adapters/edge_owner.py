@@ -23,7 +23,9 @@ PR_SET_PDEATHSIG = 1
 LOCK_SECONDS = 15.0
 PREFETCH = 40
 OPTIMIZE_AFTER = 20_000
-"""Changes after which garbage is merged away at the next flush."""
+"""Changes after which garbage is merged away at the next flush, in a small index."""
+OPTIMIZE_SHARE = 4
+"""In a large one, changes by a part of its points: what is merged grows as slowly as the index."""
 FIELDS = ("tenant_id", "bot_profile_id", "source_id", "language", "generation")
 
 Row = tuple[str, float | None, Any, dict[str, Any]]
@@ -49,19 +51,19 @@ class Owner:
         if name in self._shards:
             return
         path = self._folder / name
-        if (path / "edge_config.json").exists():
-            self._shards[name] = q.EdgeShard.load(str(path))
-            return
-        shutil.rmtree(path, ignore_errors=True)  # a creation that was cut short
-        path.mkdir()
         config = q.EdgeConfig(
             vectors={"dense": q.EdgeVectorParams(size=dimension, distance=q.Distance.Cosine)},
             sparse_vectors={"terms": q.EdgeSparseVectorParams(modifier=q.Modifier.Idf)},
-            # Graphs per tenant only: no query comes without a tenant.
+            # No graphs: to build one holds up every search for minutes (ADR 0102).
             hnsw_config=q.HnswIndexConfig(
-                m=0, payload_m=16, ef_construct=100, full_scan_threshold=20_000
+                m=0, ef_construct=100, full_scan_threshold=0, payload_m=0
             ),
         )
+        if (path / "edge_config.json").exists():
+            self._shards[name] = q.EdgeShard.load(str(path), config)
+            return
+        shutil.rmtree(path, ignore_errors=True)  # a creation that was cut short
+        path.mkdir()
         shard = q.EdgeShard.create(str(path), config)
         for field in FIELDS:
             keyword = q.KeywordIndexParams(is_tenant=field == "tenant_id")
@@ -96,9 +98,13 @@ class Owner:
         self._changes[name] = self._changes.get(name, 0) + 1
 
     def flush(self, name: str) -> None:
-        self._shards[name].flush()
-        if self._changes.get(name, 0) >= OPTIMIZE_AFTER:
-            self._shards[name].optimize()
+        shard = self._shards[name]
+        shard.flush()
+        changes = self._changes.get(name, 0)
+        if changes < OPTIMIZE_AFTER:
+            return  # without a look at the shard, which is not free
+        if changes >= shard.info().points_count / OPTIMIZE_SHARE:
+            shard.optimize()
             self._changes[name] = 0
 
     def search(
