@@ -1,9 +1,11 @@
 """Facts about tenants, people, sessions, tokens and widget keys → rows; and who did what."""
 
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Table, delete, insert, literal, update
-from sqlalchemy.dialects.postgresql import JSONB, insert as upsert
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.gateway.tables import (
@@ -16,6 +18,7 @@ from services.gateway.tables import (
     users,
     widget_keys,
 )
+from shared.adapters.bulk import change_rows, insert_rows, many, parameter
 from shared.adapters.origins import user_of
 from shared.contracts.base import Event, Recorded
 from shared.contracts.gateway import (
@@ -48,6 +51,8 @@ from shared.contracts.gateway_erasure import (
 )
 from shared.kernel.emails import email_key
 
+Row = dict[str, Any]
+
 FIRST_BROWSER_TOKENS = "bot_bound"
 PEOPLE = ("user", "session", "token", "operator")
 """Kinds of actors whose doings are told in the audit log."""
@@ -57,24 +62,60 @@ class Identity:
     """Who is who, and by which credential."""
 
     async def apply(self, db: AsyncConnection, recorded: Recorded[Event]) -> None:
-        await _tenant(db, recorded)
-        await _user(db, recorded)
-        await _session(db, recorded)
-        await _token(db, recorded)
-        await _widget_key(db, recorded)
+        await self.apply_all(db, [recorded])
+
+    async def apply_all(self, db: AsyncConnection, records: Sequence[Recorded[Event]]) -> None:
+        """New rows first, a statement per table; then what happens all the time to them; then the
+        rest, one by one. An id is never given again, so nothing new is older than a change to it.
+        """
+        made: dict[Table, list[Row]] = {}
+        seen: dict[tuple[str, str, str], datetime] = {}
+        used: dict[tuple[str, ...], Row] = {}
+        refreshed: dict[tuple[str, ...], Row] = {}
+        for recorded in records:
+            if (row := _made(recorded)) is not None:
+                made.setdefault(row[0], []).append(row[1])
+            match recorded.event:
+                case SessionStarted() as event:
+                    address = (recorded.tenant_id, event.user_id, event.address_hash)
+                    seen[address] = max(recorded.at, seen.get(address, recorded.at))
+                case SessionRefreshed() as event:
+                    values = {"generation": event.generation, "expires_at": event.expires_at}
+                    refreshed[recorded.tenant_id, event.session_id] = values
+                case ApiTokenUsed(token_id=token_id, used_at=used_at):
+                    used[recorded.tenant_id, token_id] = {"last_used_at": used_at}
+                case _:
+                    pass
+        for table, rows in made.items():
+            await insert_rows(db, table, rows)
+        await _seen(db, seen)
+        await change_rows(db, sessions, refreshed)
+        await change_rows(db, api_tokens, used)
+        for recorded in records:
+            await _tenant(db, recorded)
+            await _user(db, recorded)
+            await _rest(db, recorded)
 
 
 class AuditLog:
     """What people did. What a service did about it tells nothing of anybody."""
 
     async def apply(self, db: AsyncConnection, recorded: Recorded[Event]) -> None:
+        await self.apply_all(db, [recorded])
+
+    async def apply_all(self, db: AsyncConnection, records: Sequence[Recorded[Event]]) -> None:
+        """One statement for all of `records`."""
+        rows = (self._entry(recorded) for recorded in records)
+        await insert_rows(db, audit_entries, [row for row in rows if row is not None])
+
+    def _entry(self, recorded: Recorded[Event]) -> Row | None:
         actor, origin = recorded.metadata.actor, recorded.metadata.origin
         kind = actor.partition("/")[0]
         if kind not in PEOPLE:
-            return
+            return None
         event = recorded.event
         whose = actor if kind == "user" else origin and f"user/{user_of(origin)}"
-        row = {
+        return {
             "tenant_id": recorded.tenant_id,
             "id": recorded.event_id,
             "position": recorded.sequence,
@@ -85,7 +126,6 @@ class AuditLog:
             "target": _target(event),
             "origin": origin,
         }
-        await db.execute(insert(audit_entries).values(row))
 
 
 class Erasures:
@@ -136,12 +176,12 @@ def _target(event: Event) -> str:
     return f"{event.aggregate}/{event.aggregate_id}"
 
 
-async def _tenant(db: AsyncConnection, recorded: Recorded[Event]) -> None:
-    tenant_id = recorded.tenant_id
+def _made(recorded: Recorded[Event]) -> tuple[Table, Row] | None:
+    """The row that begins with this fact, if one does."""
+    row: Row
     match recorded.event:
         case TenantRegistered() as event:
             row = {
-                "tenant_id": tenant_id,
                 "name": event.tenant_name,
                 "slug": event.slug,
                 "plan": event.plan,
@@ -149,7 +189,78 @@ async def _tenant(db: AsyncConnection, recorded: Recorded[Event]) -> None:
                 "is_active": True,
                 "created_at": recorded.at,
             }
-            await db.execute(insert(tenants).values(row))
+            table = tenants
+        case UserCreated() as event:
+            row = {
+                "id": event.user_id,
+                "email": event.email,
+                "email_key": email_key(event.email),
+                "display_name": event.display_name,
+                "role": event.role,
+                "password_ref": event.password_ref,
+                "is_active": True,
+                "sessions_after": 0,
+                "created_at": recorded.at,
+            }
+            table = users
+        case SessionStarted() as event:
+            row = {
+                "id": event.session_id,
+                "user_id": event.user_id,
+                "sequence": recorded.sequence,
+                "generation": 0,
+                "expires_at": event.expires_at,
+            }
+            table = sessions
+        case ApiTokenIssued() as event:
+            row = {
+                "id": event.token_id,
+                "name": event.token_name,
+                "token_hash": event.token_hash,
+                "token_prefix": event.token_prefix,
+                "user_id": event.user_id,
+                "scopes": None if event.scopes is None else list(event.scopes),
+                "bot_profile_id": event.bot_profile_id,
+                "is_active": True,
+                "expires_at": event.expires_at,
+                "created_at": recorded.at,
+            }
+            table = api_tokens
+        case WidgetKeyCreated() as event:
+            row = {
+                "id": event.key_id,
+                "bot_profile_id": event.bot_profile_id,
+                "public_key": event.public_key,
+                **_settings(event.settings),
+                "is_active": True,
+                "created_at": recorded.at,
+            }
+            table = widget_keys
+        case _:
+            return None
+    return table, {"tenant_id": recorded.tenant_id, **row}
+
+
+async def _seen(db: AsyncConnection, seen: Mapping[tuple[str, str, str], datetime]) -> None:
+    """From where people logged in, and when last."""
+    if not seen:
+        return
+    names = ("tenant_id", "user_id", "address_hash", "last_at")
+    rows = [dict(zip(names, (*address, at), strict=True)) for address, at in seen.items()]
+    statement = many(known_addresses, names)
+    await db.execute(
+        statement.on_conflict_do_update(
+            index_elements=names[:3],
+            set_={"last_at": statement.excluded.last_at},
+            where=known_addresses.c.last_at < statement.excluded.last_at,
+        ),
+        {parameter(known_addresses): rows},
+    )
+
+
+async def _tenant(db: AsyncConnection, recorded: Recorded[Event]) -> None:
+    tenant_id = recorded.tenant_id
+    match recorded.event:
         case TenantUpdated() as event:
             changes = {"name": event.tenant_name, "browser_tokens": event.browser_tokens}
             await db.execute(
@@ -166,20 +277,6 @@ async def _tenant(db: AsyncConnection, recorded: Recorded[Event]) -> None:
 
 async def _user(db: AsyncConnection, recorded: Recorded[Event]) -> None:
     match recorded.event:
-        case UserCreated() as event:
-            row = {
-                "tenant_id": recorded.tenant_id,
-                "id": event.user_id,
-                "email": event.email,
-                "email_key": email_key(event.email),
-                "display_name": event.display_name,
-                "role": event.role,
-                "password_ref": event.password_ref,
-                "is_active": True,
-                "sessions_after": 0,
-                "created_at": recorded.at,
-            }
-            await db.execute(insert(users).values(row))
         case UserUpdated() as event:
             values: dict[str, Any] = {"display_name": event.display_name, "role": event.role}
             if event.email is not None:
@@ -208,80 +305,13 @@ def _sessions_over(recorded: Recorded[Event], *, kept: str | None) -> dict[str, 
     return {"sessions_after": recorded.sequence, "kept_session": kept}
 
 
-async def _session(db: AsyncConnection, recorded: Recorded[Event]) -> None:
+async def _rest(db: AsyncConnection, recorded: Recorded[Event]) -> None:
     match recorded.event:
-        case SessionStarted() as event:
-            row = {
-                "tenant_id": recorded.tenant_id,
-                "id": event.session_id,
-                "user_id": event.user_id,
-                "sequence": recorded.sequence,
-                "generation": 0,
-                "expires_at": event.expires_at,
-            }
-            await db.execute(insert(sessions).values(row))
-            seen = {
-                "tenant_id": recorded.tenant_id,
-                "user_id": event.user_id,
-                "address_hash": event.address_hash,
-                "last_at": recorded.at,
-            }
-            statement = upsert(known_addresses).values(seen)
-            await db.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["tenant_id", "user_id", "address_hash"],
-                    set_={"last_at": statement.excluded.last_at},
-                    where=known_addresses.c.last_at < statement.excluded.last_at,
-                )
-            )
-        case SessionRefreshed() as event:
-            values = {"generation": event.generation, "expires_at": event.expires_at}
-            await _change(db, sessions, recorded, event.session_id, values)
         case SessionEnded(session_id=session_id):
             mine = (sessions.c.tenant_id == recorded.tenant_id, sessions.c.id == session_id)
             await db.execute(delete(sessions).where(*mine))
-        case _:
-            pass
-
-
-async def _token(db: AsyncConnection, recorded: Recorded[Event]) -> None:
-    match recorded.event:
-        case ApiTokenIssued() as event:
-            row = {
-                "tenant_id": recorded.tenant_id,
-                "id": event.token_id,
-                "name": event.token_name,
-                "token_hash": event.token_hash,
-                "token_prefix": event.token_prefix,
-                "user_id": event.user_id,
-                "scopes": None if event.scopes is None else list(event.scopes),
-                "bot_profile_id": event.bot_profile_id,
-                "is_active": True,
-                "expires_at": event.expires_at,
-                "created_at": recorded.at,
-            }
-            await db.execute(insert(api_tokens).values(row))
         case ApiTokenRevoked(token_id=token_id):
             await _change(db, api_tokens, recorded, token_id, {"is_active": False})
-        case ApiTokenUsed(token_id=token_id, used_at=used_at):
-            await _change(db, api_tokens, recorded, token_id, {"last_used_at": used_at})
-        case _:
-            pass
-
-
-async def _widget_key(db: AsyncConnection, recorded: Recorded[Event]) -> None:
-    match recorded.event:
-        case WidgetKeyCreated() as event:
-            row = {
-                "tenant_id": recorded.tenant_id,
-                "id": event.key_id,
-                "bot_profile_id": event.bot_profile_id,
-                "public_key": event.public_key,
-                **_settings(event.settings),
-                "is_active": True,
-                "created_at": recorded.at,
-            }
-            await db.execute(insert(widget_keys).values(row))
         case WidgetKeyUpdated() as event:
             await _change(db, widget_keys, recorded, event.key_id, _settings(event.settings))
         case WidgetKeyRevoked(key_id=key_id):

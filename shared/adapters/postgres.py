@@ -1,11 +1,13 @@
 """Connections to Postgres, and the switch to a tenant's own eyes."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
-from sqlalchemy import URL, make_url, text
+from sqlalchemy import URL, event, make_url, text
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 EVERY_TENANT = "*"
@@ -14,6 +16,9 @@ before it knows whose they are. Whatever is done for one tenant is narrowed to i
 """
 POOL_SIZE = 4
 POOL_OVERFLOW = 12
+TRUSTED_SECONDS = 2.0
+"""Without use, after which a kept connection is asked whether it still works."""
+LEFT = "left at"
 
 
 def create_engine(url: str, application: str) -> AsyncEngine:
@@ -22,12 +27,10 @@ def create_engine(url: str, application: str) -> AsyncEngine:
     `synchronous_commit` is off: rows and checkpoint commit together, so what a power cut takes
     from the tail is projected again from the log.
     """
-    return create_async_engine(
+    engine = create_async_engine(
         _address(url),
         pool_size=POOL_SIZE,
         max_overflow=POOL_OVERFLOW,
-        # A restarted server must not cost every kept connection one failed request.
-        pool_pre_ping=True,
         pool_recycle=1800,
         json_serializer=_dumps,
         json_deserializer=orjson.loads,
@@ -41,6 +44,29 @@ def create_engine(url: str, application: str) -> AsyncEngine:
             "command_timeout": 60,
         },
     )
+    event.listen(engine.sync_engine, "checkout", _look)
+    event.listen(engine.sync_engine, "checkin", _leave)
+    return engine
+
+
+def _look(connection: Any, record: Any, _proxy: Any) -> None:
+    """A restarted server must not cost every kept connection one failed request.
+
+    A server that ends closes its connections, and the driver knows. Only one that nobody used for
+    a while is asked: a firewall may have forgotten it without a word.
+    """
+    if connection.driver_connection.is_closed():
+        raise InvalidatePoolError("the server closed the connection")
+    idle = time.monotonic() - record.info.get(LEFT, time.monotonic())
+    if idle > TRUSTED_SECONDS:
+        try:
+            connection.ping()
+        except Exception as error:
+            raise InvalidatePoolError("the connection does not answer") from error
+
+
+def _leave(_connection: Any, record: Any) -> None:
+    record.info[LEFT] = time.monotonic()
 
 
 @asynccontextmanager

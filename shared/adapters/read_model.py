@@ -15,15 +15,8 @@ from operator import attrgetter
 from typing import Any, Protocol, runtime_checkable
 
 from sqlalchemy import (
-    BigInteger,
-    Column,
-    DateTime,
-    Integer,
     MetaData,
-    Table,
-    Text,
     func,
-    null,
     select,
     text,
     update,
@@ -31,7 +24,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from shared.adapters.bulk import parameter
 from shared.adapters.envelope import tenant_of
+from shared.adapters.kernel_tables import KERNEL_TABLES, add_kernel_tables, storing
 from shared.adapters.postgres import EVERY_TENANT, as_tenant, narrow
 from shared.adapters.scrub import scrub, unsampled
 from shared.contracts.base import Event, Recorded, Refusal
@@ -115,41 +110,6 @@ class ReadModel:
         return int.from_bytes(digest[:8], "big", signed=True)
 
 
-KERNEL_TABLES = ("aggregates", "outcomes", "checkpoint")
-
-
-def add_kernel_tables(tables: MetaData) -> None:
-    """The tables every read model has beside its own."""
-    if "aggregates" in tables.tables:
-        return
-    Table(
-        "aggregates",
-        tables,
-        Column("tenant_id", Text, primary_key=True),
-        Column("aggregate", Text, primary_key=True),
-        Column("id", Text, primary_key=True),
-        Column("version", BigInteger, nullable=False),
-        Column("state", JSONB(none_as_null=True)),
-    )
-    Table(
-        "outcomes",
-        tables,
-        Column("command_id", Text, primary_key=True),
-        Column("tenant_id", Text, nullable=False),
-        Column("position", BigInteger),
-        Column("refusal", JSONB(none_as_null=True)),
-        Column("at", DateTime(timezone=True), nullable=False, index=True),
-    )
-    Table(
-        "checkpoint",
-        tables,
-        Column("only_row", Integer, primary_key=True),
-        Column("version", Integer, nullable=False),
-        Column("log_identity", Text, nullable=False),
-        Column("position", BigInteger, nullable=False),
-    )
-
-
 class ReadModelStore:
     """A read model in Postgres, in the schema `<service>_<name>` or one beside it."""
 
@@ -157,11 +117,14 @@ class ReadModelStore:
         self.model = model
         self.schema = schema or model.schema
         self.engine = engine.execution_options(schema_translate_map={None: self.schema})
+        self._looking = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        """For a single look: neither a beginning nor an end of a transaction goes with it."""
         self.reader_role = f"minirag_{model.service}_reader"
         tables = model.tables.tables
         self._aggregates = tables["aggregates"]
         self._outcomes = tables["outcomes"]
         self.checkpoint = tables["checkpoint"]
+        self._storing = storing(self._aggregates, self._outcomes)
 
     @asynccontextmanager
     async def reading(self, tenant_id: str) -> AsyncIterator[AsyncConnection]:
@@ -190,26 +153,32 @@ class ReadModelStore:
             table.c.aggregate == aggregate,
             table.c.id.in_(aggregate_ids),
         )
-        async with self.engine.connect() as db:
+        async with self._looking.connect() as db:
             rows = {row.id: row for row in await db.execute(query)}
-        decider = self.model.owns[aggregate]
         found = []
         for aggregate_id in aggregate_ids:
             row = rows.get(aggregate_id)
-            version = row.version if row else 0
-            if decider is None:
-                found.append(Snapshot(None, version))
-            elif row is None or version == 0:
-                found.append(Snapshot(decider.initial, 0))
-            else:
-                found.append(Snapshot(decider.state.validate_python(row.state), version))
+            found.append(
+                self._read(aggregate, 0, None)
+                if row is None
+                else self._read(aggregate, row.version, row.state)
+            )
         return found
+
+    def _read(self, aggregate: str, version: int, state: Any) -> Snapshot:
+        """What a row of `aggregates` says."""
+        decider = self.model.owns[aggregate]
+        if decider is None:
+            return Snapshot(None, version)
+        return Snapshot(
+            decider.initial if version == 0 else decider.state.validate_python(state), version
+        )
 
     async def outcome(self, command_id: str) -> StoredOutcome | None:
         """What a command came to, if it was handled before."""
         table = self._outcomes
         query = select(table).where(table.c.command_id == command_id)
-        async with self.engine.connect() as db:
+        async with self._looking.connect() as db:
             row = (await db.execute(query)).one_or_none()
         if row is None:
             return None
@@ -269,8 +238,7 @@ class ReadModelStore:
             state = None if decider is None else decider.evolve(before.state, event)
             kept[key] = changed[key] = Snapshot(state, record.sequence)
             fresh.append(record)
-        await self._store_aggregates(db, changed)
-        await self._store_outcomes(db, [r for r in fresh if r.event.aggregate in self.model.owns])
+        await self._store(db, changed, [r for r in fresh if r.event.aggregate in self.model.owns])
         projection = self.model.projection
         # Rows of one tenant never depend on another's, so each is brought in for itself; a
         # projection that mixes tenants up is stopped by the database.
@@ -284,7 +252,7 @@ class ReadModelStore:
 
     async def position(self) -> int:
         """The sequence up to which the projector has brought everything in."""
-        async with self.engine.connect() as db:
+        async with self._looking.connect() as db:
             return int(await db.scalar(select(self.checkpoint.c.position)) or 0)
 
     async def advance(self, db: AsyncConnection, before: int, after: int) -> bool:
@@ -382,6 +350,8 @@ class ReadModelStore:
         keys = sorted({_key(record) for record in records})
         if not keys:
             return {}
+        if len(keys) == 1:
+            return {keys[0]: await self._lock_one(db, keys[0])}
         arrays = {
             "tenants": [key[0] for key in keys],
             "types": [key[1] for key in keys],
@@ -408,27 +378,44 @@ class ReadModelStore:
             ).columns(state=JSONB),
             arrays,
         )
-        found: dict[Key, Snapshot] = {}
-        for row in rows.mappings():
-            decider = self.model.owns[row["aggregate"]]
-            if decider is None:
-                state = None
-            elif row["version"] == 0:
-                state = decider.initial
-            else:
-                state = decider.state.validate_python(row["state"])
-            found[row["tenant_id"], row["aggregate"], row["id"]] = Snapshot(state, row["version"])
-        return found
+        return {
+            (row.tenant_id, row.aggregate, row.id): self._read(
+                row.aggregate, row.version, row.state
+            )
+            for row in rows
+        }
 
-    async def _store_aggregates(self, db: AsyncConnection, changed: Mapping[Key, Snapshot]) -> None:
+    async def _lock_one(self, db: AsyncConnection, key: Key) -> Snapshot:
+        """As `_lock_aggregates`, for one that most often is there."""
+        table = self._aggregates
+        mine = dict(zip(("tenant_id", "aggregate", "id"), key, strict=True))
+        query = select(table.c.version, table.c.state).where(
+            *(table.c[name] == value for name, value in mine.items())
+        )
+        row = (await db.execute(query.with_for_update())).one_or_none()
+        if row is None:
+            made = insert(table).values(**mine, version=0)
+            # Where somebody else made it meanwhile, this locks and reads theirs.
+            made = made.on_conflict_do_update(
+                index_elements=list(mine), set_={"version": table.c.version}
+            )
+            row = (await db.execute(made.returning(table.c.version, table.c.state))).one()
+        return self._read(key[1], row.version, row.state)
+
+    async def _store(
+        self,
+        db: AsyncConnection,
+        changed: Mapping[Key, Snapshot],
+        records: Sequence[Recorded[Event]],
+    ) -> None:
+        """States of owned aggregates, and what the commands behind `records` came to."""
         if not changed:
             return
-        table = self._aggregates
-        rows = []
+        states = []
         for (tenant_id, aggregate, aggregate_id), kept in changed.items():
             decider = self.model.owns[aggregate]
             state = None if decider is None else decider.state.dump_python(kept.state, mode="json")
-            rows.append(
+            states.append(
                 {
                     "tenant_id": tenant_id,
                     "aggregate": aggregate,
@@ -437,40 +424,19 @@ class ReadModelStore:
                     "state": state,
                 }
             )
-        statement = insert(table)
-        await db.execute(
-            statement.on_conflict_do_update(
-                index_elements=["tenant_id", "aggregate", "id"],
-                set_={"version": statement.excluded.version, "state": statement.excluded.state},
-            ),
-            rows,
-        )
-
-    async def _store_outcomes(
-        self, db: AsyncConnection, records: Sequence[Recorded[Event]]
-    ) -> None:
-        rows: dict[str, dict[str, Any]] = {}
+        outcomes: dict[str, dict[str, Any]] = {}
         for record in records:
-            rows[record.metadata.message_id] = {
+            outcomes[record.metadata.message_id] = {
                 "command_id": record.metadata.message_id,
                 "tenant_id": record.tenant_id,
                 "position": record.sequence,
                 "at": record.at,
             }
-        if not rows:
-            return
-        table = self._outcomes
-        statement = insert(table)
-        await db.execute(
-            statement.on_conflict_do_update(
-                index_elements=["command_id"],
-                set_={
-                    "position": func.greatest(table.c.position, statement.excluded.position),
-                    "refusal": null(),  # it was given up, but its event is stored after all
-                },
-            ),
-            list(rows.values()),
-        )
+        given = {
+            parameter(self._aggregates): states,
+            parameter(self._outcomes): list(outcomes.values()),
+        }
+        await db.execute(self._storing, given)
 
 
 def _key(record: Recorded[Event]) -> Key:

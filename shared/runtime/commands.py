@@ -208,14 +208,16 @@ class CommandHandler:
     ) -> Outcome:
         position = outcome.position if isinstance(outcome, Done) else None
         refusal = outcome if isinstance(outcome, Refusal) else None
+        shown = any(r.metadata.message_id == metadata.message_id for r in records)
         async with self.store.writing() as db:
             await self.store.apply(db, records)
-            await self.store.record_outcome(
-                db,
-                metadata.message_id,
-                metadata.now,
-                StoredOutcome(metadata.tenant_id, position, refusal),
-            )
+            if not shown:  # an event's rows tell what its command came to
+                await self.store.record_outcome(
+                    db,
+                    metadata.message_id,
+                    metadata.now,
+                    StoredOutcome(metadata.tenant_id, position, refusal),
+                )
             faults.passed(FaultPoint.COMMAND_ROWS)
         faults.passed(FaultPoint.COMMAND_SHOWN)
         return outcome

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, update
+from sqlalchemy import bindparam, delete, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chat.tables import chats, citations, erased_chats, messages, turns
+from shared.adapters.bulk import insert_rows
 from shared.contracts.base import Event, Recorded
 from shared.contracts.chat import (
     ChatErased,
@@ -154,18 +155,18 @@ class Gathered:
             {"of_tenant": tenant_id, "of_message": message_id, "new_feedback": feedback}
             for (tenant_id, message_id), feedback in self.judged.items()
         ]
+        await insert_rows(db, chats, self.chats)
+        await insert_rows(db, messages, self.messages)
+        await insert_rows(db, turns, self.turns)
         for statement, rows in (
-            (insert(chats), self.chats),
-            (insert(messages), self.messages),
-            (insert(turns), self.turns),
             (END_TURN, self.ended),
             (upsert(citations).on_conflict_do_nothing(), self.citations),
             (COUNT, counted),
             (JUDGE, judged),
-            (insert(erased_chats), self.erased),
         ):
             if rows:
                 await db.execute(statement, rows)
+        await insert_rows(db, erased_chats, self.erased)
         for row in self.erased:
             for table in (citations, turns, messages, chats):
                 column = table.c.id if table is chats else table.c.chat_id

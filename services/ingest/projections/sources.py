@@ -5,11 +5,12 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, case, insert, literal, update
+from sqlalchemy import ColumnElement, Text, case, literal, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest.projections import bots, history, pages
 from services.ingest.tables import sources, timeline
+from shared.adapters.bulk import insert_rows
 from shared.contracts.base import Event, Recorded
 from shared.contracts.ingest import (
     ChildrenIngestionRequested,
@@ -44,11 +45,10 @@ class Sources:
     async def apply_all(self, db: AsyncConnection, records: Sequence[Recorded[Event]]) -> None:
         """One statement for all timelines, and one for sources that were created in a row."""
         mine = [recorded for recorded in records if recorded.event.aggregate == "source"]
-        if mine:
-            await db.execute(insert(timeline), [_entry(recorded) for recorded in mine])
+        await insert_rows(db, timeline, [_entry(recorded) for recorded in mine])
         for created, run in groupby(records, key=lambda one: isinstance(one.event, SourceCreated)):
             if created:
-                await db.execute(insert(sources), [_first_row(recorded) for recorded in run])
+                await insert_rows(db, sources, [_first_row(recorded) for recorded in run])
                 continue
             for recorded in run:
                 await _apply(db, recorded)
