@@ -51,6 +51,13 @@ class Settings(ServiceSettings):
     """Requests that one gateway works on at a time; more are answered with 503."""
     streams_at_once: int = Field(default=15_000, ge=0)
     """Streamed answers that one gateway holds open; more are answered with 503."""
+    reads_at_once: int = Field(default=64, ge=0)
+    """GET requests that one gateway works on at a time; of one tenant half as many. More wait in
+    turn, tenant by tenant, and are answered with 503 if they wait too long. So the next two."""
+    writes_at_once: int = Field(default=128, ge=0)
+    """Other requests but those that models answer."""
+    answers_at_once: int = Field(default=512, ge=0)
+    """Requests that models answer, until their answer begins; a stream begins at once."""
     subscriber_seed: SecretStr | None = None
     """Seed of the account key (`SA…`) whose public half the broker's `auth_callout` names. With it,
     subscribers get into the broker by an API token; unset: nobody does."""

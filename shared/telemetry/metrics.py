@@ -62,7 +62,8 @@ SSE_STREAMS = _gauge("sse_streams", "Streamed answers that are open now.")
 TURNED_AWAY = _counter(
     "http_turned_away",
     "Requests refused before a route saw them: over the limit of an `address` or a `caller`, or "
-    "too many `requests` or `streams` at a time.",
+    "too many `requests` or `streams` at a time, or no place for one more of the `reads`, `writes` "
+    "or `answers`.",
     "limit",
 )
 

@@ -30,7 +30,7 @@ SECURITY_HEADERS: Mapping[str, str] = {
 """What an answer gets unless it says otherwise: a page of ours names its own policy."""
 HSTS = "max-age=31536000; includeSubDomains"
 """Only over TLS: browsers ignore it elsewhere, and a proxy in between may not."""
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
 FIRST_ERROR = 400
 
 
@@ -70,7 +70,7 @@ class RequestContext:
 
 def _log(scope: Scope, status: int, started: float) -> None:
     """Reads that go well are told at level DEBUG: they are many and change nothing."""
-    quiet = scope["method"] in SAFE_METHODS and status < FIRST_ERROR
+    quiet = scope["method"] in READING and status < FIRST_ERROR
     level = logging.DEBUG if quiet else logging.INFO
     if log.isEnabledFor(level):
         about = {
@@ -102,10 +102,10 @@ class Admission:
             await self._app(scope, receive, send)
             return
         if 0 < self._most_requests <= self._requests:
-            raise _overloaded("requests")
+            raise overloaded("requests")
         full = 0 < self._most_streams <= self._streams
         if full and scope["path"].startswith(self._streaming):
-            raise _overloaded("streams")
+            raise overloaded("streams")
         self._requests += 1
         streaming = False
 
@@ -128,7 +128,8 @@ class Admission:
                 self._requests -= 1
 
 
-def _overloaded(what: str) -> ProblemError:
+def overloaded(what: str) -> ProblemError:
+    """What somebody is answered for whom there is no place; counted."""
     metrics.TURNED_AWAY.labels(what).inc()
     detail = f"Too many {what} at a time; try again in a moment."
     return ProblemError(503, "overloaded", detail, {"Retry-After": "1"})

@@ -44,6 +44,7 @@ from services.gateway.http import (
 from services.gateway.http.authentication import Authenticator
 from services.gateway.http.context import Gateway, StillRunning
 from services.gateway.http.door import Door
+from services.gateway.http.fairness import Fairness
 from services.gateway.http.idempotency import REPLAYED, Idempotency
 from services.gateway.http.limits import Limit
 from services.gateway.http.methods import not_allowed
@@ -122,6 +123,10 @@ class Limits:
     """At a time."""
     streams: int = 0
     """At a time."""
+    reads: int = 0
+    """At a time, as `Fairness` has it; so the next two."""
+    writes: int = 0
+    answers: int = 0
 
 
 def create_app(
@@ -154,6 +159,13 @@ def create_app(
     # The last one added is the first that a request meets.
     app.add_middleware(Idempotency, replays=replays)
     app.add_middleware(BodyLimit, limit=BODY_LIMIT, larger=LARGER_BODIES)
+    app.add_middleware(
+        Fairness,
+        reads=limits.reads,
+        writes=limits.writes,
+        answers=limits.answers,
+        streaming=STREAMING,
+    )
     app.add_middleware(
         Door,
         authenticator=authenticator,
