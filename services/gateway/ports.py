@@ -92,6 +92,10 @@ class FrameSource(Protocol):
         """
         ...
 
+    def losses(self) -> int:
+        """How often, so far, frames may have been lost that are not kept either."""
+        ...
+
 
 class Principals(Protocol):
     async def of_token(self, token_hash: str) -> Principal | None:

@@ -15,6 +15,10 @@ from shared.kernel.errors import Unavailable
 STREAM = "TOK"
 PAGE = 1000
 READ_SECONDS = 5.0
+LOOK_EVERY = 15
+"""Silences after the first one, before what is kept is looked at again: with ten thousand readers
+a look at every silence of each would be all that the broker does.
+"""
 
 
 def frame_subject(tenant_id: str, turn_id: str) -> str:
@@ -68,7 +72,7 @@ class FrameChannel:
 
         In order and without repetition; a gap, as a reconnect can leave, is filled from what is
         kept. Yields None whenever nothing came for `idle` seconds. What was told before is looked
-        for if the turn has `begun`.
+        for if the turn has `begun`, and at the first silence: it may have been told just before.
         """
         arrived: asyncio.Queue[Frame] = asyncio.Queue()
 
@@ -78,6 +82,7 @@ class FrameChannel:
         subscription = await self._client.subscribe(frame_subject(tenant_id, turn_id), cb=on_frame)
         try:
             pending = await self._kept(tenant_id, turn_id, after) if begun or after else []
+            silences, losses = 0, self.losses()
             while True:
                 for frame in pending:
                     if frame.i <= after:
@@ -90,15 +95,25 @@ class FrameChannel:
                     async with asyncio.timeout(idle):
                         frame = await arrived.get()
                 except TimeoutError:
-                    pending = await self._kept(tenant_id, turn_id, after)
+                    lost = losses != self.losses()
+                    look = lost or silences % LOOK_EVERY == 0
+                    silences, losses = silences + 1, self.losses()
+                    pending = await self._kept(tenant_id, turn_id, after) if look else []
                     if not pending:
                         yield None
                     continue
+                silences = 0
                 gap = frame.i > after + 1
                 pending = [*await self._kept(tenant_id, turn_id, after), frame] if gap else [frame]
         finally:
             if not self._client.is_closed:
                 await subscription.unsubscribe()
+
+    def losses(self) -> int:
+        """How often, so far, frames may have been lost that are not kept either: with the broker,
+        which keeps them in memory.
+        """
+        return int(self._client.stats["reconnects"])
 
     async def _kept(self, tenant_id: str, turn_id: str, after: int) -> list[Frame]:
         """As `stored`; nothing while a broker that came back has not got its stream again."""

@@ -5,7 +5,7 @@ do not tell, because a broker lost them, is told from the stored turn.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 from services.gateway.http.context import Caller
@@ -14,7 +14,12 @@ from shared.contracts.chat_frames import Frame, FrameName
 from shared.kernel.errors import Unavailable
 
 LOOK_SECONDS = 2.0
-"""How long nothing may come before the stored turn is looked at."""
+"""How long nothing comes before that is told."""
+LOOK_AFTER, LOOK_EVERY = 5, 15
+"""Silences, after which the stored turn is looked at, and then again. At the next one already, if
+frames may have been lost: with ten thousand silent streams, looking at every one of them would be
+all that is done.
+"""
 GIVE_UP_SECONDS = 300.0
 HIDDEN = {"text_ref", "snippet"}
 """Fields of a citation that clients have no use for."""
@@ -28,35 +33,68 @@ def usage_of(turn: TurnView) -> dict[str, object]:
     return {**usage.model_dump(), "total_tokens": usage.total_tokens}
 
 
+class Silence:
+    """Since when nothing came, and whether the stored turn is worth a look."""
+
+    def __init__(self, losses: Callable[[], int]) -> None:
+        """`losses` tells how often frames may have been lost, of whatever turn."""
+        self._losses = losses
+        self.waited = False
+        """Whether the end was waited for since the turn was seen to have ended."""
+        self.broken()
+
+    def broken(self) -> None:
+        """Something came."""
+        self._count = 0
+        self._due = LOOK_AFTER
+        self._known = self._losses()
+
+    def look_soon(self) -> None:
+        """At the next silence."""
+        self._due = self._count + 1
+
+    def look_later(self) -> None:
+        self._due = self._count + LOOK_EVERY
+
+    def goes_on(self) -> bool:
+        """One more; whether it is time to look."""
+        self._count += 1
+        known, self._known = self._known, self._losses()
+        return self._count >= self._due or known != self._known
+
+    @property
+    def seconds(self) -> float:
+        return self._count * LOOK_SECONDS
+
+
 async def frames(
     caller: Caller, turn_id: str, after: int, *, begun: bool = False
 ) -> AsyncGenerator[Frame | None, None]:
     """Frames behind number `after` up to the terminal one; None when it is time for a heartbeat."""
     said: str | None = None if after else ""
     last = after
-    silent = 0.0
-    waited = False
+    silence = Silence(caller.gateway.frames.losses)
     async with aclosing(_live(caller, turn_id, after, begun=begun)) as live:
         async for frame in live:
             if frame is not None and frame.i == last + 1:
-                silent, last = 0.0, frame.i
+                silence.broken()
+                last = frame.i
                 said = _shown(said, frame)
                 yield frame
                 if frame.terminal:
                     return
                 continue
-            if frame is not None and not frame.terminal:
-                continue  # frames before it are lost for good; the stored turn will tell
-            silent += LOOK_SECONDS
-            turn, kept = await _ended(caller, turn_id)
-            if turn is not None:
-                ending = closing(turn, last, said, kept, waited=waited)
+            if frame is not None:
+                silence.look_soon()  # frames before it are lost for good; the stored turn will tell
+                if not frame.terminal:
+                    continue
+            if silence.goes_on() and (
+                ending := await _ending(caller, turn_id, silence, last, said)
+            ):
                 for missing in ending:
                     yield missing
-                if ending:
-                    return
-                waited = True
-            if silent >= GIVE_UP_SECONDS:
+                return
+            if silence.seconds >= GIVE_UP_SECONDS:
                 yield _error(last + 1, "timeout", "The answer takes too long.", retryable=True)
                 return
             yield None
@@ -165,14 +203,21 @@ def _shown(said: str | None, frame: Frame) -> str | None:
     return said
 
 
-async def _ended(caller: Caller, turn_id: str) -> tuple[TurnView | None, list[Frame]]:
-    """The turn, if it has ended, and all its frames that are kept; None while that cannot be told:
-    what is away will be back.
+async def _ending(
+    caller: Caller, turn_id: str, silence: Silence, last: int, said: str | None
+) -> list[Frame]:
+    """As `closing`, of the stored turn; nothing while it is open, or cannot be looked at: what is
+    away will be back.
     """
+    silence.look_soon()
     try:
         turn = await caller.ask(GetTurn(turn_id=turn_id, scope=caller.chat_scope), TurnView)
         if turn.status == "open":
-            return None, []
-        return turn, await caller.gateway.frames.stored(caller.tenant_id, turn_id)
+            silence.look_later()
+            return []
+        kept = await caller.gateway.frames.stored(caller.tenant_id, turn_id)
     except Unavailable:
-        return None, []
+        return []
+    ending = closing(turn, last, said, kept, waited=silence.waited)
+    silence.waited = True
+    return ending

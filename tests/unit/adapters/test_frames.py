@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from typing_extensions import override
 
-from shared.adapters.frames import FrameChannel, frame_subject
+from shared.adapters.frames import LOOK_EVERY, FrameChannel, frame_subject
 from shared.contracts.chat_frames import Frame
 
 
@@ -23,6 +23,7 @@ class Broker:
     """As much of a connection as following uses: what is told live reaches the follower."""
 
     is_closed: bool = False
+    stats: dict[str, int] = field(default_factory=lambda: {"reconnects": 0})
     subscribed: list[str] = field(default_factory=list)
     told: Callable[[Any], Awaitable[None]] | None = None
     left: int = 0
@@ -109,15 +110,27 @@ async def test_a_gap_that_nobody_kept_is_passed_over(broker: Broker) -> None:
     assert await follow(broker, Channel(broker), frame(1), frame(4, last=True)) == [1, 4]
 
 
-async def test_silence_is_told_and_what_was_kept_meanwhile_is_seen(broker: Broker) -> None:
+@pytest.mark.parametrize("silences", [1, LOOK_EVERY + 1])
+async def test_silence_is_told_and_what_was_kept_meanwhile_is_seen(
+    broker: Broker, silences: int
+) -> None:
+    """At once if the broker was away, else after some more."""
     channel = Channel(broker)
     seen: list[int | None] = []
-    async with aclosing(channel.follow("t1", "turn", 0, 0.01)) as frames:
+    async with aclosing(channel.follow("t1", "turn", 0, 0.001)) as frames:
         async for one in frames:
             seen.append(None if one is None else one.i)
             if one is None and not channel.kept:
                 channel.kept = [frame(1), frame(2, last=True)]
-    assert seen == [None, 1, 2]
+                broker.stats["reconnects"] += silences == 1
+    assert seen == [*[None] * min(silences, LOOK_EVERY), 1, 2]
+
+
+async def test_what_was_told_before_anybody_followed_is_seen_at_the_first_silence(
+    broker: Broker,
+) -> None:
+    channel = Channel(broker, frame(1), frame(2, last=True))
+    assert await follow(broker, channel, idle=0.001) == [1, 2]
 
 
 def test_done_and_error_end_a_turn_and_nothing_else() -> None:

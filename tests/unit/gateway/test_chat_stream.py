@@ -8,9 +8,11 @@ import pytest
 
 from services.gateway.http.chat import HEARTBEAT_EVERY, _stream
 from services.gateway.http.context import Caller
+from services.gateway.http.relay import LOOK_AFTER, LOOK_EVERY
 from shared.contracts.base import Message
 from shared.contracts.chat import TurnView
 from shared.contracts.chat_frames import Frame
+from shared.kernel.errors import Unavailable
 from tests.unit.gateway.test_relay import turn
 
 DONE = Frame(i=2, event="done", data={})
@@ -24,24 +26,37 @@ def delta(text: str) -> Frame:
 class Told:
     """Frames as a turn tells them; None: nothing came for a while."""
 
-    def __init__(self, *frames: Frame | None) -> None:
+    def __init__(self, *frames: Frame | None, lost_at: int | None = None) -> None:
+        """`lost_at` is how many come before the broker goes away and comes back."""
         self._frames = frames
+        self._lost_at = lost_at
+        self._lost = 0
 
     async def follow(
         self, _tenant: str, _turn: str, _after: int, _idle: float, *, begun: bool
     ) -> AsyncGenerator[Frame | None, None]:
         assert not begun
-        for frame in self._frames:
+        for n, frame in enumerate(self._frames):
+            self._lost += n == self._lost_at
             yield frame
+
+    def losses(self) -> int:
+        return self._lost
 
     async def stored(self, _tenant: str, _turn: str) -> Sequence[Frame]:
         return []
 
 
-async def events(told: Told, seen: TurnView) -> list[str]:
-    """The names of all events of a stream."""
+async def events(
+    told: Told, seen: TurnView, looks: list[TurnView] | None = None, *, away: int = 0
+) -> list[str]:
+    """The names of all events of a stream. Each look at the turn is noted; so many are in vain."""
+    noted = [] if looks is None else looks
 
     async def ask(_question: Message, _answer: type[TurnView]) -> TurnView:
+        noted.append(seen)
+        if len(noted) <= away:
+            raise Unavailable("chat does not answer")
         return seen
 
     async def recheck() -> None:
@@ -81,6 +96,31 @@ async def test_nothing_comes_behind_the_end(end: Frame) -> None:
 
 @pytest.mark.parametrize("seen", [turn(), turn(status="failed", message=None, error="llm_failed")])
 async def test_a_turn_whose_end_was_lost_has_one_all_the_same(seen: TurnView) -> None:
-    found = await events(Told(*[None] * 5), seen)
+    found = await events(Told(*[None] * (LOOK_AFTER + 1)), seen)
     assert found[-1] == ("error" if seen.status == "failed" else "done")
     assert sum(name in ("done", "error") for name in found) == 1
+
+
+async def test_an_end_that_went_with_the_broker_is_told_at_once() -> None:
+    assert (await events(Told(None, None, lost_at=1), turn()))[-1] == "done"
+    assert (await events(Told(delta("Sev"), None, None, lost_at=2), turn("Seven")))[-1] == "done"
+
+
+async def test_a_turn_that_could_not_be_looked_at_is_looked_at_again() -> None:
+    looks: list[TurnView] = []
+    silent = Told(*[None] * (LOOK_AFTER + 3))
+    assert (await events(silent, turn(), looks, away=2))[-1] == "done"
+    assert len(looks) == 4
+
+
+async def test_a_turn_that_goes_on_is_looked_at_now_and_then() -> None:
+    looks: list[TurnView] = []
+    await events(Told(*[None] * (LOOK_AFTER + 2 * LOOK_EVERY), delta("Seven."), DONE), OPEN, looks)
+    assert len(looks) == 3
+
+
+async def test_a_turn_behind_a_gap_is_looked_at_at_the_next_silence() -> None:
+    looks: list[TurnView] = []
+    gap = Frame(i=3, event="delta", data={"content": "years"})
+    found = await events(Told(delta("Seven "), gap, None, None), turn("Seven years"), looks)
+    assert (found[-1], len(looks)) == ("done", 1)
