@@ -1,10 +1,22 @@
 """Pages of rows by keyset: bounded in rows and in bytes, and stable while rows are added."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, RowMapping, Select, func, or_, select, tuple_
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    RowMapping,
+    Select,
+    Text,
+    bindparam,
+    func,
+    or_,
+    select,
+    tuple_,
+)
 
 from shared.contracts.base import SortKey
 
@@ -12,21 +24,36 @@ PAGE_BYTES = 700_000
 """JSON of a page at most, unless one item alone has more; the broker takes a megabyte."""
 READ_BYTES = 600_000
 """What is read for a page, so that large rows do not fill the memory for a short one."""
-POSITION, NUMBER, FOUND = "page_position", "page_number", "page_found"
-"""Columns of a page beside those of its query: sort key, number from 1, and how many rows there
-were before the page was cut to bytes, with one more than its limit.
+POSITION, NUMBER, FOUND, BYTES = "page_position", "page_number", "page_found", "page_bytes"
+"""Columns of a page beside those of its query: sort key, number from 1, how many rows there were
+before the page was cut to bytes, with one more than its limit, and what it weighs up to a row.
 """
+
+ESCAPED = 6
+"""Bytes of JSON for one of a text at most: control characters become `\\u0001`."""
 
 V = TypeVar("V", bound=BaseModel)
 Key = tuple[ColumnElement[Any], ColumnElement[Any]]
+
+AFTER: Key = (bindparam("after_position", type_=BigInteger), bindparam("after_id", type_=Text))
+LIMIT: ColumnElement[int] = bindparam("most", type_=Integer)
+"""For a query that is made once and run many times, with `bounds` of each: making one costs more
+than a page does.
+"""
+
+
+def bounds(after: SortKey | None, limit: int) -> Mapping[str, Any]:
+    """Values for `AFTER`, if there is a key, and `LIMIT`."""
+    key = {} if after is None else {"after_position": after[0], "after_id": after[1]}
+    return {**key, "most": limit}
 
 
 def page_of(
     query: Select[Any],
     key: Key,
     *,
-    after: SortKey | None,
-    limit: int,
+    after: SortKey | Key | None,
+    limit: int | ColumnElement[int],
     newest_first: bool,
     size: ColumnElement[Any],
     offset: int = 0,
@@ -49,25 +76,33 @@ def page_of(
     along = position.desc() if newest_first else position.asc()
     weighed = select(
         wanted,
-        func.sum(wanted.c.page_row_bytes).over(order_by=along).label("page_bytes"),
+        func.sum(wanted.c.page_row_bytes).over(order_by=along).label(BYTES),
         func.row_number().over(order_by=along).label(NUMBER),
         func.count().over().label(FOUND),
     ).subquery("weighed")
     number = weighed.c[NUMBER]
-    small = or_(number == 1, weighed.c.page_bytes <= READ_BYTES)
+    small = or_(number == 1, weighed.c[BYTES] <= READ_BYTES)
     return select(weighed).where(number <= limit, small).order_by(number)
 
 
 def cut(rows: Sequence[RowMapping], views: Sequence[V]) -> tuple[tuple[V, ...], SortKey | None]:
     """As many of `views` as fit into one message, and the key behind which the others follow."""
+    if not rows:
+        return (), None
+    kept = len(views)
+    weight = rows[-1][BYTES]
+    if weight is None or weight * ESCAPED > PAGE_BYTES:  # else all fit, whatever is in them
+        kept = _fitting(views)
+    last = rows[kept - 1]
+    more = kept < last[FOUND]
+    return tuple(views[:kept]), (last[POSITION], last["id"]) if more else None
+
+
+def _fitting(views: Sequence[BaseModel]) -> int:
     used = kept = 0
     for view in views:
         used += len(view.model_dump_json().encode()) + 1
         if kept and used > PAGE_BYTES:
             break
         kept += 1
-    if not kept:
-        return (), None
-    last = rows[kept - 1]
-    more = kept < last[FOUND]
-    return tuple(views[:kept]), (last[POSITION], last["id"]) if more else None
+    return kept

@@ -413,7 +413,8 @@ class Service:
                 metadata = read_metadata(message.headers)
                 name = f"answer {self.name}.{question.name}"
                 with spans.span(name, Kind.SERVER, parent=metadata.traceparent):
-                    return await answer(body, metadata)
+                    found = await answer(body, metadata)
+                    return NatsResponse(found.model_dump_json().encode())  # JSON at one go
             except MiniRagError as error:
                 return NatsResponse(_refusal(error), headers={REFUSED: "1"})
             except Exception:

@@ -1,9 +1,12 @@
 """Questions about bots."""
 
-from sqlalchemy import RowMapping, func, or_, select
+from functools import cache
+from typing import Any
+
+from sqlalchemy import RowMapping, Select, Text, bindparam, func, or_, select
 
 from services.chat.tables import bot_profiles
-from shared.adapters.pages import cut, page_of
+from shared.adapters.pages import AFTER, LIMIT, bounds, cut, page_of
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Metadata
 from shared.contracts.chat import (
@@ -50,23 +53,12 @@ class BotQueries:
         return _bot(row)
 
     async def list_bot_profiles(self, question: ListBotProfiles, meta: Metadata) -> BotProfileViews:
-        query = select(bot_profiles).where(bot_profiles.c.tenant_id == meta.tenant_id)
-        page = page_of(
-            query,
-            (bot_profiles.c.position, bot_profiles.c.id),
-            after=question.after,
-            limit=question.limit,
-            newest_first=True,
-            size=func.octet_length(bot_profiles.c.system_prompt)
-            + func.octet_length(bot_profiles.c.description)
-            + func.coalesce(func.octet_length(bot_profiles.c.refusal_text), 0)
-            + OTHER_BYTES,
-        )
+        page, number = _listing(goes_on=question.after is not None)
+        mine = {"of_tenant": meta.tenant_id}
         async with self._store.reading(meta.tenant_id) as db:
-            rows = (await db.execute(page)).mappings().all()
-            total = None
-            if question.counted:
-                total = await db.scalar(select(func.count()).select_from(query.subquery()))
+            found = await db.execute(page, {**mine, **bounds(question.after, question.limit)})
+            rows = found.mappings().all()
+            total = await db.scalar(number, mine) if question.counted else None
         items, following = cut(rows, [_bot(row) for row in rows])
         return BotProfileViews(items=items, following=following, total=total)
 
@@ -83,6 +75,25 @@ class BotQueries:
         if row is None:
             raise NotFound("Bot profile not found")
         return row
+
+
+@cache
+def _listing(*, goes_on: bool) -> tuple[Select[Any], Select[tuple[int]]]:
+    """A page of bots, and how many there are; the values come with every run."""
+    mine = bot_profiles.c
+    query = select(bot_profiles).where(mine.tenant_id == bindparam("of_tenant", type_=Text))
+    page = page_of(
+        query,
+        (mine.position, mine.id),
+        after=AFTER if goes_on else None,
+        limit=LIMIT,
+        newest_first=True,
+        size=func.octet_length(mine.system_prompt)
+        + func.octet_length(mine.description)
+        + func.coalesce(func.octet_length(mine.refusal_text), 0)
+        + OTHER_BYTES,
+    )
+    return page, select(func.count()).select_from(query.subquery())
 
 
 def _bot(row: RowMapping) -> BotProfileView:

@@ -212,7 +212,9 @@ async def create(body: BotProfileIn, caller: AdminDep) -> BotProfileOut:
 )
 async def list_bots(request: Request, caller: CallerDep, window: WindowDep) -> Response:
     """All bots, newest first, inactive ones included."""
-    return await lists.answer(request, caller, ListBotProfiles(), BotProfileViews, _out, window)
+    return await lists.answer(
+        request, caller, ListBotProfiles(), BotProfileViews, BotProfileOut, window
+    )
 
 
 @router.get("/{bot_profile_id}", responses=responses(NotAuthenticated, NotFound))

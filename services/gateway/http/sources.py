@@ -113,7 +113,7 @@ async def list_sources(
     question = ListSources(
         bot_profile_id=bot_profile_id, parent_id=parent_id, flat=include_children
     )
-    return await lists.answer(request, caller, question, SourceViews, present, window)
+    return await lists.answer(request, caller, question, SourceViews, SourceOut, window)
 
 
 @router.get("/{source_id}", responses=responses(NotAuthenticated, NotFound))
@@ -133,7 +133,7 @@ async def children(
     """The active children of a source, oldest first."""
     parent = await get_source(caller, source_id)
     question = ListSources(parent_id=parent.id, oldest_first=True)
-    return await lists.answer(request, caller, question, SourceViews, present, window)
+    return await lists.answer(request, caller, question, SourceViews, SourceOut, window)
 
 
 @router.get(

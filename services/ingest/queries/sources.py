@@ -2,13 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, Text, cast, func, select, true
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    func,
+    select,
+    true,
+)
 
 from services.ingest.queries import history
 from services.ingest.tables import sources
-from shared.adapters.pages import NUMBER, cut, page_of
+from shared.adapters.pages import AFTER, LIMIT, NUMBER, bounds, cut, page_of
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Metadata
 from shared.contracts.ingest import (
@@ -78,20 +89,22 @@ class SourceQueries:
         return _view(row, aggregated=True)
 
     async def list_sources(self, question: ListSources, meta: Metadata) -> SourceViews:
-        query = select(sources).where(sources.c.tenant_id == meta.tenant_id, *_wanted(question))
-        page = page_of(
-            query,
-            KEY,
-            after=question.after,
-            limit=question.limit,
-            newest_first=not question.oldest_first,
-            size=_weight(),
+        page, number = _listing(
+            of_bot=question.bot_profile_id is not None,
+            of_parent=question.parent_id is not None,
+            flat=question.flat,
+            oldest_first=question.oldest_first,
+            goes_on=question.after is not None,
         )
+        values = {
+            "of_tenant": meta.tenant_id,
+            "of_bot": question.bot_profile_id,
+            "of_parent": question.parent_id,
+        }
         async with self._store.reading(meta.tenant_id) as db:
-            rows = (await db.execute(_with_children(page))).mappings().all()
-            total = None
-            if question.counted:
-                total = await db.scalar(select(func.count()).select_from(query.subquery()))
+            found = await db.execute(page, {**values, **bounds(question.after, question.limit)})
+            rows = found.mappings().all()
+            total = await db.scalar(number, values) if question.counted else None
         views = [_view(row, aggregated=not question.flat) for row in rows]
         items, following = cut(rows, views)
         return SourceViews(items=items, following=following, total=total)
@@ -191,15 +204,29 @@ class SourceQueries:
         return Timeline(items=items, following=following)
 
 
-def _wanted(question: ListSources) -> list[ColumnElement[bool]]:
-    wanted: list[ColumnElement[bool]] = [sources.c.is_active]
-    if question.bot_profile_id is not None:
-        wanted.append(sources.c.bot_profile_id == question.bot_profile_id)
-    if question.parent_id is not None:
-        wanted.append(sources.c.parent_id == question.parent_id)
-    elif not question.flat:
-        wanted.append(sources.c.parent_id.is_(None))
-    return wanted
+@cache
+def _listing(
+    *, of_bot: bool, of_parent: bool, flat: bool, oldest_first: bool, goes_on: bool
+) -> tuple[Select[Any], Select[tuple[int]]]:
+    """A page of active sources, and how many there are; the values come with every run."""
+    query = select(sources).where(
+        sources.c.tenant_id == bindparam("of_tenant", type_=Text), sources.c.is_active
+    )
+    if of_bot:
+        query = query.where(sources.c.bot_profile_id == bindparam("of_bot", type_=Text))
+    if of_parent:
+        query = query.where(sources.c.parent_id == bindparam("of_parent", type_=Text))
+    elif not flat:
+        query = query.where(sources.c.parent_id.is_(None))
+    page = page_of(
+        query,
+        KEY,
+        after=AFTER if goes_on else None,
+        limit=LIMIT,
+        newest_first=not oldest_first,
+        size=_weight(),
+    )
+    return _with_children(page), select(func.count()).select_from(query.subquery())
 
 
 def _children(tenant_id: str, parent_id: str) -> list[ColumnElement[bool]]:

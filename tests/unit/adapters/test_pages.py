@@ -5,15 +5,18 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from shared.adapters.pages import FOUND, PAGE_BYTES, POSITION, cut
+from shared.adapters.pages import BYTES, ESCAPED, FOUND, PAGE_BYTES, POSITION, cut
 
 
 class View(BaseModel):
     text: str
 
 
-def rows(count: int, found: int) -> list[Any]:
-    return [{POSITION: 10 - n, "id": f"i{n}", FOUND: found} for n in range(count)]
+def rows(count: int, found: int, each: int = PAGE_BYTES // 10) -> list[Any]:
+    """Each of so many bytes in the database."""
+    return [
+        {POSITION: 10 - n, "id": f"i{n}", FOUND: found, BYTES: each * (n + 1)} for n in range(count)
+    ]
 
 
 def views(*texts: str) -> list[View]:
@@ -43,9 +46,16 @@ def test_bytes_count_as_they_are_sent() -> None:
     items, leads = cut(rows(2, 2), views(controls, controls))
     assert (len(items), leads) == (1, (10, "i0"))
     wide = "€" * (PAGE_BYTES // 5)
-    assert len(cut(rows(2, 2), views(wide, wide))[0]) == 1
+    assert len(cut(rows(2, 2, len(wide.encode())), views(wide, wide))[0]) == 1
 
 
 def test_an_item_that_is_larger_than_a_page_is_a_page() -> None:
     items, leads = cut(rows(2, 2), views("x" * (PAGE_BYTES + 1), "b"))
     assert (len(items), leads) == (1, (10, "i0"))
+
+
+def test_what_fits_however_it_is_written_is_all_there() -> None:
+    each = PAGE_BYTES // ESCAPED // 2
+    controls = "\x01" * each
+    assert len(cut(rows(2, 2, each), views(controls[:-20], controls[:-20]))[0]) == 2
+    assert len(cut(rows(2, 2, each + 1), views(controls + "\x01", controls + "\x01"))[0]) == 1
