@@ -1,6 +1,6 @@
 """Figures as a page for people."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 HEAD = """# Figures
@@ -24,6 +24,13 @@ def page(figures: Mapping[str, Any]) -> str:
         for name, found in figures["rebuild"].items()
     )
     lines += _table(("Rebuilt read model", "events", "seconds", "events per second"), rebuilds)
+    for title, name in (
+        ("The hot paths, and their floors", "hot paths"),
+        ("More requests than can be done", "overload"),
+        ("Simple read models made anew", "simple read models"),
+        ("Streams held open", "streams"),
+    ):
+        lines += _table((title, ""), _flat(figures[name]))
     lines += _outward(figures)
     speeds = (
         (ending, *(_shown(figure) for figure in found.values()))
@@ -64,6 +71,15 @@ def _outward(figures: Mapping[str, Any]) -> list[str]:
         (name, _shown(counted[name])) for name in ("appended per second", "rebuilt per second")
     )
     return lines + _table(("Events of statistics", ""), speeds)
+
+
+def _flat(found: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """A line for each figure, named by all that it is within."""
+    for name, figure in found.items():
+        if isinstance(figure, Mapping):
+            yield from _flat(figure, f"{above}{name}: ")
+        else:
+            yield f"{above}{name}", _shown(figure)
 
 
 def _latency(name: str, found: Mapping[str, Any]) -> tuple[str, ...]:

@@ -23,10 +23,14 @@ from bench import (
     first_token,
     floor,
     formats,
+    hot_paths,
     machine,
+    overload,
+    rebuilding,
     report,
     retrieval_speed,
     statistics,
+    streams,
     webhooks,
 )
 from bench.load import Latency, many, open_loop, sequential
@@ -241,8 +245,16 @@ def measure(effort: Effort) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         Path(folder).chmod(0o711)  # Postgres has a user of its own where we are root
         counted = asyncio.run(statistics.measure(Path(folder) / "data", quick=effort.quick))
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
+        Path(folder).chmod(0o711)
+        simple = asyncio.run(rebuilding.measure(Path(folder) / "data", quick=effort.quick))
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
+        Path(folder).chmod(0o711)
+        held = streams.measure(Path(folder) / "data", quick=effort.quick)
     return {
         **figures,
+        "simple read models": simple,
+        "streams": held,
         "statistics": counted,
         "first_tokens": [row.shown() for row in first_tokens],
         "retrieval": [row.shown() for row in found],
@@ -274,6 +286,8 @@ def stack(data_dir: Path, effort: Effort) -> dict[str, Any]:
         rebuild = bench.rebuilds()
         hooks = webhooks.measure(running.url, quick=effort.quick)
         fed = feed.measure(running.url, quick=effort.quick)
+        hot = hot_paths.measure(running.url, quick=effort.quick)
+        crowded = overload.measure(running.url, quick=effort.quick)
     finally:
         running.stop()
     return {
@@ -283,6 +297,8 @@ def stack(data_dir: Path, effort: Effort) -> dict[str, Any]:
         "rebuild": rebuild,
         "webhooks": hooks,
         "feed": fed,
+        "hot paths": hot,
+        "overload": crowded,
         "formats": {ending: asdict(speed) for ending, speed in read.items()},
     }
 

@@ -3,12 +3,15 @@
 import asyncio
 import os
 from dataclasses import asdict
+from pathlib import Path
 
 import httpx
 import pytest
 
 from bench import floor, formats, machine, report
 from bench.load import Latency, many, open_loop, sequential
+from bench.overload import Seen, recovered
+from bench.wire import Wire
 from shared.contracts.ingest import UPLOAD_TYPES
 
 
@@ -64,6 +67,32 @@ def test_the_floor_answers() -> None:
         assert httpx.post(url, json={}, trust_env=False).status_code == 200
 
 
+def test_the_floor_of_lists_returns_what_it_was_given(tmp_path: Path) -> None:
+    listing = tmp_path / "list.json"
+    listing.write_text('[{"id": "a"}]')
+    with floor.running(listing) as url:
+        assert httpx.get(url.replace("/floor", "/list"), trust_env=False).json() == [{"id": "a"}]
+
+
+async def test_the_wire_keeps_its_connections_and_tells_what_came() -> None:
+    with floor.running() as url:
+        async with Wire(url, "token") as wire:
+            first = await wire.send(wire.request("POST", "/floor", {"a": 1}))
+            again = await wire.send(wire.request("GET", "/floor"))
+            lost = await wire.send(wire.request("GET", "/nowhere"))
+            with pytest.raises(RuntimeError, match="404"):
+                await wire.good(wire.request("GET", "/nowhere"))
+    assert (first.status, again.body) == (200, b'{"status":"ok"}')
+    assert (lost.status, lost.turned_away) == (404, False)
+
+
+def test_all_is_well_again_behind_the_last_slow_answer() -> None:
+    seen = Seen([(0.5, 900.0), (1.5, 40.0), (2.5, 120.0), (3.5, 20.0)])
+    assert recovered(seen, 100.0) == 2.5
+    assert recovered(Seen(), 100.0) == 0
+    assert (seen.p95, seen.shown(2.0)["done per second"]) == (900.0, 2.0)
+
+
 def test_memory_is_counted_once_per_shared_page() -> None:
     found = machine.memory(os.getpid())
     assert 0 < found["pss_mb"] <= found["rss_mb"]
@@ -93,6 +122,10 @@ def test_the_page_shows_every_figure_beside_its_floor() -> None:
         "rebuild": {"bots": {"events": 10, "seconds": 0.5, "per_second": 20.0}},
         "webhooks": {"one after another": asdict(took)},
         "feed": {**asdict(took), "subscribers": 500, "lost": 0},
+        "hot paths": {"list of 50": {"of the floor, 16 at once": 0.3571}},
+        "overload": {"reads": {"failed": 0}},
+        "simple read models": {"floor: rows copied per second": 250_000},
+        "streams": {"kB each": 47.11},
         "statistics": {
             "events": {"little": 1_000, "much": 1_000_000},
             "appended per second": 5_000,
@@ -111,6 +144,10 @@ def test_the_page_shows_every_figure_beside_its_floor() -> None:
     assert "| event feed, 500 subscribers, 0 lost | 1.23 | 250 | 99.5 |" in page
     assert "| overview | 1.23 | 250 | 1.23 | 250 |" in page
     assert "p50 ms, 1,000,000 events" in page
+    assert "| list of 50: of the floor, 16 at once | 0.357 |" in page
+    assert "| reads: failed | 0 |" in page
+    assert "| floor: rows copied per second | 250,000 |" in page
+    assert "| kB each | 47.1 |" in page
     assert "| .pdf | 12.3 | 0.5 | 100 | 250 |" in page
 
 

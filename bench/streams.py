@@ -1,0 +1,195 @@
+"""Ten thousand open streams: what each takes of the server's memory, and whether any is dropped.
+
+So many clients follow answers that are being given, a hundred each, and hear them to their end.
+The answers come from a scripted model, slowly until all follow, then at once. Clients and server
+are processes of one machine, so every stream holds an open file in both; where less than enough is
+allowed, fewer streams are held, and the figures say so. `python -m bench.streams [--quick]` starts
+an embedded stack and measures this alone.
+"""
+
+import argparse
+import asyncio
+import json
+import resource
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
+
+from tests.e2e.paced_model import PacedModel, paced_model
+from tests.harness import Installation, Tenant
+
+STREAMS, FEW = 10_000, 40
+EACH = 100
+"""Streams that follow the same answer."""
+SPARE = 1_000
+"""Files that a process holds open for other things, at most."""
+OPENING = 64
+"""Connections that are being opened at a time."""
+WORDS = 12
+"""Of an answer; the model keeps each of the last back for up to ten seconds while it is held."""
+SETTLE_SECONDS = 3.0
+WAIT_SECONDS = 300.0
+TEXT = "The harbour of Corran was closed in 1998 because the sea had become too shallow."
+
+
+@dataclass
+class Stream:
+    """One client: no more than it must, as its memory is on the same machine."""
+
+    first_ms: float = 0.0
+    ended: bool = False
+    """With `done`."""
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def follow(self, url: str, path: str, token: str, gate: asyncio.Semaphore) -> None:
+        """From the first byte to the end, whichever comes."""
+        parts = urlsplit(url)
+        request = (
+            f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+            f"Authorization: Bearer {token}\r\nAccept: text/event-stream\r\n\r\n"
+        )
+        began = time.perf_counter()
+        writer: asyncio.StreamWriter | None = None
+        try:
+            async with gate:
+                reader, writer = await asyncio.open_connection(
+                    parts.hostname, parts.port, limit=2**14
+                )
+                writer.write(request.encode())
+                seen = await reader.readuntil(b"event: ")
+            self.first_ms = (time.perf_counter() - began) * 1000
+            self.opened.set()
+            while piece := await reader.read(4096):
+                seen = seen[-16:] + piece
+                if b"event: done" in seen:
+                    self.ended = True
+                    return
+        except (OSError, EOFError):
+            return
+        finally:
+            self.opened.set()
+            if writer is not None:
+                writer.close()
+
+
+def allowed(wanted: int) -> int:
+    """Streams that fit into the open files which a process may have, here and in the server."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = wanted + SPARE
+    if hard == resource.RLIM_INFINITY or hard >= enough:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, enough), hard))
+        return wanted
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return max(1, hard - SPARE)
+
+
+@asynccontextmanager
+async def answers(tenant: Tenant, bot: str, count: int) -> AsyncIterator[list[str]]:
+    """So many answers that have begun and go on; the ids of their turns."""
+    headers = {"Authorization": f"Bearer {tenant.token}"}
+    limits = httpx.Limits(max_connections=count)
+    async with httpx.AsyncClient(headers=headers, timeout=600, limits=limits) as http:
+        turns: list[asyncio.Future[str]] = []
+
+        async def ask(n: int, turn: asyncio.Future[str]) -> None:
+            body = {
+                "bot_profile_id": bot,
+                "message": f"When was the harbour of Corran closed, {n}?",
+                "stream": True,
+            }
+            async with http.stream("POST", f"{tenant.url}/v1/chat", json=body) as answer:
+                answer.raise_for_status()
+                async for line in answer.aiter_lines():
+                    if line.startswith("data: ") and not turn.done():
+                        turn.set_result(str(json.loads(line[6:])["turn_id"]))
+
+        async with asyncio.TaskGroup() as tasks:
+            for n in range(count):
+                turns.append(asyncio.get_running_loop().create_future())
+                tasks.create_task(ask(n, turns[-1]))
+            yield [await turn for turn in turns]
+
+
+async def held(tenant: Tenant, bot: str, model: PacedModel, pid: int, count: int) -> dict[str, Any]:
+    """Open all, see what they take, let the answers end, and count who heard it."""
+    server = psutil.Process(pid)
+    gate = asyncio.Semaphore(OPENING)
+    streams = [Stream() for _ in range(count)]
+    model.held = True
+    async with answers(tenant, bot, max(1, count // EACH)) as turns:
+        await asyncio.sleep(SETTLE_SECONDS)
+        before, began = server.memory_info().rss, time.perf_counter()
+        async with asyncio.timeout(WAIT_SECONDS), asyncio.TaskGroup() as tasks:
+            for n, stream in enumerate(streams):
+                path = f"/v1/chat/turns/{turns[n % len(turns)]}/stream"
+                tasks.create_task(stream.follow(tenant.url, path, tenant.token, gate))
+            for stream in streams:
+                await stream.opened.wait()
+            opening = time.perf_counter() - began
+            cpu = server.cpu_times()
+            await asyncio.sleep(SETTLE_SECONDS)
+            used = server.cpu_times()
+            taken = server.memory_info().rss - before
+            open_now = sum(stream.first_ms > 0 and not stream.ended for stream in streams)
+            model.held = False
+            began = time.perf_counter()
+        ending = time.perf_counter() - began
+    firsts = sorted(stream.first_ms for stream in streams)
+    return {
+        "streams": count,
+        "open at the same time": open_now,
+        "dropped": sum(not stream.ended for stream in streams),
+        "kB each": taken / count / 1000,
+        "seconds to open all": opening,
+        "first byte p50 ms": firsts[len(firsts) // 2],
+        "first byte p99 ms": firsts[int(len(firsts) * 0.99)],
+        "CPU of the server while all are held, of one core": (
+            (used.user + used.system - cpu.user - cpu.system) / SETTLE_SECONDS
+        ),
+        "seconds until all have heard the end": ending,
+    }
+
+
+def measure(folder: Path, *, quick: bool) -> dict[str, Any]:
+    """On an installation of its own, with a model of its own."""
+    wanted = FEW if quick else STREAMS
+    count = allowed(wanted)
+    with paced_model(words=WORDS, seconds=0) as model:
+        env = {"OPENAI_API_BASE": model.url, "OPENAI_API_KEY": "k"}
+        running = Installation(folder, env=env).start()
+        try:
+            tenant = Tenant(running.url, f"bench-{uuid.uuid4().hex[:8]}")
+            bot = tenant.bot(model="gpt-4o-mini")
+            source = tenant.source(bot, TEXT)
+            tenant.ingest(source)
+            tenant.ready(source)
+            found = asyncio.run(held(tenant, bot, model, running.pids()["services"], count))
+            tenant.close()
+        finally:
+            running.stop()
+    if count < wanted:
+        found["fewer than wanted, as a process may open so many files only"] = count + SPARE
+    return found
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(prog="bench.streams", description=__doc__)
+    options.add_argument("--quick", action="store_true")
+    given = options.parse_args()
+    with tempfile.TemporaryDirectory(prefix="minirag-bench-") as folder:
+        Path(folder).chmod(0o711)  # Postgres has a user of its own where we are root
+        found = measure(Path(folder) / "data", quick=given.quick)
+    print(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()
