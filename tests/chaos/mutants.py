@@ -4,19 +4,16 @@ Each takes away one of the steps that the product's promises rest on. A mutant t
 a promise is guarded by nobody.
 """
 
-import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["MUTANTS", "Mutant", "mutated", "outcome"]
+__all__ = ["MUTANTS", "OUTPUT", "ROOT", "Mutant", "Mutating", "mutated"]
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("services", "shared", "tests", "docs", "pyproject.toml")
-LEFT_OUT = shutil.ignore_patterns("__pycache__", "vendor", "node_modules", ".tests")
-SECONDS = 300
+OUTPUT = "output"
+"""The file with what the tests said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,31 +165,35 @@ MUTANTS = (
 )
 
 
-def mutated(mutant: Mutant, folder: Path) -> None:
-    """Copy the code into `folder`, with the fault in it. Raises `ValueError` if it has no place."""
-    for part in PARTS:
-        if (ROOT / part).is_dir():
-            shutil.copytree(ROOT / part, folder / part, ignore=LEFT_OUT)
-        else:
-            shutil.copy(ROOT / part, folder / part)
-    file = folder / mutant.file
-    text = file.read_text()
+def mutated(mutant: Mutant) -> str:
+    """The text of its file with the fault in it. Raises `ValueError` if that has no place."""
+    text = (ROOT / mutant.file).read_text()
     if text.count(mutant.code) != 1:
         raise ValueError(f"{mutant.file} does not hold this once: {mutant.code!r}")
-    file.write_text(text.replace(mutant.code, mutant.instead))
+    return text.replace(mutant.code, mutant.instead)
 
 
-def outcome(mutant: Mutant, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the tests that must notice it, on the code in `folder`."""
-    return subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "-x", "-n0", "-p", "no:cacheprovider"),
-            *("-p", "no:randomly", *mutant.noticed_by),
-        ],
-        cwd=folder,
-        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
+class Mutating:
+    """The program that runs tests with faults, as long as it is needed."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.chaos.mutating"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def outcome(self, mutant: Mutant, folder: Path) -> tuple[int, str]:
+        """What the tests that must notice it end with, and what they say."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{mutant.name}\t{folder}\n")
+        self._process.stdin.flush()
+        code = int(self._process.stdout.readline())
+        return code, (folder / OUTPUT).read_text()
+
+    def close(self) -> None:
+        """End it, with whatever it runs."""
+        self._process.communicate()
