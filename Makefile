@@ -5,6 +5,8 @@ STAMP := .venv/.installed
 UI := services/gateway/ui
 VENDOR := $(UI)/vendor/LICENSES.txt
 NEWMAN := .venv/newman/6.2.2
+# Of the order of tests, and of all that they draw by lot.
+SEED = 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install up test check fmt lock schemas docs screenshots bench chaos clean
@@ -31,8 +33,8 @@ install: $(STAMP) $(VENDOR) $(NEWMAN) ## Make .venv and install everything from 
 up: $(STAMP) $(VENDOR) ## The whole product on this machine: http://127.0.0.1:8000
 	@$(BIN)/minirag up
 
-test: $(STAMP) $(VENDOR) $(NEWMAN) ## All tests, against real servers that they start themselves; SEED=2 for another order
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder --randomly-seed=$(or $(SEED),1) --reruns 1
+test: $(STAMP) $(VENDOR) $(NEWMAN) ## All tests, against real servers that they start themselves; SEED=2 has another order
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder --randomly-seed $(SEED) --hypothesis-seed $(SEED) --reruns 1
 
 check: $(STAMP) ## Format, lint, types, import rules
 	$(BIN)/ruff format --check .
@@ -60,7 +62,7 @@ bench: $(STAMP) ## The figures of docs/figures.md
 	$(BIN)/python -m bench.run
 
 chaos: $(STAMP) ## Every fault there is, in another order each time; SEED=1 STORMS=10
-	@$(BIN)/python -m tests.chaos --seed $(or $(SEED),1) --storms $(or $(STORMS),10)
+	@$(BIN)/python -m tests.chaos --seed $(SEED) --storms $(or $(STORMS),10)
 
 clean: ## Remove what was built; keeps .minirag
 	rm -rf .venv $(UI)/vendor $(UI)/.tests build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

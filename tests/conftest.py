@@ -3,12 +3,17 @@
 Tests keep apart by fresh tenants and fresh names of read models, never by restarting a server.
 """
 
+import functools
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 from nats.aio.client import Client
 from sqlalchemy.ext.asyncio import AsyncEngine
+from typing_extensions import override
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling, Scheduling
 
 from shared.adapters import nats_client
 from shared.adapters.envelope import Codec
@@ -24,21 +29,48 @@ from shared.kernel.registry import EventRegistry, released
 from tests.bank.messages import EVENTS
 from tests.harness import reachable
 
-CHAOS = Path(__file__).parent / "chaos"
+ROOT = Path(__file__).parents[1]
+CHAOS = ROOT / "tests" / "chaos"
 REGISTRY = EventRegistry([*released(Event), *EVENTS])
+
+
+SLOW_SECONDS = 10
+"""Of a slow test that does not tell."""
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put files with slow tests first: several processes then end at the same time.
+    """Files that take longest first: several processes then end at the same time.
 
     What must hold under faults has one try (ADR 0101).
     """
+    seconds: Counter[Path] = Counter()
     for item in items:
         if item.path.is_relative_to(CHAOS):
             item.add_marker(pytest.mark.flaky(reruns=0))
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+        if (slow := item.get_closest_marker("slow")) is not None:
+            seconds[item.path] += slow.args[0] if slow.args else SLOW_SECONDS
+    items.sort(key=lambda item: -seconds[item.path])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+    """Of several processes, the one that starts a stack for tests that kill it runs them all."""
+    return ByStack(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+class ByStack(LoadFileScheduling):
+    """File by file, but for those that need the installation which may be killed."""
+
+    @override
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "isolated" if _kills(file) else file
+
+
+@functools.cache
+def _kills(file: str) -> bool:
+    return "isolated: Installation" in (ROOT / file).read_text()
 
 
 @pytest.fixture(scope="session")

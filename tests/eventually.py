@@ -6,7 +6,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-SECONDS = 30.0
+SECONDS = 120.0
+"""What has not come to be by then never will, also on a busy machine."""
 
 
 async def eventually(look: Callable[[], Awaitable[T]], seconds: float = SECONDS) -> T:

@@ -20,10 +20,19 @@ from typing import Any, Self
 import httpx
 import pytest
 
+from shared.embedded.data_dir import CREDENTIALS, LOCK
 from tests.loopback import QuietHandler, loopback
 
-START_SECONDS = 150.0
-WAIT_SECONDS = 60.0
+START_SECONDS = 300.0
+STOP_SECONDS = 120.0
+HEALTH_SECONDS = 1.5
+"""What is told of health may be so old."""
+WAIT_SECONDS = 120.0
+"""What has not come to be by then never will, also on a busy machine."""
+SHORTEST_PAUSE, LONGEST_PAUSE, PAUSE_SHARE = 0.02, 0.25, 0.1
+"""Seconds between two looks, and how much of the time waited that may be: looks cost what the work
+that is waited for needs.
+"""
 PASSWORD = "correct horse battery"
 PROXY = "127.0.0.2"
 """The one address whose `X-Forwarded-*` are believed."""
@@ -33,6 +42,9 @@ ENVIRONMENT = {
     "MINIRAG_SIGNUPS_PER_ADDRESS_HOUR": "0",
 }
 
+SPARING = {"MINIRAG_WORKERS": "1"}
+"""For whoever starts or kills ingest often: each of its workers takes seconds to load."""
+
 
 class Installation:
     """`minirag up` on a data directory. Its processes can be killed one by one."""
@@ -40,8 +52,16 @@ class Installation:
     program: Sequence[str] = ("-m", "shared.cli.app", "up")
     """What Python is given to start it."""
 
-    def __init__(self, data_dir: Path, *flags: str, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *flags: str,
+        env: Mapping[str, str] | None = None,
+        demo: bool = True,
+    ) -> None:
+        """Without a `demo`, the first start makes no tenant, bot and documents to begin with."""
         self.data_dir = data_dir
+        self._demo = demo
         self._flags = flags
         # Two that start at the same time must not both find the same port free, and the seed of
         # `random` may be the same in both.
@@ -52,6 +72,10 @@ class Installation:
 
     def start(self) -> Self:
         """Start and wait until it says that it is ready."""
+        if not self._demo:
+            self.data_dir.mkdir(exist_ok=True)
+            for mark in (LOCK, CREDENTIALS):
+                (self.data_dir / mark).touch()
         command = [sys.executable, *self.program, "--data-dir", str(self.data_dir)]
         self._process = subprocess.Popen(
             [*command, "--port", str(self._port), *self._flags],
@@ -74,7 +98,7 @@ class Installation:
         """Stop as Ctrl-C does; return the exit code."""
         assert self._process is not None
         self._process.send_signal(signal.SIGINT)
-        code = self._process.wait(40)
+        code = self._process.wait(STOP_SECONDS)
         self._reader.join()
         return code
 
@@ -89,9 +113,19 @@ class Installation:
             _kill(pid)
         time.sleep(0.3)
 
-    def kill(self, name: str) -> None:
-        """SIGKILL to one child, by the name in its pid file; waits for one that is not up."""
-        _kill(eventually(lambda: self.pids().get(name), seconds=10))
+    def kill(self, name: str) -> int:
+        """SIGKILL to one child, by the name in its pid file; waits for one that is not up. Returns
+        which process that was.
+        """
+        pid: int = eventually(lambda: self.pids().get(name))
+        _kill(pid)
+        return pid
+
+    def revived(self, name: str, killed: int) -> None:
+        """Wait until there is another process of that name, and all is well."""
+        eventually(lambda: self.pids().get(name, killed) != killed, self.logs)
+        known = time.monotonic() + HEALTH_SECONDS
+        eventually(lambda: time.monotonic() > known and self.all_well(), self.logs)
 
     def pids(self) -> dict[str, int]:
         return {
@@ -122,7 +156,7 @@ class Installation:
 
     def all_well(self) -> bool:
         """Whether every service and every backing part is."""
-        return bool(httpx.get(f"{self.url}/v1/system/health").json()["status"] == "ok")
+        return bool(httpx.get(f"{self.url}/v1/system/health", timeout=60).json()["status"] == "ok")
 
     def cli(self, *args: str) -> subprocess.CompletedProcess[str]:
         """Run a command of `minirag` against this installation."""
@@ -162,7 +196,7 @@ class Tenant:
             "owner_email": f"owner@{name}.example.com",
             "owner_password": PASSWORD,
         }
-        with httpx.Client(base_url=url, timeout=30, trust_env=False, verify=verify) as http:
+        with httpx.Client(base_url=url, timeout=120, trust_env=False, verify=verify) as http:
             answer = http.post("/v1/tenants", json=body)
         assert answer.status_code == 201, answer.text
         made = answer.json()
@@ -172,7 +206,7 @@ class Tenant:
         self.token: str = made["api_token"]
         self.http = httpx.Client(
             base_url=url,
-            timeout=60,
+            timeout=120,
             trust_env=False,
             verify=verify,
             headers={"Authorization": f"Bearer {self.token}"},
@@ -181,7 +215,7 @@ class Tenant:
     def login(self, email: str | None = None, password: str = PASSWORD) -> dict[str, Any]:
         """What a login answers; the owner's, unless another e-mail is given."""
         body = {"email": email or self.email, "password": password, "tenant_slug": self.slug}
-        answer = httpx.post(f"{self.url}/v1/auth/login", json=body, timeout=30, trust_env=False)
+        answer = httpx.post(f"{self.url}/v1/auth/login", json=body, timeout=120, trust_env=False)
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()
         return found
@@ -267,7 +301,7 @@ def client(url: str, credential: str | None = None, address: str = "127.0.0.1") 
     """An HTTP client that comes from `address`; any of 127.0.0.0/8 will do."""
     headers = {} if credential is None else {"Authorization": f"Bearer {credential}"}
     transport = httpx.HTTPTransport(local_address=address)
-    return httpx.Client(base_url=url, headers=headers, transport=transport, timeout=60)
+    return httpx.Client(base_url=url, headers=headers, transport=transport, timeout=120)
 
 
 def events(pieces: Iterator[str]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -302,7 +336,7 @@ def eventually(
     look: Callable[[], Any], explain: Callable[[], str] = str, seconds: float = WAIT_SECONDS
 ) -> Any:
     """Wait for a fact, not for time: until `look` gives something that is true."""
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
     while True:
         try:
             found = look()
@@ -312,9 +346,10 @@ def eventually(
             last = ""
         if found:
             return found
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > seconds:
             raise AssertionError(f"it never came to be: {last} {explain()}")
-        time.sleep(0.05)
+        time.sleep(min(max(waited * PAUSE_SHARE, SHORTEST_PAUSE), LONGEST_PAUSE))
 
 
 @contextmanager

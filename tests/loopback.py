@@ -11,7 +11,7 @@ from typing_extensions import override
 __all__ = ["QuietHandler", "loopback", "serving_streams"]
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-WAIT_SECONDS = 30
+WAIT_SECONDS = 120
 
 
 class QuietHandler(BaseHTTPRequestHandler):

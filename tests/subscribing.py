@@ -10,7 +10,7 @@ from typing import Any, Self
 import nats.errors
 from nats.aio.client import Client
 
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 120.0
 
 
 class Subscriber:

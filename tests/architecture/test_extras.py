@@ -42,7 +42,7 @@ UNSEEN = {
 }
 """Requirements that no import statement of ours names."""
 
-pytestmark = pytest.mark.timeout(150)  # LiteLLM alone takes long to import
+pytestmark = pytest.mark.timeout(600)  # LiteLLM alone takes long to import
 
 GRAPH = grimp.build_graph("services", "shared", include_external_packages=True, cache_dir=None)
 

@@ -63,8 +63,8 @@ async def test_a_failing_request_ends_the_measurement() -> None:
 
 def test_the_floor_answers() -> None:
     with floor.running() as url:
-        assert httpx.get(url, trust_env=False).json() == {"status": "ok"}
-        assert httpx.post(url, json={}, trust_env=False).status_code == 200
+        assert httpx.get(url, trust_env=False, timeout=60).json() == {"status": "ok"}
+        assert httpx.post(url, json={}, trust_env=False, timeout=60).status_code == 200
 
 
 def test_the_floor_of_lists_returns_what_it_was_given(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from tests.e2e.paced_model import paced_model
 async def test_the_wait_ends_with_the_first_line_that_is_wanted() -> None:
     body = {"messages": [{"role": "user", "content": "When?"}]}
     with paced_model(words=3, seconds=0) as model:
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
 
             async def first() -> float:
                 return await first_line(http, f"{model.url}/chat/completions", body, "data: {")

@@ -15,6 +15,9 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 DETOURS = "DETOURS"
+LONGEST_PAUSE = 0.5
+"""Seconds before a process is started again, however often it has ended: here that is no fault of
+its own."""
 
 
 def main() -> None:
@@ -48,7 +51,10 @@ def _serve() -> None:
 
 def _supervise() -> None:
     from shared.cli.up import elapsed_lines
+    from shared.embedded import keeping
     from shared.embedded.supervisor import Plan, Supervisor
+
+    keeping.LONGEST_PAUSE = LONGEST_PAUSE
 
     options = argparse.ArgumentParser()
     options.add_argument("--data-dir", type=Path, required=True)

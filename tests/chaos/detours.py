@@ -11,7 +11,7 @@ from tests.chaos import detour
 from tests.harness import Installation
 from tests.proxy import Proxy, proxied
 
-READY_SECONDS = 30.0
+READY_SECONDS = 120.0
 
 
 class Detoured(Installation):

@@ -21,7 +21,9 @@ log = logging.getLogger(__name__)
 AGAIN = frozenset({202, 409, 429, 500, 502, 503, 504})
 """Not told yet, or not by this gateway: the same request may come again."""
 CLIENTS = 8
-PATIENCE = 240.0
+PATIENCE = 600.0
+AGAIN_SECONDS = 0.1
+"""Before the same request comes again."""
 LOOK_SECONDS = 0.5
 """Between two looks at everything, which cost what the work needs."""
 PART = "How long does the guarantee on part {n} of a bicycle last?"
@@ -203,6 +205,7 @@ class Work:
             if answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
                 log.warning("%s %s: %s", method, path, answer.text)
             if answer.status_code in AGAIN:
+                time.sleep(AGAIN_SECONDS)
                 return None
             assert answer.status_code == status, f"{path}: {answer.status_code} {answer.text}"
             return answer

@@ -18,7 +18,7 @@ from shared.adapters.egress import egress_client
 from tests.unit.servers import Conversation, Server, Talk, scripted, serving
 
 pytestmark = [
-    pytest.mark.timeout(120),  # LiteLLM takes long to import on a busy machine
+    pytest.mark.timeout(600),  # LiteLLM takes long to import on a busy machine
     # LiteLLM's own copying of chunks.
     pytest.mark.filterwarnings("ignore:Accessing the 'model_.*fields' attribute"),
 ]
@@ -53,7 +53,7 @@ def prompt(model: str, **credentials: str) -> Prompt:
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with egress_client(allow_loopback=True, timeout=5, max_redirects=0) as client:
+    async with egress_client(allow_loopback=True, timeout=60, max_redirects=0) as client:
         yield client
 
 
@@ -197,7 +197,7 @@ class TestAnAnswer:
             model, prompt = asking(server.url)
             async with aclosing(model.stream(prompt)) as pieces:
                 assert await anext(pieces) == Text("Seven ")
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(120):
                 await closed.wait()
 
 

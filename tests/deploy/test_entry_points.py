@@ -18,7 +18,7 @@ from tests.deploy.smoke import smoke
 from tests.harness import Tenant, eventually, reachable
 from tests.subscribing import over_websocket
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
@@ -66,13 +66,15 @@ class TestTheWholeStack:
         assert b"Authorization Violation" in refused
 
     def test_the_proxy_sends_plain_http_to_tls(self, running: Containers) -> None:
-        answer = httpx.get(f"http://localhost:{running.ports['http']}/docs", trust_env=False)
+        answer = httpx.get(
+            f"http://localhost:{running.ports['http']}/docs", trust_env=False, timeout=60
+        )
         assert answer.status_code == 308
         assert answer.headers["location"].startswith("https://localhost/")
 
     def test_the_proxy_s_own_probe_answers(self, running: Containers) -> None:
         url = f"http://{LOOPBACK}:{running.ports['probe']}/healthz"
-        assert httpx.get(url, trust_env=False).status_code == 200
+        assert httpx.get(url, trust_env=False, timeout=60).status_code == 200
 
     async def test_the_broker_has_the_consumers_that_kubernetes_scales_by(
         self, running: Containers
@@ -125,7 +127,9 @@ class TestTheProbe:
         assert running.probe("analytics").returncode == 1
         assert running.probe("analytics", "--live").returncode == 0  # for half a minute
         url = f"http://{LOOPBACK}:{running.ports['gateway']}/v1/system/health"
-        eventually(lambda: httpx.get(url, trust_env=False).json()["status"] == "degraded")
+        eventually(
+            lambda: httpx.get(url, trust_env=False, timeout=60).json()["status"] == "degraded"
+        )
         assert running.probe("gateway").returncode == 0
         running.start("analytics")
         running.healthy("analytics")

@@ -95,7 +95,7 @@ def test_only_what_is_copied_reaches_the_engine() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_steps_of_the_build_give_a_service_just_its_extra(tmp_path: Path) -> None:
     """The very RUN lines, with the image's folders moved. Needs the package index."""
     python = _build(tmp_path, "gateway")

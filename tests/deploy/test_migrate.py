@@ -11,7 +11,7 @@ from tests.harness import reachable
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 class TestAnAdministratorWhoIsNoSuperuser:
     async def test_is_enough(
         self, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch

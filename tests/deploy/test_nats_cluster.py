@@ -23,7 +23,7 @@ from shared.embedded.ports import LOOPBACK, keep_ports
 from shared.kernel.errors import Unavailable
 from tests.deploy.manifests import K8S
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 PROGRAM = Path(sysconfig.get_path("scripts")) / "nats-server"
 START_SECONDS = 90.0

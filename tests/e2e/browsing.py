@@ -15,7 +15,7 @@ from services.gateway.http import ui
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 AXE = ui.FOLDER / ".tests" / "axe-core" / "axe.min.js"
-WAIT_MS = 60_000
+WAIT_MS = 120_000
 HOSTILE = (
     "*{font-family:Georgia,serif!important;color:#5a2d0c!important;text-transform:uppercase"
     "!important}body>*{transform:rotate(9deg)!important}button{background:hotpink!important;"

@@ -9,10 +9,12 @@ from playwright.async_api import Browser, async_playwright
 
 from tests.e2e import browsing
 from tests.e2e.collecting import Collector, collecting
-from tests.harness import Installation, Tenant, eventually, reachable
+from tests.harness import SPARING, Installation, Tenant, eventually, reachable
 
 QUEUED_SOURCES = 250
 """Sources of one tenant that may wait before it is told to come back later."""
+PAGE_SECONDS = 4
+"""A page of a website that takes longer is too slow for `isolated`."""
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +30,7 @@ def installation(
 ) -> Iterator[Installation]:
     # Webhooks are tried again after 0.1, 6 and 36 seconds.
     env = {
+        **SPARING,
         "MINIRAG_WEBHOOK_PACE": "0.02",
         "MINIRAG_QUEUED_SOURCES_PER_TENANT": str(QUEUED_SOURCES),
         "MINIRAG_PROBE_PORT": "0",
@@ -43,9 +46,14 @@ def installation(
 
 @pytest.fixture(scope="session")
 def _isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    # Webhooks are tried again after 0.25 and 15 seconds.
-    env = {"MINIRAG_WEBHOOK_PACE": "0.05", "MINIRAG_PROBE_PORT": "0"}
-    running = Installation(reachable(tmp_path_factory, "isolated"), "--isolated", env=env).start()
+    env = {
+        **SPARING,
+        "MINIRAG_WEBHOOK_PACE": "0.02",
+        "MINIRAG_PROBE_PORT": "0",
+        "MINIRAG_CRAWL_PAGE_SECONDS": str(PAGE_SECONDS),
+    }
+    folder = reachable(tmp_path_factory, "isolated")
+    running = Installation(folder, "--isolated", env=env, demo=False).start()
     yield running
     assert running.stop() == 0, "".join(running.output)
 

@@ -3,8 +3,8 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ from nats.js import api
 from shared.adapters.envelope import Codec, metadata_headers
 from shared.adapters.event_log import Append, EventLog
 from shared.adapters.vault import BUCKET, Keyring, Vault
+from shared.cli import status
 from shared.contracts.base import Metadata, Recorded
-from shared.contracts.chat import QuestionAnswered, Timings, Usage
 from shared.contracts.operations import GetHealth, ServiceHealth
 from shared.contracts.scheduler import Rule, ScheduleFired, ScheduleSet
 from shared.kernel.clock import utc_now
@@ -27,8 +27,6 @@ from shared.kernel.registry import REGISTRY
 from shared.runtime.bus import question_subject
 from shared.runtime.process import SERVICES
 
-APPEND = 500
-"""Events of one append; the broker takes a thousand."""
 READ_MODELS = (
     "gateway_audit",
     "gateway_erasures",
@@ -46,6 +44,42 @@ READ_MODELS = (
 )
 OPERATIONAL = {"outcomes", "checkpoint", "collections"}
 """Tables that hold no facts: pruned, or different on purpose in every rebuild."""
+FETCH_SECONDS = 60.0
+SAY_AGAIN = """
+with again as (
+    insert into chat_chats.messages
+    select copy.*
+    from chat_chats.messages as said
+    cross join generate_series(1, $3::int) as n
+    cross join lateral jsonb_populate_record(
+        said,
+        jsonb_build_object(
+            'id', gen_random_uuid(),
+            'turn_id', gen_random_uuid(),
+            'sequence', said.sequence + n,
+            'content', format('This is answer number %s, ', n)
+                || repeat('and it says a little more than that. ', 8)
+        )
+    ) as copy
+    where said.tenant_id = $1 and said.chat_id = $2 and said.role = 'assistant'
+)
+update chat_chats.chats set message_count = message_count + $3 where tenant_id = $1 and id = $2
+"""
+"""For a tenant's chat, and a count."""
+FALL_SILENT = """
+with gone as (
+    delete from chat_chats.messages as said
+    where tenant_id = $1 and chat_id = $2
+    and not exists (
+        select from chat_chats.turns as turn
+        where turn.tenant_id = $1 and turn.turn_id = said.turn_id
+    )
+    returning 1
+)
+update chat_chats.chats set message_count = message_count - (select count(*) from gone)
+where tenant_id = $1 and id = $2
+"""
+"""Forgets what `SAY_AGAIN` made: answers of no turn."""
 
 
 def rows(data_dir: Path) -> dict[str, list[str]]:
@@ -57,9 +91,11 @@ def drop_read_models(data_dir: Path) -> None:
     asyncio.run(_drop(data_dir))
 
 
-def facts(data_dir: Path) -> Counter[tuple[str, str]]:
-    """How often each kind of event stands in the log, per aggregate: subject prefix and name."""
-    return asyncio.run(_facts(data_dir))
+def facts(data_dir: Path, tenant_id: str) -> Counter[tuple[str, str]]:
+    """How often each kind of a tenant's events stands in the log, per aggregate: subject prefix and
+    name.
+    """
+    return asyncio.run(_facts(data_dir, tenant_id))
 
 
 def history(data_dir: Path) -> list[Recorded[Any]]:
@@ -72,19 +108,28 @@ def given_up(data_dir: Path) -> int:
     return asyncio.run(_given_up(data_dir))
 
 
+def rebuild(data_dir: Path, *models: str) -> None:
+    """Have read models made anew, all at once, as `minirag rebuild` has one."""
+    asyncio.run(_rebuild(data_dir, models))
+
+
 def busy(data_dir: Path) -> list[str]:
     """What has not come to rest: consumers with messages, read models that are behind."""
     return asyncio.run(_busy(data_dir))
 
 
-def everything(data_dir: Path) -> bytes:
-    """Every byte of every file: where a secret in clear would be found."""
-    return b"\n".join(file.read_bytes() for file in data_dir.rglob("*") if file.is_file())
+@contextmanager
+def talkative(data_dir: Path, tenant_id: str, chat: str, count: int) -> Iterator[None]:
+    """A chat whose only answer stands in its rows so many times more, until the block ends.
 
-
-def say(data_dir: Path, tenant_id: str, bot: str, chat: str, count: int) -> None:
-    """Append so many answers to a chat, by the product's own log and keys."""
-    asyncio.run(_say(data_dir, tenant_id, bot, chat, count))
+    Events for all of them would keep every service busy for minutes, and whoever reads the rows
+    sees no difference.
+    """
+    asyncio.run(_execute(data_dir, (SAY_AGAIN, tenant_id, chat, count)))
+    try:
+        yield
+    finally:
+        asyncio.run(_execute(data_dir, (FALL_SILENT, tenant_id, chat)))
 
 
 def make_due(data_dir: Path, tenant_id: str, source: str, *, seconds: float) -> None:
@@ -166,13 +211,15 @@ async def _publish(data_dir: Path, tenant_id: str, subject: str, body: bytes) ->
         await client.close()
 
 
-async def _say(data_dir: Path, tenant_id: str, bot: str, chat: str, count: int) -> None:
-    async with _log(data_dir) as event_log:
-        last = await event_log.last_sequence_of(tenant_id, "chat", chat)
-        for first in range(0, count, APPEND):
-            answers = [_answer(bot, chat, n) for n in range(first, min(first + APPEND, count))]
-            appends = [Append(answer, None if n else last) for n, answer in enumerate(answers)]
-            last = (await event_log.append(appends, _metadata(tenant_id)))[-1]
+async def _execute(data_dir: Path, *statements: tuple[Any, ...]) -> None:
+    """Each statement with its values; all or none."""
+    db = await connect(data_dir)
+    try:
+        async with db.transaction():
+            for statement, *values in statements:
+                await db.execute(statement, *values)
+    finally:
+        await db.close()
 
 
 async def _make_due(data_dir: Path, tenant_id: str, source: str, seconds: float) -> None:
@@ -212,6 +259,12 @@ async def _plant(data_dir: Path, tenant_id: str) -> None:
         await client.jetstream().publish(subject, b"{}", stream="CMDS", headers=headers)
     finally:
         await client.close()
+
+
+async def _rebuild(data_dir: Path, models: Sequence[str]) -> None:
+    async with asyncio.TaskGroup() as rebuilds:
+        for model in models:
+            rebuilds.create_task(status.rebuild(data_dir, model))
 
 
 async def _given_up(data_dir: Path) -> int:
@@ -260,40 +313,30 @@ async def _log(data_dir: Path) -> AsyncIterator[EventLog]:
         await client.close()
 
 
-def _answer(bot: str, chat: str, n: int) -> QuestionAnswered:
-    return QuestionAnswered(
-        chat_id=chat,
-        turn_id=new_id(),
-        bot_profile_id=bot,
-        message_id=new_id(),
-        answer=f"This is answer number {n}, " + "and it says a little more than that. " * 8,
-        grounded=False,
-        citations=(),
-        usage=Usage(model="local/extractive", prompt_tokens=1, completion_tokens=1),
-        timings=Timings(),
-    )
-
-
 def _metadata(tenant_id: str) -> Metadata:
     command = new_id()
     return Metadata(tenant_id=tenant_id, message_id=command, correlation_id=command, now=utc_now())
 
 
-async def _facts(data_dir: Path) -> Counter[tuple[str, str]]:
+async def _facts(data_dir: Path, tenant_id: str) -> Counter[tuple[str, str]]:
     client = await _broker(data_dir)
     try:
         js = client.jetstream()
-        config = api.ConsumerConfig(ack_policy=api.AckPolicy.NONE, name="test-facts")
-        await js.add_consumer("EVENTS", config)
-        reader = await js.pull_subscribe_bind(consumer="test-facts", stream="EVENTS")
-        total = (await js.stream_info("EVENTS")).state.messages
+        config = api.ConsumerConfig(
+            ack_policy=api.AckPolicy.NONE,
+            name=f"test-{new_id()}",
+            filter_subject=f"evt.{tenant_id}.>",
+            headers_only=True,
+        )
+        reading = await js.add_consumer("EVENTS", config)
+        reader = await js.pull_subscribe_bind(consumer=reading.name, stream="EVENTS")
         found: Counter[tuple[str, str]] = Counter()
-        while sum(found.values()) < total:
-            for message in await reader.fetch(500):
+        while found.total() < (reading.num_pending or 0):
+            for message in await reader.fetch(500, timeout=FETCH_SECONDS):
                 prefix, name = message.subject.rsplit(".", 1)
                 found[prefix, name] += 1
         await reader.unsubscribe()
-        await js.delete_consumer("EVENTS", "test-facts")
+        await js.delete_consumer("EVENTS", reading.name)
         return found
     finally:
         await client.close()

@@ -1,13 +1,15 @@
 """Receivers of webhooks on loopback, as tenants would run them, and some that misbehave."""
 
 import json
-import time
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.loopback import QuietHandler, loopback
+
+HANG_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,11 @@ def receiving(answer: Callable[[Hit], int] = lambda _hit: 204) -> Iterator[Recei
         yield receiver
 
 
-def hanging(seconds: float) -> Callable[[Hit], int]:
-    """Answers late."""
+def hanging(until: threading.Event) -> Callable[[Hit], int]:
+    """Answers once it is let go."""
 
     def answer(_hit: Hit) -> int:
-        time.sleep(seconds)
+        until.wait(HANG_SECONDS)
         return 204
 
     return answer

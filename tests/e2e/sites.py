@@ -48,13 +48,13 @@ class Site:
         times = sorted(at for at, *_ in self.requests)
         return max(bisect_left(times, at + seconds) - n for n, at in enumerate(times))
 
-    def mean_pause(self) -> float:
-        """Between two requests, in seconds.
+    def mean_pause(self, began: float) -> float:
+        """Between two requests, in seconds; `began` is a moment before the first of them.
 
-        A single pause says little: a busy machine hears one request late and the next in time.
+        Counted from the first, or one by one, they say little: a busy machine hears one request
+        late and the next in time.
         """
-        times = [at for at, *_ in self.requests]
-        return (max(times) - min(times)) / (len(times) - 1)
+        return (max(at for at, *_ in self.requests) - began) / (len(self.requests) - 1)
 
 
 def html(title: str, text: str, *links: str, head: str = "") -> Page:

@@ -254,7 +254,7 @@ class TestTokens:
         self, installation: Installation, header: str | None, detail: str
     ) -> None:
         headers = {} if header is None else {"Authorization": header}
-        answer = httpx.get(f"{installation.url}/v1/tenants/me", headers=headers)
+        answer = httpx.get(f"{installation.url}/v1/tenants/me", headers=headers, timeout=60)
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == "Bearer"
         assert answer.headers["content-type"] == "application/problem+json"
@@ -360,7 +360,7 @@ class TestProblems:
                 pool.map(
                     lambda _: (
                         httpx.post(
-                            f"{installation.url}/v1/tenants", json=body, timeout=30
+                            f"{installation.url}/v1/tenants", json=body, timeout=120
                         ).status_code
                     ),
                     range(6),
@@ -387,7 +387,7 @@ class TestSecrets:
 
 class TestHealth:
     def test_every_part_is_named_and_well(self, installation: Installation) -> None:
-        found = httpx.get(f"{installation.url}/v1/system/health").json()
+        found = httpx.get(f"{installation.url}/v1/system/health", timeout=60).json()
         assert found["status"] == "ok", found
         assert found["postgres"]["status"] == found["qdrant"]["status"] == "ok"
         assert found["redis"]["status"] == found["nats"]["status"] == "ok"
@@ -422,5 +422,5 @@ class TestHealth:
         assert others["bot_sources"] == []
 
     def test_the_interface_is_described(self, installation: Installation) -> None:
-        paths = httpx.get(f"{installation.url}/openapi.json").json()["paths"]
+        paths = httpx.get(f"{installation.url}/openapi.json", timeout=60).json()["paths"]
         assert {"/v1/chat", "/v1/sources", "/v1/bot-profiles", "/v1/tenants"} <= set(paths)

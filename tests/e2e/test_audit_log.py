@@ -5,7 +5,7 @@ import io
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.e2e import inside
+from tests.chaos.probes import spilled
 from tests.e2e.test_webhooks import TEXT
 from tests.harness import Installation, Tenant, client, eventually
 
@@ -115,4 +115,4 @@ def test_stands_in_clear_in_no_file(tenant: Tenant, installation: Installation) 
     answer = tenant.http.post("/v1/bot-profiles", json={"name": "x"}, headers={"User-Agent": agent})
     assert answer.status_code == 201
     assert told(tenant, "bot_profile.created")["user_agent"] == agent
-    assert agent.encode() not in inside.everything(installation.data_dir)
+    assert spilled(installation.data_dir, [agent]) == {}

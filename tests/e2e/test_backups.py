@@ -57,7 +57,7 @@ def rows_of(tenant: Tenant, data_dir: Path) -> dict[str, list[str]]:
 def test_what_was_acknowledged_before_a_backup_under_load_comes_back_and_looks_the_same(
     data_dir: Path, tmp_path: Path, register: Callable[[str], Tenant]
 ) -> None:
-    running = Installation(data_dir).start()
+    running = Installation(data_dir, demo=False).start()
     settled, busy = register(running.url), register(running.url)
     bot = settled.bot(credentials={"api_key": "sk-something"}, model="local/extractive")
     source = settled.source(bot, TEXT.format(hour="nine"), refresh_schedule="weekly")
@@ -76,7 +76,7 @@ def test_what_was_acknowledged_before_a_backup_under_load_comes_back_and_looks_t
     running.kill_everything()
     shutil.rmtree(data_dir)
 
-    restored = Installation(data_dir)
+    restored = Installation(data_dir, demo=False)
     done = restored.cli("restore", str(tmp_path / "backup"))
     assert done.returncode == 0, done.stderr
     restored.start()

@@ -239,7 +239,7 @@ class TestFeedback:
             assert told.status_code == 200
             assert told.json() == {**answer["message"], "feedback": feedback}
             assert messages(tenant, chat)[1] == told.json()
-        facts = inside.facts(installation.data_dir)
+        facts = inside.facts(installation.data_dir, tenant.id)
         subject = f"evt.{tenant.id}.chat.{chat}"
         assert facts[subject, "feedback_given"] == 3
         assert facts[subject, "feedback_cleared"] == 1

@@ -89,7 +89,7 @@ class TestWhatIsWrong:
             },
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=250,
             check=False,
         )
         assert done.returncode == 78
@@ -98,7 +98,7 @@ class TestWhatIsWrong:
         assert "canary" not in done.stderr
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 class TestDeadLetters:
     def test_they_are_seen_sent_again_and_let_go(
         self, installation: Installation, tenant: Tenant
@@ -126,7 +126,7 @@ class TestDeadLetters:
         assert mine() == []
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 class TestDoctor:
     def test_an_installation_that_is_well(self, installation: Installation) -> None:
         def look() -> dict[str, Any] | None:
@@ -170,7 +170,7 @@ class TestDoctor:
         assert found["disk"]["status"] in {"ok", "warning"}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 class TestConfiguration:
     COMPLETE: ClassVar = {
         "NATS_URL": f"nats://user:{new_password()}@127.0.0.1:4222",
@@ -195,7 +195,7 @@ class TestConfiguration:
             env={**self.COMPLETE, **changed},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=250,
             check=False,
         )
         assert said in done.stdout

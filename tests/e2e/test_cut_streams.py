@@ -16,7 +16,7 @@ import pytest
 from tests.e2e import inside
 from tests.e2e.paced_model import PROMPT_TOKENS, PacedModel, paced_model
 from tests.e2e.test_gateways import one_more
-from tests.harness import Installation, Tenant, eventually, reachable
+from tests.harness import Installation, Tenant, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -37,13 +37,10 @@ class Place:
     model: PacedModel
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+@pytest.fixture
+def place(isolated: Installation) -> Iterator[Place]:
     with paced_model(WORDS, SECONDS) as model:
-        env = {"OPENAI_API_BASE": model.url, "OPENAI_API_KEY": "k"}
-        running = Installation(reachable(tmp_path_factory, "cut"), "--isolated", env=env).start()
-        yield Place(running, model)
-        assert running.stop() == 0, "".join(running.output)
+        yield Place(isolated, model)
 
 
 @dataclass
@@ -128,8 +125,9 @@ async def frames(answer: httpx.Response) -> AsyncIterator[tuple[str, int, dict[s
                 pass  # the empty line behind a frame
 
 
-def known_bot(tenant: Tenant) -> str:
-    bot = tenant.bot(model="gpt-4o-mini")
+def known_bot(place: Place, tenant: Tenant) -> str:
+    credentials = {"api_key": "k", "api_base": place.model.url}
+    bot = tenant.bot(model="gpt-4o-mini", credentials=credentials)
     source = tenant.source(bot, TEXT)
     tenant.ingest(source)
     tenant.ready(source)
@@ -137,6 +135,7 @@ def known_bot(tenant: Tenant) -> str:
 
 
 async def read_all(
+    place: Place,
     tenant: Tenant,
     urls: Sequence[str],
     count: int,
@@ -144,7 +143,7 @@ async def read_all(
     meanwhile: Callable[[Sequence[Reader]], bool] = lambda _: True,
 ) -> list[Reader]:
     """Ask so many questions at once and read all answers; do `meanwhile` until it did it."""
-    bot = known_bot(tenant)
+    bot = known_bot(place, tenant)
     limits = httpx.Limits(max_connections=None)
     headers = {"Authorization": f"Bearer {tenant.token}"}
     clients = [
@@ -180,7 +179,7 @@ async def read_all(
 
 def told_once_each(place: Place, tenant: Tenant, readers: Sequence[Reader]) -> None:
     """What every client saw is what is stored, and each turn was stored and billed once."""
-    facts = inside.facts(place.running.data_dir)
+    facts = inside.facts(place.running.data_dir, tenant.id)
     for reader in readers:
         assert [name for name, _ in reader.ends] == ["done"], reader.ends
         expected = "".join(place.model.answer(reader.question))
@@ -217,8 +216,8 @@ def test_two_hundred_streams_that_are_cut_anywhere_and_lose_a_gateway_lose_and_r
 
         urls = (place.running.url, second.url)
         rng = random.Random(5)  # noqa: S311  no secret
-        readers = asyncio.run(read_all(tenant, urls, 200, rng, stop))
-        assert second.process.wait(60) == 0, second.said()
+        readers = asyncio.run(read_all(place, tenant, urls, 200, rng, stop))
+        assert second.process.wait(120) == 0, second.said()
     told_once_each(place, tenant, readers)
     assert sum(reader.connections > 1 for reader in readers) > 50
     assert asked_once(place, readers), troubles(place)
@@ -259,7 +258,7 @@ def test_a_gateway_that_is_killed_under_its_streams_costs_nothing(
 
         urls = (second.url, place.running.url)
         rng = random.Random(6)  # noqa: S311  no secret
-        readers = asyncio.run(read_all(tenant, urls, FEW, rng, kill))
+        readers = asyncio.run(read_all(place, tenant, urls, FEW, rng, kill))
     told_once_each(place, tenant, readers)
     assert asked_once(place, readers), troubles(place)
 
@@ -278,6 +277,6 @@ def test_chat_that_is_killed_under_its_streams_takes_them_over(
         return True
 
     rng = random.Random(7)  # noqa: S311  no secret
-    readers = asyncio.run(read_all(tenant, (place.running.url,), FEW, rng, kill))
+    readers = asyncio.run(read_all(place, tenant, (place.running.url,), FEW, rng, kill))
     told_once_each(place, tenant, readers)
     assert sum(place.model.asked[reader.question] > 1 for reader in readers) >= len(readers) // 2

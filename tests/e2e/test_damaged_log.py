@@ -8,13 +8,13 @@ import pytest
 
 from tests.harness import Installation, Tenant, eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_a_flipped_byte_stops_writing_and_is_told_to_everybody_who_has_to_know(
     data_dir: Path, register: Callable[[str], Tenant]
 ) -> None:
-    running = Installation(data_dir).start()
+    running = Installation(data_dir, demo=False).start()
     tenant = register(running.url)
     bot = tenant.bot()
     (block,) = (data_dir / "nats" / "store").rglob("EVENTS/msgs/1.blk")
@@ -49,4 +49,4 @@ def test_a_flipped_byte_stops_writing_and_is_told_to_everybody_who_has_to_know(
     assert running.stop() == 0
 
     with pytest.raises(AssertionError, match=r"the log is damaged: the file 1\.blk does not hold"):
-        Installation(data_dir).start()
+        Installation(data_dir, demo=False).start()

@@ -14,7 +14,7 @@ from playwright.async_api import Browser, FilePayload, Page, expect
 from tests.e2e.browsing import barriers, opened, sign_in, site
 from tests.harness import PASSWORD, Installation, Tenant, website
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(600)]
 
 SHOP = b"""<!doctype html><html lang="en"><title>Returns</title><main><h1>Returns</h1>
 <p>You can return any item within 30 days of delivery, unused and in its original packaging.</p>

@@ -11,7 +11,7 @@ from services.gateway.http import ui
 from tests.e2e.browsing import LONG_LISTS, opened, sign_in
 from tests.harness import PASSWORD, Tenant, eventually, website
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(600)]
 
 RETURNS = "You can return any item within 30 days. Labels are free in the European Union."
 

@@ -12,7 +12,7 @@ TEXTS = [
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_bot_changes_to_the_better_embedder(installation: Installation, tenant: Tenant) -> None:
     bot = tenant.bot()
     for text in TEXTS:

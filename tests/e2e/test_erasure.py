@@ -11,7 +11,7 @@ from tests.e2e.traces import traces
 from tests.harness import PASSWORD, Installation, Tenant, client, eventually
 from tests.unit.test_traces import MARKS
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 TEXT = "You can return any item within 30 days of delivery, in its original packaging."
 QUESTION = "How long can I return an item?"

@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,7 +17,7 @@ import pytest
 from tests.e2e import inside
 from tests.e2e.test_chats import CHAT, MESSAGE, get, listed, messages
 from tests.e2e.test_sources import refused
-from tests.harness import Installation, Tenant, eventually
+from tests.harness import Installation, Tenant
 
 MESSAGE_HEADER = "message_id,role,content,feedback,prompt_tokens,completion_tokens,created_at"
 CHATS_HEADER = f"chat_id,chat_title,{MESSAGE_HEADER}"
@@ -171,29 +170,28 @@ class TestManyChats:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_hundred_thousand_messages_are_exported_with_flat_memory(
-    data_dir: Path, register: Callable[[str], Tenant]
+    isolated: Installation, register: Callable[[str], Tenant]
 ) -> None:
-    running = Installation(data_dir, "--isolated").start()
-    tenant = register(running.url)
+    tenant = register(isolated.url)
     bot = tenant.bot(model="local/extractive")
     chat = tenant.ask(bot, "How much can you say?")["chat_id"]
-    inside.say(data_dir, tenant.id, bot, chat, MANY - 2)
-    eventually(lambda: get(tenant, chat)["message_count"] == MANY, seconds=600)
     tenant.ask(bot, "And another one?")
-    processes = {name: psutil.Process(running.pids()[name]) for name in ("gateway", "chat")}
+    processes = {name: psutil.Process(isolated.pids()[name]) for name in ("gateway", "chat")}
     paths: dict[str, Callable[[Iterator[str]], int]] = {
         f"/v1/chat/{chat}/export?format=csv": _csv_rows,
         "/v1/chat/export?format=json": _json_messages,
         f"/v1/chat/{chat}/messages": _json_messages,
     }
-    for path, count in paths.items():
-        more = 2 if path.startswith("/v1/chat/export") else 0
-        with growth(processes) as grown, tenant.http.stream("GET", path, timeout=300) as answer:
-            assert answer.status_code == 200
-            assert count(answer.iter_lines()) == MANY + more
-        assert all(size < FLAT for size in grown.values()), (path, grown)
+    with inside.talkative(isolated.data_dir, tenant.id, chat, MANY - 2):
+        assert get(tenant, chat)["message_count"] == MANY
+        for path, count in paths.items():
+            more = 2 if path.startswith("/v1/chat/export") else 0
+            with growth(processes) as grown, tenant.http.stream("GET", path, timeout=300) as answer:
+                assert answer.status_code == 200
+                assert count(answer.iter_lines()) == MANY + more
+            assert all(size < FLAT for size in grown.values()), (path, grown)
+    assert len(messages(tenant, chat)) == get(tenant, chat)["message_count"] == 2
     assert len(listed(tenant)) == 2
-    assert running.stop() == 0
 
 
 @contextmanager

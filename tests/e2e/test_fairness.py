@@ -57,7 +57,7 @@ def flood(tenant: Tenant) -> Iterator[Flood]:
 
 
 class TestAFlood:
-    @pytest.mark.timeout(240)
+    @pytest.mark.timeout(600)
     def test_of_one_tenant_holds_nobody_else_and_ends_at_the_door(
         self, flood: Flood, other_tenant: Tenant
     ) -> None:

@@ -76,7 +76,7 @@ def test_a_type_that_is_unknown_is_told_in_a_line(installation: Installation) ->
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_a_stream_goes_on_when_the_broker_was_killed(
     isolated: Installation, register: Callable[[str], Tenant]
 ) -> None:

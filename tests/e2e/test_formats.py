@@ -73,7 +73,7 @@ def test_a_picture_answers(tenant: Tenant) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_hostile_files_end_in_an_error_and_hold_up_nobody(
     tenant: Tenant, other_tenant: Tenant
 ) -> None:

@@ -17,7 +17,7 @@ CHECKS = (
     "response_schema_conformance",
     "ensure_resource_availability",
 )
-EXAMPLES = 8
+EXAMPLES = 5
 """For each of the routes, so that it takes about half a minute."""
 PROBE = "/readyz"
 """Its 503 is its answer, and shows in any moment in which a part answers slowly."""

@@ -11,18 +11,19 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import randbelow
 
 import httpx
 import pytest
 
 from shared.embedded.data_dir import DataDir
-from shared.embedded.ports import LOOPBACK, first_free
+from shared.embedded.ports import HIGHEST, LOOPBACK, LOWEST, first_free
 from shared.embedded.secrets import keep_secrets
 from shared.embedded.surroundings import SERVICES, service_environment
 from tests.e2e.test_events import ended
 from tests.harness import PASSWORD, Installation, Tenant, answers, client, eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 FOR_EVER = "36000"
 REQUESTS = 400
@@ -35,7 +36,8 @@ class Gateway:
         home = DataDir(installation.data_dir)
         secrets = keep_secrets(home.secrets, SERVICES)
         ports = json.loads(home.ports.read_bytes())
-        self.port = first_free(18800, LOOPBACK)
+        # Another process of tests may look for one at the same time.
+        self.port = first_free(LOWEST + randbelow(HIGHEST - LOWEST), LOOPBACK)
         self.url = f"http://{LOOPBACK}:{self.port}"
 
         def database_url(service: str) -> str:
@@ -68,7 +70,7 @@ class Gateway:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(120)
         self._log.close()
 
 
@@ -76,7 +78,7 @@ class Gateway:
 def one_more(installation: Installation, requests: int = REQUESTS) -> Iterator[Gateway]:
     gateway = Gateway(installation, requests)
     try:
-        eventually(lambda: httpx.get(f"{gateway.url}/livez").status_code == 200)
+        eventually(lambda: httpx.get(f"{gateway.url}/livez", timeout=60).status_code == 200)
         yield gateway
     finally:
         gateway.stop()

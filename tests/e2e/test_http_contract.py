@@ -195,7 +195,7 @@ class TestPages:
 
 class TestCors:
     def test_any_origin_is_echoed_without_credentials(self, tenant: Tenant) -> None:
-        answer = httpx.get(f"{tenant.url}/health", headers={"Origin": SITE})
+        answer = httpx.get(f"{tenant.url}/health", headers={"Origin": SITE}, timeout=60)
         assert answer.headers["access-control-allow-origin"] == SITE
         assert "access-control-allow-credentials" not in answer.headers
         assert "Origin" in answer.headers["vary"]
@@ -204,7 +204,7 @@ class TestCors:
 
     def test_an_answer_that_tells_of_an_error_is_readable_too(self, tenant: Tenant) -> None:
         for path, status in (("/v1/nothing", 404), ("/v1/sources", 401)):
-            answer = httpx.get(tenant.url + path, headers={"Origin": SITE})
+            answer = httpx.get(tenant.url + path, headers={"Origin": SITE}, timeout=60)
             assert answer.status_code == status
             assert answer.headers["access-control-allow-origin"] == SITE
 

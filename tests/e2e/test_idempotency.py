@@ -20,7 +20,7 @@ def key() -> dict[str, str]:
 
 def made(installation: Installation, tenant: Tenant, aggregate: str, name: str) -> int:
     """How many events of this kind the tenant has."""
-    found = inside.facts(installation.data_dir)
+    found = inside.facts(installation.data_dir, tenant.id)
     prefix = f"evt.{tenant.id}.{aggregate}."
     return sum(
         n for (subject, event), n in found.items() if subject.startswith(prefix) and event == name
@@ -132,7 +132,7 @@ class TestReplaying:
         self, installation: Installation, tenant: Tenant, key: dict[str, str]
     ) -> None:
         url = f"{installation.url}/v1/bot-profiles"
-        answer = httpx.post(url, json={"name": "n"}, headers=key)
+        answer = httpx.post(url, json={"name": "n"}, headers=key, timeout=60)
         assert answer.status_code == 401
         answer = tenant.http.post("/v1/bot-profiles", json={"name": "n"}, headers=key)
         assert answer.status_code == 201

@@ -22,7 +22,7 @@ def lines(installation: Installation, run: str) -> Iterator[Mapping[str, Any]]:
             yield json.loads(line)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_normal_run_logs_no_warning_and_no_error(
     installation: Installation, tenant: Tenant
 ) -> None:

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page
 from tests.e2e.browsing import opened
 from tests.harness import Installation
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(600)]
 
 SPITEFUL = (
     "<script>alert(1)</script>",

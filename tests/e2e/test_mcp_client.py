@@ -92,6 +92,8 @@ async def test_nobody_sees_or_asks_the_bots_of_somebody_else(
 
 
 def test_without_a_token_there_is_a_problem(tenant: Tenant) -> None:
-    answer = httpx.post(str(tenant.http.base_url.join("/v1/mcp")), json={}, trust_env=False)
+    answer = httpx.post(
+        str(tenant.http.base_url.join("/v1/mcp")), json={}, trust_env=False, timeout=60
+    )
     assert answer.status_code == 401
     assert tenant.http.get("/v1/mcp").status_code == 405

@@ -51,7 +51,7 @@ DONE: tuple[tuple[str, dict[str, str]], ...] = (
 """What grows when a tenant has a bot read a source, and asks it two questions."""
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_what_a_tenant_does_is_counted(installation: Installation, tenant: Tenant) -> None:
     before = scraped(installation)
     bot = tenant.bot()
@@ -109,7 +109,7 @@ def test_a_client_cannot_make_series_of_its_own(installation: Installation, tena
 
 
 def test_the_door_for_users_shows_no_metrics(installation: Installation, tenant: Tenant) -> None:
-    assert httpx.get(f"{installation.url}/metrics").status_code == 404
+    assert httpx.get(f"{installation.url}/metrics", timeout=60).status_code == 404
     assert tenant.http.get("/metrics").status_code == 404
 
 

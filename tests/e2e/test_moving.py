@@ -17,7 +17,7 @@ from tests.e2e.receivers import receiving
 from tests.e2e.test_webhooks import webhook
 from tests.harness import PASSWORD, Installation, Tenant, client, eventually
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 TEXT = "The ferret weighs seven kilograms. The otter lives by the river Elbe."
 QUESTION = "How much does the ferret weigh?"

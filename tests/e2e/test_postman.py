@@ -53,7 +53,7 @@ def test_every_request_of_it_checks_its_answer() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node.js to run newman")
 def test_newman_runs_it_green(installation: Installation) -> None:
     assert NEWMAN.exists(), "make install puts newman there"

@@ -75,7 +75,7 @@ class TestTheGuide:
         with httpx.Client(
             base_url=installation.url,
             headers={"Authorization": f"Bearer {kept['token']}"},
-            timeout=60,
+            timeout=250,
         ) as http:
             body = {"bot_profile_id": kept["bot_profile_id"], "message": question}
             answer = http.post("/v1/chat", json=body).json()

@@ -5,9 +5,9 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import httpx
 import pytest
@@ -17,14 +17,28 @@ from shared.runtime.process import SERVICES
 from tests.e2e import inside
 from tests.e2e.receivers import receiving
 from tests.e2e.test_webhooks import deliveries, webhook
-from tests.harness import Installation, Tenant, events, eventually
+from tests.harness import Installation, Tenant, events, eventually, reachable
 
 Register = Callable[[str], Tenant]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 SOURCES = 20
 PARAGRAPHS = 60
+EVERY_READ_MODEL = (
+    "audit",
+    "erasures",
+    "identity",
+    "sources",
+    "bots",
+    "chats",
+    "index",
+    "spending",
+    "schedules",
+    "rollups",
+    "endpoints",
+    "deliveries",
+)
 
 
 def word(kind: str, n: int, p: int) -> str:
@@ -67,7 +81,7 @@ def test_ingest_killed_again_and_again_finishes_twenty_sources_once_each(
     found = [tenant.ready(source) for source in ids]
     assert {one["chunk_count"] for one in found} == {PARAGRAPHS}
 
-    facts = inside.facts(isolated.data_dir)
+    facts = inside.facts(isolated.data_dir, tenant.id)
     for source in ids:
         prefix = f"evt.{tenant.id}.source.{source}"
         assert facts[prefix, "prepared"] == facts[prefix, "ingested"] == 1
@@ -82,20 +96,23 @@ def test_ingest_killed_again_and_again_finishes_twenty_sources_once_each(
     assert secret(7, 13) in answer["message"]["content"]
 
 
-@pytest.mark.parametrize("victim", ["nats", "postgres", "gateway", "ingest", "chat"])
-def test_a_process_killed_during_an_ingest_loses_nothing(
-    isolated: Installation, register: Register, victim: str
+def test_processes_killed_during_ingests_lose_nothing(
+    isolated: Installation, register: Register
 ) -> None:
-    tenant = register(isolated.url)
-    bot = tenant.bot()
-    ids = [tenant.source(bot, document(n)) for n in range(4)]
-    for source in ids:
-        tenant.ingest(source)
-    isolated.kill(victim)
-    for source in ids:
-        assert tenant.ready(source)["chunk_count"] == PARAGRAPHS
-    eventually(isolated.all_well)
-    assert secret(2, 5) in tenant.ask(bot, question(2, 5))["message"]["content"]
+    """Each is killed while the work of those before it is being taken up again."""
+    begun = []
+    for victim in ("chat", "ingest", "nats", "postgres", "gateway"):
+        tenant = register(isolated.url)
+        bot = tenant.bot()
+        ids = [tenant.source(bot, document(n)) for n in range(4)]
+        for source in ids:
+            tenant.ingest(source)
+        begun.append((victim, tenant, bot, ids))
+        isolated.revived(victim, isolated.kill(victim))
+    for victim, tenant, bot, ids in begun:
+        counts = [tenant.ready(source)["chunk_count"] for source in ids]
+        assert counts == [PARAGRAPHS] * len(ids), victim
+        assert secret(2, 5) in tenant.ask(bot, question(2, 5))["message"]["content"], victim
 
 
 @pytest.mark.parametrize("victim", ["nats", "postgres", "gateway"])
@@ -133,7 +150,7 @@ def test_a_process_killed_during_a_stream_loses_no_answer(
     for name, data in again:
         said = "" if name == "reset" else said + data.get("content", "")
     assert said.strip() == WHOLE
-    facts = inside.facts(isolated.data_dir)
+    facts = inside.facts(isolated.data_dir, tenant.id)
     mine = f"evt.{tenant.id}."
     assert [n for (of, what), n in facts.items() if of.startswith(mine) and what == "answered"] == [
         1
@@ -162,29 +179,46 @@ def test_a_client_that_goes_away_leaves_a_stored_answer(
     assert json.loads(stored[0])["completion_tokens"] == len(WORDS)
 
 
-def test_after_a_kill_of_everything_it_goes_on_with_the_same_data(
-    data_dir: Path, register: Register
-) -> None:
-    running = Installation(data_dir).start()
-    tenant = register(running.url)
+@dataclass
+class Survivor:
+    """An installation that was killed as a whole while it ingested, and started again."""
+
+    running: Installation
+    tenant: Tenant
+    bot: str
+    sources: list[str]
+
+
+@pytest.fixture(scope="module")
+def survivor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Survivor]:
+    running = Installation(reachable(tmp_path_factory, "survivor"), demo=False).start()
+    tenant = Tenant(running.url, "survivor")
     bot = tenant.bot()
     ids = [tenant.source(bot, document(n)) for n in range(6)]
     for source in ids:
         tenant.ingest(source)
     time.sleep(0.5)
     running.kill_everything()
-    running = Installation(data_dir).start()
+    running.start()
     tenant.http.base_url = running.url
     for source in ids:
-        assert tenant.ready(source)["chunk_count"] == PARAGRAPHS
-    assert secret(5, 5) in tenant.ask(bot, question(5, 5))["message"]["content"]
-    assert running.stop() == 0
+        tenant.ready(source)
+    yield Survivor(running, tenant, bot, ids)
+    tenant.close()
+    assert running.stop() == 0, "".join(running.output)
+
+
+def test_after_a_kill_of_everything_it_goes_on_with_the_same_data(survivor: Survivor) -> None:
+    tenant = survivor.tenant
+    counts = [tenant.ready(source)["chunk_count"] for source in survivor.sources]
+    assert counts == [PARAGRAPHS] * 6
+    assert secret(5, 5) in tenant.ask(survivor.bot, question(5, 5))["message"]["content"]
 
 
 def test_every_read_model_and_the_index_come_back_identical_from_the_log(
-    data_dir: Path, register: Register
+    survivor: Survivor, register: Register
 ) -> None:
-    running = Installation(data_dir).start()
+    running, data_dir = survivor.running, survivor.running.data_dir
     tenant = register(running.url)
     bot = tenant.bot(credentials={"api_key": "sk-something"}, model="local/extractive")
     kept = tenant.source(bot, document(1), name="kept", refresh_schedule="weekly")
@@ -217,33 +251,18 @@ def test_every_read_model_and_the_index_come_back_identical_from_the_log(
     stats = "/v1/stats/feedback"
     eventually(lambda: tenant.http.get(stats).json()["total_messages"] == answers)
     before = inside.rows(data_dir)
-    for model in (
-        "audit",
-        "erasures",
-        "identity",
-        "sources",
-        "bots",
-        "chats",
-        "index",
-        "spending",
-        "schedules",
-        "rollups",
-        "endpoints",
-        "deliveries",
-    ):
-        done = running.cli("rebuild", model)
-        assert done.returncode == 0, done.stderr
+    inside.rebuild(data_dir, *EVERY_READ_MODEL)
     assert inside.rows(data_dir) == before
 
     inside.drop_read_models(data_dir)
     assert running.stop() == 0
     shutil.rmtree(data_dir / "index")
-    running = Installation(data_dir).start()
-    tenant.http.base_url = running.url
+    running.start()
+    for one in (tenant, survivor.tenant):
+        one.http.base_url = running.url
     assert inside.rows(data_dir) == before
     tenant.http.delete(f"/v1/webhooks/{hook['id']}")
     assert searched() == before_search
-    assert running.stop() == 0
 
 
 def test_a_second_installation_on_the_same_data_is_refused(installation: Installation) -> None:

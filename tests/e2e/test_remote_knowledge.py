@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e import inside
+from tests.chaos.probes import spilled
 from tests.e2e.serving import knowledge_api
 from tests.e2e.test_sources import get
 from tests.harness import Installation, Tenant
@@ -53,7 +53,7 @@ class TestRemoteKnowledge:
             timeline = tenant.http.get(f"/v1/sources/{source}/timeline").text
             assert "2 remote documents with 12 chunks" in timeline
             assert canary not in timeline
-        assert canary.encode() not in inside.everything(installation.data_dir)
+        assert spilled(installation.data_dir, [canary]) == {}
 
     @pytest.mark.parametrize(
         ("status", "body", "reason"),

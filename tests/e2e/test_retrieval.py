@@ -81,7 +81,7 @@ class TestTheOwnSet:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_question_finds_its_text_in_another_language(
     filled: Bench, questions: QuestionSet
 ) -> None:

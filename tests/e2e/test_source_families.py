@@ -112,7 +112,7 @@ class TestBatches:
         assert ids(tenant, include_children="true") == []
 
     @pytest.mark.slow
-    @pytest.mark.timeout(300)
+    @pytest.mark.timeout(600)
     def test_five_hundred_children_are_made_and_deleted_together(self, tenant: Tenant) -> None:
         child = {"name": "page", "source_type": "text", "description": "x" * 800}
         body = {"bot_profile_id": tenant.bot(), "name": "x", "children": [child] * 500}

@@ -79,8 +79,14 @@ class TestLife:
         assert answer.json()["field"].split(".")[0] == next(iter(fields))
 
     def test_it_ends_when_it_was_said_to(self, tenant: Tenant) -> None:
-        soon = datetime.now(UTC) + timedelta(seconds=3)
-        made = issue(tenant, expires_at=soon.replace(tzinfo=None).isoformat())
+        for seconds in (2, 20, 200):
+            soon = datetime.now(UTC) + timedelta(seconds=seconds)
+            body = {"name": "n", "expires_at": soon.replace(tzinfo=None).isoformat()}
+            answer = tenant.http.post("/v1/api-tokens", json=body)
+            if answer.status_code != 422:  # it came too late, on a busy machine
+                break
+        assert answer.status_code == 201, answer.text
+        made = answer.json()
         assert made["expires_at"] == soon.isoformat().replace("+00:00", "Z")
         answer = answers(tenant.with_(made["raw_token"]), "/v1/sources", 401)
         assert answer.json()["detail"] == "API token has expired"

@@ -13,7 +13,7 @@ from tests.harness import Installation, Tenant, eventually
 
 Register = Callable[[str], Tenant]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 COUNT = 12
 

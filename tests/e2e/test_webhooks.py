@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
-from tests.e2e import inside
+from tests.chaos.probes import spilled
 from tests.e2e.receivers import Hit, hanging, receiving
 from tests.harness import Installation, Tenant, eventually
 
@@ -249,7 +250,8 @@ class TestDeliveries:
             eventually(lambda: len(deliveries(tenant, made, status="delivered")) >= 2)
 
     def test_a_receiver_that_hangs_delays_no_other(self, tenant: Tenant) -> None:
-        with receiving(hanging(20)) as stuck, receiving() as well:
+        go = threading.Event()
+        with receiving(hanging(go)) as stuck, receiving() as well:
             webhook(tenant, stuck.url, CREATED)
             webhook(tenant, well.url, CREATED)
             bot = tenant.bot()
@@ -259,6 +261,7 @@ class TestDeliveries:
             assert [hit.json["source_id"] for hit in well.hits] == ids
             for made in tenant.http.get("/v1/webhooks").json():
                 tenant.http.delete(f"/v1/webhooks/{made['id']}")
+            go.set()
 
     def test_can_be_ordered_again(self, tenant: Tenant) -> None:
         with receiving() as receiver:
@@ -356,8 +359,8 @@ class TestTheSecret:
             made = webhook(tenant, receiver.url, CREATED)
             tenant.source(tenant.bot(), TEXT)
             eventually(lambda: receiver.hits)
-        for secret in (made["secret"], made["secret"].removeprefix("whsec_")):
-            assert secret.encode() not in inside.everything(installation.data_dir)
+        secrets = [made["secret"], made["secret"].removeprefix("whsec_")]
+        assert spilled(installation.data_dir, secrets) == {}
 
 
 class TestAReplay:

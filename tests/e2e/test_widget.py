@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page, Route, expect
 from tests.e2e.browsing import Site, barriers, opened, site
 from tests.harness import Tenant
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(600)]
 
 TEXT = (
     "You can return any item within 30 days of delivery, unused and in its original packaging. "

@@ -29,7 +29,7 @@ from shared.runtime.service import Service
 from tests.bank.messages import AccountView, Deposit, OpenAccount, Withdraw
 from tests.bank.rows import AccountQueries, accounts_model
 
-SECONDS = 30.0
+SECONDS = 120.0
 ATTEMPTS = 2
 """Instead of those that take minutes."""
 

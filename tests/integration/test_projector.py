@@ -24,7 +24,7 @@ from tests.bank.rows import AccountQueries, Accounts, accounts_model, rows
 from tests.eventually import eventually
 from tests.integration.replay import fresh
 
-SECONDS = 30.0
+SECONDS = 120.0
 
 
 async def rate(event_log: EventLog, tenant_id: str, *values: int) -> int:

@@ -149,7 +149,7 @@ class TestCost:
         async with fresh(engine, ROLLUPS) as one, fresh(engine, ROLLUPS) as other:
             yield [one, other]
 
-    @pytest.mark.timeout(240)
+    @pytest.mark.timeout(600)
     async def test_twenty_times_the_history_is_read_with_the_same_rows(
         self, engine: AsyncEngine, stores: list[ReadModelStore], tenant_id: str
     ) -> None:
@@ -159,7 +159,7 @@ class TestCost:
         grown = {name: (little[name], much[name]) for name in much if much[name] > little[name]}
         assert not grown
 
-    @pytest.mark.timeout(240)
+    @pytest.mark.timeout(600)
     async def test_replayed_in_other_pieces_the_rows_are_the_same(
         self, stores: list[ReadModelStore], tenant_id: str
     ) -> None:

@@ -128,7 +128,7 @@ class TestAnOutage:
         async with fresh(engines("webhooks"), DELIVERIES) as made:
             yield made
 
-    @pytest.mark.timeout(180)
+    @pytest.mark.timeout(600)
     async def test_of_an_hour_loses_nothing_and_keeps_the_order(
         self, store: ReadModelStore, tenant_id: str
     ) -> None:

@@ -4,12 +4,18 @@ from collections.abc import Iterator
 
 import pytest
 from blockbuster import blockbuster_ctx
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from shared.contracts.base import Metadata
 from tests.unit.samples import metadata as make_metadata
 
-settings.register_profile("unit", deadline=None, max_examples=60, derandomize=False)
+settings.register_profile(
+    "unit",
+    deadline=None,
+    max_examples=60,
+    # What takes long on a busy machine is no fault.
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("unit")
 
 

@@ -21,8 +21,8 @@ KEY = "sk-canary-0123456789"
 @pytest.fixture
 async def models() -> AsyncIterator[EmbeddingModels]:
     async with (
-        egress_client(allow_loopback=True, timeout=5, max_redirects=0) as guarded,
-        httpx.AsyncClient(timeout=5, trust_env=False) as trusted,
+        egress_client(allow_loopback=True, timeout=60, max_redirects=0) as guarded,
+        httpx.AsyncClient(timeout=60, trust_env=False) as trusted,
     ):
         yield EmbeddingModels(guarded, trusted)
 
@@ -101,7 +101,7 @@ class TestAServer:
 
     async def test_at_an_inner_address_is_not_asked(self) -> None:
         async with (
-            egress_client(timeout=5, max_redirects=0) as guarded,
+            egress_client(timeout=60, max_redirects=0) as guarded,
             httpx.AsyncClient(trust_env=False) as trusted,
             serving(numbers) as server,
         ):

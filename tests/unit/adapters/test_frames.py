@@ -66,7 +66,7 @@ async def follow(
             async for one in frames:
                 seen.extend([None if one is None else one.i])
 
-        async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(120), asyncio.TaskGroup() as tasks:
             tasks.create_task(read())
             while broker.told is None:
                 await asyncio.sleep(0)

@@ -12,6 +12,7 @@ import pytest
 
 from shared.adapters.worker_pool import TookTooLong, WorkerDied, WorkerPool
 from shared.kernel.errors import Unavailable
+from tests.eventually import eventually
 
 PATIENCE = 60.0
 
@@ -73,7 +74,11 @@ async def test_a_worker_that_takes_too_long_is_killed(pool: WorkerPool) -> None:
     with pytest.raises(TookTooLong, match="took longer than"):
         await pool.run(signal.pause, 0.3)
     assert await pool.run(os.getpid, PATIENCE) != slow
-    assert not psutil.pid_exists(slow)
+
+    async def gone() -> None:
+        assert not psutil.pid_exists(slow)
+
+    await eventually(gone)
 
 
 async def test_a_call_that_is_given_up_does_not_hold_up_the_next(pool: WorkerPool) -> None:

@@ -28,6 +28,8 @@ PROMPT = Prompt(
     max_tokens=50,
 )
 
+PATIENT, IMPATIENT = 120.0, 0.5
+"""Seconds for a first token, and between two."""
 Model = Callable[[Server], OpenAiModel]
 
 
@@ -61,18 +63,32 @@ GOOD = streaming(chunk("Seven "), chunk("years."), chunk(), usage(), DONE)
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with egress_client(allow_loopback=True, timeout=5, max_redirects=0) as client:
+    async with egress_client(allow_loopback=True, timeout=60, max_redirects=0) as client:
         yield client
+
+
+def asking(http: httpx.AsyncClient, seconds: float) -> Model:
+    def make(server: Server) -> OpenAiModel:
+        return OpenAiModel(
+            http,
+            f"{server.url}/v1/",
+            KEY,
+            first_token_seconds=seconds,
+            idle_seconds=seconds,
+            retry_seconds=0.01,
+        )
+
+    return make
 
 
 @pytest.fixture
 def model(http: httpx.AsyncClient) -> Model:
-    def make(server: Server, key: str | None = KEY) -> OpenAiModel:
-        return OpenAiModel(
-            http, f"{server.url}/v1/", key, first_token_seconds=0.5, retry_seconds=0.01
-        )
+    return asking(http, PATIENT)
 
-    return make
+
+@pytest.fixture
+def hurried(http: httpx.AsyncClient) -> Model:
+    return asking(http, IMPATIENT)
 
 
 async def collect(model: OpenAiModel, said: list[str] | None = None) -> tuple[str, Spent]:
@@ -217,9 +233,9 @@ class TestBeforeTheFirstPiece:
         async with serving(streaming(chunk("Se"), last, DONE)) as server:
             assert (await failure(model(server))).code == "llm_content_filter"
 
-    async def test_a_server_that_says_nothing_has_timed_out(self, model: Model) -> None:
+    async def test_a_server_that_says_nothing_has_timed_out(self, hurried: Model) -> None:
         async with serving(Conversation.hang) as server:
-            failed = await failure(model(server))
+            failed = await failure(hurried(server))
         assert (failed.code, failed.status, failed.retryable) == ("llm_timeout", 504, True)
 
     async def test_a_server_that_is_not_there_is_unreachable(self, model: Model) -> None:
@@ -275,14 +291,15 @@ class TestAfterTheFirstPiece:
         assert (failed.code, said) == ("llm_failed", ["Seven "])
         assert server.connections == 1
 
-    async def test_a_server_that_falls_silent_has_timed_out(self, model: Model) -> None:
+    async def test_a_server_that_falls_silent_has_timed_out(self, http: httpx.AsyncClient) -> None:
         async def talk(conversation: Conversation) -> None:
             await conversation.send(HEAD, chunk("Seven "))
             await conversation.hang()
 
         said: list[str] = []
         async with serving(talk) as server:
-            assert (await failure(model(server), said)).code == "llm_timeout"
+            model = asking(http, 4 * IMPATIENT)(server)
+            assert (await failure(model, said)).code == "llm_timeout"
         assert (said, server.connections) == (["Seven "], 1)
 
     async def test_a_reader_who_leaves_closes_the_connection(self, model: Model) -> None:
@@ -296,13 +313,13 @@ class TestAfterTheFirstPiece:
         async with serving(talk) as server:
             async with aclosing(model(server).stream(PROMPT)) as pieces:
                 assert await anext(pieces) == Text("Seven ")
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 await closed.wait()
 
     async def test_who_talks_without_end_is_cut_off(self) -> None:
         async with (
             serving(streaming(*[chunk("x" * 900)] * 20, DONE)) as server,
-            egress_client(allow_loopback=True, timeout=5, max_body=10_000) as client,
+            egress_client(allow_loopback=True, timeout=60, max_body=10_000) as client,
         ):
             failed = await failure(OpenAiModel(client, server.url, KEY))
         assert (failed.code, failed.retryable) == ("llm_failed", False)

@@ -23,7 +23,7 @@ async def documents(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[P
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("file", FILES, ids=[file.label for file in FILES])
 async def test_a_hostile_file_gives_no_text_and_a_reason(
     documents: PooledDocuments, file: Hostile

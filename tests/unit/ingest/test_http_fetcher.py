@@ -12,8 +12,8 @@ from tests.unit.servers import Conversation, Talk, serving
 
 @pytest.fixture
 async def fetcher() -> AsyncIterator[HttpFetcher]:
-    async with egress_client(allow_loopback=True, timeout=5, max_body=100_000) as client:
-        yield HttpFetcher(client, seconds=5)
+    async with egress_client(allow_loopback=True, timeout=60, max_body=100_000) as client:
+        yield HttpFetcher(client, seconds=60)
 
 
 def saying(status: int, body: bytes = b"", **headers: str) -> Talk:
@@ -112,7 +112,7 @@ async def test_what_may_be_otherwise_tomorrow_is_retryable() -> None:
     async def nonsense(conversation: Conversation) -> None:
         await conversation.send(b"SSH-2.0-nonsense\r\n\r\n")
 
-    async with egress_client(allow_loopback=True, timeout=5) as client:
+    async with egress_client(allow_loopback=True, timeout=60) as client:
         for talk in (cut, nonsense):
             async with serving(talk) as server:
                 with pytest.raises(FetchFailed, match="cannot be reached") as failure:
@@ -130,7 +130,7 @@ async def test_who_trickles_for_ever_is_left(fetcher: HttpFetcher) -> None:
         await conversation.send(b"HTTP/1.1 200 OK\r\n\r\n")
         await conversation.hang()
 
-    async with serving(trickle) as server, egress_client(allow_loopback=True, timeout=5) as client:
+    async with serving(trickle) as server, egress_client(allow_loopback=True, timeout=60) as client:
         with pytest.raises(FetchFailed, match="did not finish within 0 seconds") as failure:
             await HttpFetcher(client, seconds=0.3).fetch(server.url)
     assert failure.value.retryable

@@ -14,7 +14,7 @@ from shared.kernel.errors import Unusable
 from shared.runtime import probes
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 async def test_a_process_that_waits_for_its_broker_lives_and_has_not_started(
     tmp_path: Path,
 ) -> None:

@@ -23,7 +23,7 @@ async def test_one_that_waits_for_its_broker_ends_when_it_is_told_to(tmp_path: P
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(50):
+        async with asyncio.timeout(250):
             while not await asyncio.to_thread(beats, alive):
                 assert process.returncode is None
                 await asyncio.sleep(0.05)

@@ -133,7 +133,7 @@ class World:
             await self.until(lambda: self.leadership.woken is not None)
             yield
             self.stopping.set()
-            await asyncio.wait_for(life, 30)
+            await asyncio.wait_for(life, 120)
         finally:
             life.cancel()
             await asyncio.wait({life})

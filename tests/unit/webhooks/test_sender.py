@@ -2,8 +2,8 @@
 
 import asyncio
 import gzip
-import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from email.utils import format_datetime
 
@@ -16,24 +16,33 @@ from shared.adapters.egress import egress_client
 from shared.kernel.clock import utc_now
 from tests.unit.servers import Conversation, Talk, serving
 
-SECONDS = 1.0
-GENEROUS = 30.0
-"""Nobody waits as long as the receivers below would take."""
+PATIENT, IMPATIENT = 120.0, 1.0
+"""Seconds for an answer: no machine is too slow for the ones, and nothing comes in the others."""
+
+
+@asynccontextmanager
+async def waiting(seconds: float) -> AsyncIterator[HttpSender]:
+    async with egress_client(
+        allow_loopback=True, timeout=seconds, max_redirects=0, max_body=65_536
+    ) as client:
+        yield HttpSender(client, seconds=seconds)
 
 
 @pytest.fixture
 async def sender() -> AsyncIterator[HttpSender]:
-    async with egress_client(
-        allow_loopback=True, timeout=SECONDS, max_redirects=0, max_body=65_536
-    ) as client:
-        yield HttpSender(client, seconds=SECONDS)
+    async with waiting(PATIENT) as made:
+        yield made
+
+
+@pytest.fixture
+async def hurried() -> AsyncIterator[HttpSender]:
+    async with waiting(IMPATIENT) as made:
+        yield made
 
 
 async def send(sender: HttpSender, talk: Talk) -> Answer:
     async with serving(talk) as server:
-        started = time.monotonic()
         answer = await sender.send(f"{server.url}/hook", {"webhook-id": "m1"}, b'{"a":1}')
-        assert time.monotonic() - started < GENEROUS
         assert server.connections == 1
     return answer
 
@@ -65,31 +74,33 @@ async def test_a_redirect_is_not_followed(sender: HttpSender, status: int) -> No
     assert (answer.status_code, answer.error) == (status, None)
 
 
-async def test_one_that_hangs_is_left_in_time(sender: HttpSender) -> None:
-    answer = await send(sender, Conversation.hang)
+async def test_one_that_hangs_is_left_in_time(hurried: HttpSender) -> None:
+    answer = await send(hurried, Conversation.hang)
     assert answer.status_code is None
     assert answer.error
     assert "within 1 seconds" in answer.error or "cannot be reached" in answer.error
 
 
-async def test_one_that_drips_its_headers_is_left_in_time(sender: HttpSender) -> None:
+async def test_one_that_drips_its_headers_is_left_in_time(hurried: HttpSender) -> None:
     async def talk(conversation: Conversation) -> None:
-        for letter in b"HTTP/1.1 200 OK\r\nX: " + b"y" * 600:
-            await conversation.send(bytes([letter]))
+        await conversation.send(b"HTTP/1.1 200 OK\r\nX: ")
+        while True:
+            await conversation.send(b"y")
             await asyncio.sleep(0.1)
 
-    answer = await send(sender, talk)
+    answer = await send(hurried, talk)
     assert (answer.status_code, answer.error) == (None, "no answer within 1 seconds")
 
 
-async def test_one_that_drips_its_body_has_answered_all_the_same(sender: HttpSender) -> None:
+async def test_one_that_drips_its_body_has_answered_all_the_same() -> None:
     async def talk(conversation: Conversation) -> None:
         await conversation.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\nbegin")
-        for _ in range(600):
+        while True:
             await asyncio.sleep(0.1)
             await conversation.send(b".")
 
-    answer = await send(sender, talk)
+    async with waiting(2 * IMPATIENT) as hurried:
+        answer = await send(hurried, talk)
     assert (answer.status_code, answer.error) == (200, None)
     assert answer.text.startswith("begin")
 
@@ -143,8 +154,8 @@ async def test_nobody_there_is_told_in_words(sender: HttpSender) -> None:
 
 
 async def test_an_address_that_is_not_allowed_is_told_in_words() -> None:
-    async with egress_client(timeout=SECONDS, max_redirects=0) as client:
-        answer = await HttpSender(client, seconds=SECONDS).send("http://127.0.0.1:1/", {}, b"")
+    async with egress_client(timeout=PATIENT, max_redirects=0) as client:
+        answer = await HttpSender(client, seconds=PATIENT).send("http://127.0.0.1:1/", {}, b"")
     assert "127.0.0.1 may not be reached" in (answer.error or "")
 
 
@@ -169,7 +180,7 @@ async def test_the_receiver_may_name_a_date(sender: HttpSender) -> None:
 
     found = (await send(sender, talk)).retry_after
     assert found is not None
-    assert 7000 < found <= 7200
+    assert 6000 < found <= 7200
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def verify(
             capture_output=True,
             text=True,
             encoding="utf-8",
-            timeout=50,
+            timeout=250,
             check=False,
         )
         assert done.returncode == 0, done.stderr
