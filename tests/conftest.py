@@ -7,13 +7,13 @@ import functools
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from nats.aio.client import Client
 from sqlalchemy.ext.asyncio import AsyncEngine
 from typing_extensions import override
-from xdist.remote import Producer
-from xdist.scheduler import LoadFileScheduling, Scheduling
+from xdist.scheduler import LoadFileScheduling
 
 from shared.adapters import nats_client
 from shared.adapters.envelope import Codec
@@ -54,12 +54,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
     """Of several processes, the one that starts a stack for tests that kill it runs them all."""
     return ByStack(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
-class ByStack(LoadFileScheduling):
+class ByStack(LoadFileScheduling):  # type: ignore[misc]  # xdist tells no types
     """File by file, but for those that need the installation which may be killed."""
 
     @override

@@ -88,8 +88,8 @@ def main() -> None:
 def _child(mutant: Mutant, folder: Path) -> int:
     output = os.open(folder / OUTPUT, os.O_WRONLY | os.O_CREAT, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
-    for file, ours in ((nothing, 0), (output, 1), (output, 2)):
-        os.dup2(file, ours)
+    for file, standard in ((nothing, 0), (output, 1), (output, 2)):
+        os.dup2(file, standard)
     ours = [one for one in sys.modules if one.startswith(("services.", "shared."))]
     assert not ours, f"it is too late to change them: {ours}"
     sys.meta_path.insert(0, Fault(mutant))
