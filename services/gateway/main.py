@@ -1,14 +1,12 @@
 """Composition root of the gateway. Read this first: it lists every way in."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
 import uvicorn
 from sqlalchemy import text
-from typing_extensions import override
 
 from services.gateway.adapters.broker_door import BrokerDoor
 from services.gateway.adapters.counters import SharedCounters
@@ -27,6 +25,7 @@ from services.gateway.handlers import CheckErasure, DestroyKeyFirst
 from services.gateway.http.app import Limits, create_app
 from services.gateway.http.authentication import Authenticator
 from services.gateway.http.context import Gateway
+from services.gateway.http.leaving import KEEP_ALIVE_SECONDS, Door
 from services.gateway.http.permissions import check
 from services.gateway.http.slow_clients import TimedProtocol
 from services.gateway.http.subscribers import Subscribers
@@ -224,15 +223,6 @@ COMMANDS = (
 )
 
 
-class Server(uvicorn.Server):
-    """Leaves signals to the process, which stops all its services together."""
-
-    @override
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -> Service:
     """The service, not yet running."""
     service = Service(platform)
@@ -269,6 +259,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.depends("postgres", postgres)
     service.depends("nats", broker)
 
+    leaving = asyncio.Event()
     gateway = Gateway(
         bus=bus,
         identity=queries,
@@ -284,6 +275,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         session_days=settings.session_days,
         health=service.health,
         event_log=platform.event_log,
+        leaving=leaving,
     )
     authenticator = Authenticator(principals, signed)
     _subscribers(service, settings, authenticator, token_uses)
@@ -316,18 +308,11 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         # What a client claims about where it comes from is believed of nobody else.
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.drain_seconds,
     )
 
-    async def serve(stopping: asyncio.Event) -> None:
-        server = Server(config)
-        async with asyncio.TaskGroup() as tasks:
-            serving = tasks.create_task(server.serve())
-            await stopping.wait()
-            server.should_exit = True
-            await serving
-
-    service.serves(serve)
+    service.serves(Door(config, leaving, settings.notice_seconds).serve)
     return service
 
 

@@ -66,8 +66,12 @@ class Settings(ServiceSettings):
     all the same; this is the bound when the broker is away."""
     demo_widget_key_file: Path | None = None
     """A file with the public key of the bot that `/demo` shows; without it, none."""
+    notice_seconds: float = Field(default=0, ge=0)
+    """How long requests are let in after the order to stop, while `/readyz` answers 503 and every
+    answer closes its connection: as long as whoever sends them needs to see it. 0 suits one gateway
+    without another behind the same address."""
     drain_seconds: int = 15
-    """How long open streams may go on after the order to stop."""
+    """How long open streams may go on after that."""
 
     @field_validator("jwt_secret")
     @classmethod

@@ -67,6 +67,19 @@ class Pull:
         if subscription is not None and not self._client.is_closed:
             await subscription.unsubscribe()
 
+    async def give_back(self) -> None:
+        """Take no more, and have what was not handed out delivered to others at once.
+
+        Waits for what is on its way. If the broker is away, or goes away, which raises
+        `nats.errors.Error` or `TimeoutError`, it is delivered again when its time is over.
+        """
+        subscription, self._subscription = self._subscription, None
+        if subscription is None or not self._client.is_connected:
+            return
+        await subscription.drain()
+        while self._ready:
+            await self._ready.popleft().nak()
+
     async def get(self, most: int | None = None) -> list[Msg]:
         """Wait for at least one message and return what is there, at most `most`.
 

@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 DELAYS = (0.2, 1.0, 3.0, 10.0, 30.0, 60.0)
 """Seconds before attempt 2, 3, …; the last one repeats. Each is stretched by up to a fifth."""
 RETRY_SECONDS = 0.5
+GIVE_BACK_SECONDS = 5.0
+"""To hear from the broker what else it has sent, before this process leaves."""
 DEATHS = 3
 """Times as many deliveries as attempts that may fail, before a message counts as what kills its
 workers: whatever else a worker had begun dies with it, and is delivered again without its fault."""
@@ -188,6 +190,11 @@ class Consumer:
                     for message in await pull.get():
                         self._in_flight[id(message)] = message
                         work.create_task(self._held(message, pull))
+            except asyncio.CancelledError:
+                with suppress(nats.errors.Error, TimeoutError):
+                    async with asyncio.timeout(GIVE_BACK_SECONDS):
+                        await pull.give_back()
+                raise
             except (PullEnded, nats.errors.Error, TimeoutError) as error:
                 log.warning(
                     "consumer starts again", extra={"consumer": self._name, "error": str(error)}

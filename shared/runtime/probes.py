@@ -46,9 +46,10 @@ T = TypeVar("T")
 class Probes:
     """What the paths answer. Called in threads that are not the event loop's."""
 
-    def __init__(self, expected: int, services: Sequence[Service]) -> None:
+    def __init__(self, expected: int, services: Sequence[Service], stopping: asyncio.Event) -> None:
         """`services` grows up to `expected` ones while the process starts."""
         self._expected = expected
+        self._stopping = stopping
         self._services = services
         self._loop = asyncio.get_running_loop()
         self._turned = time.monotonic()
@@ -72,7 +73,8 @@ class Probes:
             case "/livez":
                 return _answer(start_response, well=self._alive)
             case "/readyz":
-                return _answer(start_response, well=self._started and self._told(self._well, False))
+                takes = self._started and not self._stopping.is_set()
+                return _answer(start_response, well=takes and self._told(self._well, False))
             case "/startupz":
                 return _answer(start_response, well=self._started)
             case _:
@@ -152,10 +154,16 @@ class _Silent:
         """Nothing is kept back."""
 
 
-async def serve(host: str | None, port: int, expected: int, services: Sequence[Service]) -> None:
+async def serve(
+    host: str | None,
+    port: int,
+    expected: int,
+    services: Sequence[Service],
+    stopping: asyncio.Event,
+) -> None:
     """Answer probes for ever. Raises `Unusable` if the port cannot be listened on."""
     host = host or LOOPBACK
-    probes = Probes(expected, services)
+    probes = Probes(expected, services, stopping)
     try:
         server = _listening(host, port, probes)
     except OSError as error:

@@ -78,23 +78,27 @@ async def _run(names: Sequence[str]) -> None:
 
         ports = {(read.probe_host, read.probe_port) for read in settings.values()}
         watching = [
-            background.create_task(probes.serve(host, port, len(modules), services))
+            background.create_task(probes.serve(host, port, len(modules), services, stopping))
             for host, port in ports
             if port is not None
         ]
         if await _finished(build(), stopping):
+            closed = asyncio.Event()
             async with asyncio.TaskGroup() as tasks:
                 for service in services:
-                    tasks.create_task(_running(service, stopping))
+                    tasks.create_task(_running(service, stopping, closed))
+                for service in services:
+                    await service.served.wait()
+                closed.set()
         for task in (*beating, *watching):
             task.cancel()
     log.info("process stopped", extra={"services": list(names)})
 
 
-async def _running(service: Service, stopping: asyncio.Event) -> None:
+async def _running(service: Service, stopping: asyncio.Event, closed: asyncio.Event) -> None:
     # In this task and those that it makes.
     SERVICE.set(service.name)
-    await service.run(stopping)
+    await service.run(stopping, closed)
 
 
 async def _finished(work: Coroutine[Any, Any, None], stopping: asyncio.Event) -> bool:

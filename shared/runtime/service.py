@@ -58,6 +58,7 @@ from shared.runtime.commands import Before, Check, CommandHandler
 from shared.runtime.consumer import Consumer, Delivery, Poison, aggregate_key
 from shared.runtime.dead_letters import DeadLetters
 from shared.runtime.lanes import PLACES, SHARE, Lanes
+from shared.runtime.leaving import Serve, answered, worked
 from shared.runtime.platform import Platform
 from shared.runtime.repeating import repeating
 from shared.runtime.timers import Timers, Wake, WakeGivenUp, hearing
@@ -100,12 +101,12 @@ class Service:
         self.name = platform.service
         self.platform = platform
         self.timers = Timers(platform.client)
-        self.ready = asyncio.Event()
+        self.ready, self.served = asyncio.Event(), asyncio.Event()
         self._consumers: list[Consumer | Lanes] = []
         self._projectors: dict[str, Projector] = {}
         self._handlers: dict[str, CommandHandler] = {}
         self._loops: list[Loop] = [platform.keep_streams, platform.heed_damage]
-        self._servers: list[Callable[[asyncio.Event], Coroutine[Any, Any, None]]] = []
+        self._servers: list[Serve] = []
         self._starts: list[Callable[[], Awaitable[None]]] = []
         self._after_rebuild: dict[str, Callable[[], Awaitable[None]]] = {}
         self._parts: dict[str, Part] = {}
@@ -275,7 +276,7 @@ class Service:
         """Run something of the service's own; its end or failure ends the service."""
         self._loops.append(loop)
 
-    def serves(self, serve: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
+    def serves(self, serve: Serve) -> None:
         """Run something that drains by itself once the event it is given is set."""
         self._servers.append(serve)
 
@@ -366,9 +367,10 @@ class Service:
 
     # Its life
 
-    async def run(self, stopping: asyncio.Event) -> None:
+    async def run(self, stopping: asyncio.Event, closed: asyncio.Event | None = None) -> None:
         """Start, work until `stopping` is set, drain, stop.
 
+        `closed` is set when nobody is inside any more, here or in another service of the process.
         Raises whatever ended a loop: a service with a dead part must not look alive.
         """
         for projector in self._projectors.values():
@@ -389,12 +391,9 @@ class Service:
                 await self.platform.client.flush()  # or who asks at once finds nobody listening
             self.ready.set()
             log.info("service started", extra={"service": self.name})
-            async with asyncio.TaskGroup() as work:
-                for consumer in self._consumers:
-                    work.create_task(consumer.run(stopping))
-                for serve in self._servers:
-                    work.create_task(serve(stopping))
-                work.create_task(stopping.wait())
+            last = closed or self.served
+            await worked(self._consumers, self._servers, stopping, self.served, last)
+            await answered(self.platform.broker)
             for task in tasks:
                 task.cancel()
         log.info("service stopped", extra={"service": self.name})

@@ -159,8 +159,9 @@ class TestEveryServiceOfOurs:
 
     def test_has_time_to_finish_its_streams(self, name: str) -> None:
         one = services()[name]
+        notice = int(one["environment"].get("MINIRAG_NOTICE_SECONDS", 0))
         drain = int(one["environment"].get("MINIRAG_DRAIN_SECONDS", 15))
-        assert int(one["stop_grace_period"].removesuffix("s")) >= drain + 20
+        assert int(one["stop_grace_period"].removesuffix("s")) >= notice + drain + 20
 
 
 def test_only_migrate_has_the_administrator_s_address() -> None:

@@ -12,7 +12,7 @@ import yaml
 
 from docs.api import application
 from shared.cli.init import init
-from tests.deploy.compose import OURS, ROOT, services
+from tests.deploy.compose import OURS, ROOT, WATCHING, resolved, services
 from tests.deploy.image import VERSION, environment
 from tests.deploy.known import names, settings_of, unknown
 from tests.deploy.manifests import (
@@ -36,7 +36,7 @@ from tests.deploy.manifests import (
 SCHEMAS = Path(__file__).parent / "schemas"
 NEWEST = str(kubernetes_validate.latest_version())
 OLDEST = "1.32"
-"""Of Kubernetes, that the manifests use nothing newer than: `preStop.sleep` is the newest."""
+"""Of Kubernetes, that the manifests use nothing newer than."""
 UNITS = {"Mi": 2**20, "Gi": 2**30, "GB": 10**9}
 
 
@@ -69,7 +69,7 @@ class TestTheFiles:
         ("file", "doc"), [pytest.param(f, d, id=f"{f.stem}-{d['kind']}") for f, d in raw()]
     )
     def test_are_valid_by_the_schema_of_kubernetes(self, file: Path, doc: Doc) -> None:
-        if doc["kind"] in {"Deployment", "Job"}:
+        if "minirag.dev/kind" in doc["metadata"].get("labels", {}):
             containers = doc["spec"]["template"]["spec"]["containers"]
             assert [one["name"] for one in containers] == ["minirag"], "the patches name it"
         check(doc, NEWEST)
@@ -209,6 +209,7 @@ class TestEveryWorkload:
 
     def test_has_an_exact_image(self, docs: list[Doc]) -> None:
         compose = {one["image"] for one in services().values()}
+        compose.add(resolved(file=WATCHING)["services"]["collector"]["image"])
         for name, workload in workloads(docs).items():
             image = container(workload)["image"]
             ours = "minirag-gateway" if name == "migrate" else f"minirag-{name}"
@@ -268,10 +269,14 @@ class TestEveryServiceOfOurs:
         assert keys == {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}
 
     def test_has_time_to_finish_its_streams(self, name: str, docs: list[Doc]) -> None:
-        one, spec = container(workloads(docs)[name]), pod(workloads(docs)[name])
-        wait = one.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
-        drain = int(variables(workloads(docs)[name], docs).get("MINIRAG_DRAIN_SECONDS", 15))
-        assert spec["terminationGracePeriodSeconds"] >= wait + drain + 20
+        given, spec = variables(workloads(docs)[name], docs), pod(workloads(docs)[name])
+        notice = int(given.get("MINIRAG_NOTICE_SECONDS", 0))
+        drain = int(given.get("MINIRAG_DRAIN_SECONDS", 15))
+        assert spec["terminationGracePeriodSeconds"] >= notice + drain + 20
+        # As long as it takes to be seen, and for the endpoints to be told to every node.
+        probe = container(workloads(docs)[name])["readinessProbe"]
+        seen = probe["periodSeconds"] * probe["failureThreshold"]
+        assert notice >= seen if name == "gateway" else notice == 0
 
     def test_is_probed_in_three_ways(self, name: str, docs: list[Doc]) -> None:
         one = container(workloads(docs)[name])

@@ -65,8 +65,9 @@ class SignedWebTokens:
         return self._sign(body, now)
 
     def read_refresh(self, token: str) -> RefreshClaims:
+        """Also while a clock that was put back refuses access: what brings it back must hold."""
         try:
-            body = self._read(token, [REFRESH])
+            body = self._read(token, [REFRESH], at_any_time=True)
             return RefreshClaims(
                 tenant_id=_text(body, "tid"),
                 session_id=_text(body, "sub"),
@@ -100,9 +101,17 @@ class SignedWebTokens:
         )
 
     def _read(
-        self, token: str, audiences: list[str], *, also_expired: bool = False
+        self,
+        token: str,
+        audiences: list[str],
+        *,
+        also_expired: bool = False,
+        at_any_time: bool = False,
     ) -> dict[str, Any]:
-        """Raise `NotAuthenticated` for anything that is not one of our own, for that audience."""
+        """Raise `NotAuthenticated` for anything that is not one of our own, for that audience.
+
+        With `at_any_time` also what seems to be from a time to come: a clock was put back.
+        """
         if len(token) > LONGEST:
             raise NotAuthenticated(INVALID)
         try:
@@ -116,7 +125,11 @@ class SignedWebTokens:
                 audience=audiences,
                 issuer=ISSUER,
                 leeway=LEEWAY_SECONDS,
-                options={"require": REQUIRED, "verify_exp": not also_expired},
+                options={
+                    "require": REQUIRED,
+                    "verify_exp": not also_expired,
+                    "verify_iat": not at_any_time,
+                },
             )
         except jwt.MissingRequiredClaimError as error:
             missing = error.claim in ("sub", "tid")

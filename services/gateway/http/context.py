@@ -1,5 +1,6 @@
 """Who calls, and what a route may do for them."""
 
+import asyncio
 import os
 import re
 from collections.abc import Awaitable, Callable
@@ -127,6 +128,8 @@ class Gateway:
     health: Callable[[], Awaitable[ServiceHealth]]
     """How this very gateway does."""
     event_log: EventLog
+    leaving: asyncio.Event
+    """Set once this gateway was told to stop; others take its place."""
 
 
 class StillRunning(Exception):

@@ -149,7 +149,9 @@ def _stream(caller: Caller, wish: feed.Wish, after: int, key: bytes) -> Streamin
                 out = told(one, key)
                 yield _frame(out.type, out.model_dump(mode="json", exclude={"cursor"}), out.cursor)
 
-    told_while = while_allowed(body(), caller.recheck, _closed)
+    # It would be open until the gateway is made to close it, and others hold it as well.
+    leaves = caller.gateway.leaving.is_set
+    told_while = while_allowed(body(), caller.recheck, _closed, over=leaves)
     return StreamingResponse(told_while, media_type=sse.MEDIA_TYPE, headers=dict(sse.HEADERS))
 
 

@@ -35,8 +35,12 @@ async def while_allowed(
     farewell: Callable[[Gone], bytes],
     *,
     every: float = CHECK_SECONDS,
+    over: Callable[[], bool] = lambda: False,
 ) -> AsyncGenerator[bytes, None]:
-    """The pieces of `body`, until its caller may not read on: then the farewell, and the end."""
+    """The pieces of `body`, until its caller may not read on: then the farewell, and the end.
+
+    When `over` says so it ends without one, for its caller to go on elsewhere.
+    """
     due = time.monotonic() + every
     reading: asyncio.Task[bytes | None] | None = None
     try:
@@ -45,6 +49,8 @@ async def while_allowed(
                 reading = asyncio.create_task(_next(body))  # noqa: TID251  ended in `finally`
             await asyncio.wait({reading}, timeout=max(0.0, due - time.monotonic()))
             if time.monotonic() >= due:
+                if over():
+                    return
                 # Looked at before anything else is told: what was read meanwhile stays untold.
                 if (gone := await objection(recheck)) is not None:
                     yield farewell(gone)

@@ -100,12 +100,14 @@ async def livez() -> dict[str, str]:
 async def readyz(
     request: Request, probe: Annotated[HealthProbe, Depends(probe_of)], response: Response
 ) -> dict[str, str]:
-    """For orchestrators: this gateway can take requests; 503 otherwise.
+    """For orchestrators: this gateway can take requests; 503 otherwise, and once it is to stop.
 
     Other services do not count. While one is away its commands wait and its questions are told to
     be asked later; with every gateway withdrawn for it, nobody would answer anything.
     """
-    status_text = await probe.own.look(gateway_of(request))
+    gateway = gateway_of(request)
+    leaves = gateway.leaving.is_set()
+    status_text = "stopping" if leaves else await probe.own.look(gateway)
     if status_text != "ok":
         response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     return {"status": status_text}

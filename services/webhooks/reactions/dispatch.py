@@ -7,9 +7,10 @@ to do rests in no memory: a timer of the broker, or the fact of a new delivery, 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
+from cachetools import LRUCache
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.webhooks.ports import (
@@ -43,6 +44,9 @@ LONGEST_RETRY_SECONDS = 30.0
 AWAY = (MiniRagError, SQLAlchemyError, OSError, TimeoutError)
 """What is raised while the broker or the database is away."""
 LOOK_SECONDS = 1.0
+GLANCE_SECONDS = 0.05
+RESTED = 10_000
+"""Lanes of which it is remembered until when they rest."""
 
 Deliver = Callable[[Lane, Pending], Awaitable[bool]]
 
@@ -73,6 +77,9 @@ class WakeLane:
 class Dispatch:
     """Runs the lanes while this replica is the one to do so."""
 
+    patience = SOON.total_seconds()
+    """Seconds before a timer that has gone off is set once more for the same time."""
+
     def __init__(
         self, leadership: Leadership, lanes: Lanes, timers: Timers, deliver: Deliver
     ) -> None:
@@ -85,6 +92,7 @@ class Dispatch:
         self._idle = asyncio.Event()
         self._idle.set()
         self._stopping = False
+        self._rested: LRUCache[Lane, datetime] = LRUCache(RESTED)
         self._places = asyncio.Semaphore(AT_ONCE)
         self._of_tenant: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
@@ -168,8 +176,17 @@ class Dispatch:
                     return
 
     async def _rest(self, lane: Lane, head: Head) -> None:
-        if (until := head.rests_until) is not None:
-            await self._timers.set(lane, until)
+        if (until := head.rests_until) is None:
+            return
+        if self._rested.get(lane) == until:
+            # By the broker's clock it may have come, and the timer would wake us at once for ever.
+            waits = asyncio.get_running_loop().time() + self.patience
+            while asyncio.get_running_loop().time() < waits:
+                if self._stopping or lane in self._again:
+                    return
+                await asyncio.sleep(GLANCE_SECONDS)
+        self._rested[lane] = until
+        await self._timers.set(lane, until)
 
     def _place_of(self, tenant_id: str) -> asyncio.Semaphore:
         place = self._of_tenant.get(tenant_id)

@@ -234,6 +234,15 @@ class TestSigning:
             with pytest.raises(NotAuthenticated):
                 read(token)
 
+    def test_a_login_holds_when_the_clock_is_put_back(self, signed: SignedWebTokens) -> None:
+        later = utc_now() + timedelta(hours=1)
+        claims = RefreshClaims(tenant_id="t", session_id="s", generation=3)
+        refresh = signed.refresh(claims, later, later + timedelta(days=1))
+        assert signed.read_refresh(refresh) == claims
+        access, _ = signed.access(ACCESS, "owner", later)
+        with pytest.raises(NotAuthenticated):
+            signed.read_access(access)
+
     def test_a_visitor_that_was_here_before_is_known_again(self, signed: SignedWebTokens) -> None:
         old, _ = signed.visitor(VISITOR, utc_now() - timedelta(days=1))
         assert signed.read_visitor(old, also_expired=True) == VISITOR

@@ -88,3 +88,13 @@ async def test_a_reader_that_is_cancelled_while_it_waits_leaves_nothing_open() -
         async with asyncio.timeout(0.01):
             await anext(stream)
     assert body.closed
+
+
+async def test_a_stream_that_another_gateway_holds_as_well_ends_without_a_word() -> None:
+    body, credential = Body(b"first"), Credential(NotAuthenticated("x"), looks=10**9)
+    leaves = asyncio.Event()
+    stream = while_allowed(body(), credential, farewell, every=0.001, over=leaves.is_set)
+    assert await anext(stream) == b"first"
+    leaves.set()
+    assert [piece async for piece in stream] == []
+    assert body.closed

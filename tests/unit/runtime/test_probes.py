@@ -63,4 +63,4 @@ async def test_a_port_that_is_taken_is_told_with_the_name_of_the_setting() -> No
     async with taken:
         port = taken.sockets[0].getsockname()[1]
         with pytest.raises(Unusable, match="MINIRAG_PROBE_PORT"):
-            await probes.serve("127.0.0.1", port, 1, [])
+            await probes.serve("127.0.0.1", port, 1, [], asyncio.Event())

@@ -200,6 +200,27 @@ async def test_what_is_due_later_sets_a_timer_and_its_tick_sends_it(world: World
         await world.until(lambda: world.got == ["later"])
 
 
+async def test_a_timer_that_goes_off_too_early_is_not_set_again_at_once(world: World) -> None:
+    """The broker's clock is before ours: to it every time that we name has passed."""
+    due, other = utc_now() + timedelta(hours=1), Lane("t1", "w2")
+    world.rows.add(HERE, "late", due=due)
+    world.dispatch.patience = 60.0
+    async with world.running():
+        await world.until(lambda: world.timers.set_to == {HERE: due})
+        world.timers.set_to.clear()
+        await world.leadership.wake(HERE)
+        world.rows.add(other, "now")
+        world.ready(HERE, other)
+        await world.leadership.wake(other)
+        await world.until(lambda: world.got == ["now"])
+        assert world.timers.set_to == {}
+        world.rows.waiting[HERE].insert(
+            0, Pending("new", "new", "chat.message", "{}", 1, T0, "c", None)
+        )
+        await world.leadership.wake(HERE)
+        await world.until(lambda: world.got == ["now", "new"])
+
+
 async def test_what_is_due_in_a_moment_is_waited_for(world: World) -> None:
     world.rows.add(HERE, "soon", due=utc_now() + timedelta(seconds=0.3))
     world.ready(HERE)
