@@ -2,14 +2,14 @@
 
 `api.md` from the OpenAPI document, `messages.md` from `shared/contracts` and the services'
 `main.py`, `configuration.md` from the docstrings of the settings, `events.md` from the public
-events, `metrics.md` from `shared/telemetry/metrics.py`.
+events, `metrics.md` from `shared/telemetry/metrics.py`; and the alerts for Kubernetes.
 """
 
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from docs import api, configuration, events, messages, metrics
+from docs import alerts, api, configuration, events, messages, metrics
 
 FOLDER = Path(__file__).parent
 
@@ -22,6 +22,7 @@ def pages() -> Mapping[Path, str]:
         FOLDER / "configuration.md": configuration.page(),
         FOLDER / "events.md": events.page(),
         FOLDER / "metrics.md": metrics.page(),
+        alerts.MANIFEST: alerts.manifest(),
     }
 
 

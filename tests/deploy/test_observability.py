@@ -15,8 +15,19 @@ from prometheus_client.parser import text_string_to_metric_families
 from shared.telemetry.metrics import CATALOGUE
 from tests.deploy.compose import OURS, ROOT, WATCHING, resolved
 from tests.deploy.known import unknown
+from tests.deploy.manifests import (
+    config_maps,
+    container,
+    kinds,
+    name_of,
+    pod,
+    rendered,
+    variables,
+    workloads,
+)
 
 FOLDER = ROOT / "deploy" / "observability"
+COLLECTOR = ROOT / "deploy" / "k8s" / "components" / "observability" / "collector.conf"
 RULES: list[dict[str, Any]] = [
     rule
     for group in yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"]
@@ -202,15 +213,45 @@ class TestTheLayer:
                 assert path == "./.compose/data/prometheus" or (ROOT / path).exists(), path
 
     def test_sends_spans_to_its_collector_and_scrapes_every_service(self) -> None:
-        collector = yaml.safe_load((FOLDER / "collector.yaml").read_text())
+        collector = yaml.safe_load(COLLECTOR.read_text())
         listens = collector["receivers"]["otlp"]["protocols"]["http"]["endpoint"]
         for name in OURS:
             environment = self.LAYER["services"][name]["environment"]
             target = environment["OTEL_EXPORTER_OTLP_ENDPOINT"]
             assert target == f"http://collector:{listens.rpartition(':')[2]}"
-        assert collector["exporters"]["otlp"]["endpoint"].partition(":")[0] in ADDED
+        assert collector["exporters"]["otlp"]["endpoint"] == "${env:TRACES_ADDRESS}"
+        address = self.LAYER["services"]["collector"]["environment"]["TRACES_ADDRESS"]
+        assert address.partition(":")[0] in ADDED
         (job,) = yaml.safe_load((FOLDER / "prometheus.yml").read_text())["scrape_configs"]
         (found,) = job["dns_sd_configs"]
         assert sorted(found["names"]) == sorted(OURS)
         assert found["port"] == PROBES
         assert {config["target_label"] for config in job["relabel_configs"]} < TARGET
+
+
+class TestInKubernetes:
+    def test_every_alert_is_there_as_it_is_here(self) -> None:
+        (rule,) = kinds(rendered("ha"), "PrometheusRule")
+        assert rule["spec"] == yaml.safe_load((FOLDER / "alerts.yml").read_text())
+
+    def test_the_collector_is_the_one_that_containers_have(self) -> None:
+        docs = rendered("ha")
+        one = container(workloads(docs)["collector"])
+        assert one["image"] == resolved(file=WATCHING)["services"]["collector"]["image"]
+        assert variables(workloads(docs)["collector"], docs).keys() == {"TRACES_ADDRESS"}
+        (volume,) = pod(workloads(docs)["collector"])["volumes"]
+        data = config_maps(docs)[volume["configMap"]["name"]]
+        assert data == {"config.yaml": COLLECTOR.read_text()}
+
+    def test_services_send_spans_to_its_port(self) -> None:
+        docs = rendered("ha")
+        (service,) = [one for one in kinds(docs, "Service") if name_of(one) == "collector"]
+        (port,) = service["spec"]["ports"]
+        for name in OURS:
+            target = variables(workloads(docs)[name], docs)["OTEL_EXPORTER_OTLP_ENDPOINT"]
+            assert target == f"http://collector:{port['port']}"
+        ports = {
+            p["name"]: p["containerPort"] for p in container(workloads(docs)["collector"])["ports"]
+        }
+        listens = yaml.safe_load(COLLECTOR.read_text())["receivers"]["otlp"]["protocols"]["http"]
+        assert listens["endpoint"].rpartition(":")[2] == str(ports[port["targetPort"]])
