@@ -167,6 +167,9 @@ class OneKey:
     async def data_key(self, _tenant_id: str, _subject: str, *, create: bool) -> bytes | None:  # noqa: ARG002  the name is the port's
         return b"k" * 32
 
+    async def tenant_key(self, _tenant_id: str) -> bytes | None:
+        return b"t" * 32
+
 
 async def told(event_log: EventLog, tenant_id: str, count: int) -> float:
     """Put a history into the log; how many events a second that was."""

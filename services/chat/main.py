@@ -90,7 +90,7 @@ from shared.contracts.chat_retrieval import FindBotProfile, GetCitation, Retriev
 from shared.contracts.gateway_erasure import ErasureRequested
 from shared.contracts.ingest import SourceDeleted, SourcePrepared, SourceUpdated
 from shared.contracts.ingest_shadow import ShadowFailed, ShadowPrepared
-from shared.runtime.erasing import order, take_part
+from shared.runtime.erasing import EndTenant, Together, order, take_part
 from shared.runtime.platform import Platform
 from shared.runtime.service import Service
 
@@ -150,7 +150,9 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         ],
     )
     service = Service(platform)
-    bots, chats, index = (service.keeps(model) for model in (BOTS, CHATS, index_model))
+    bots, chats, index, spending = (
+        service.keeps(model) for model in (BOTS, CHATS, index_model, SPENDING)
+    )
     check_bot = CheckBot(frozenset() if minilm.is_installed() else {minilm.MODEL})
     service.takes(bots, [CreateBotProfile, UpdateBotProfile, DeactivateBotProfile], check=check_bot)
     bot_queries = BotQueries(bots)
@@ -190,7 +192,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.answers(Retrieve, retrieval.retrieve)
 
     stops = StopSignals(platform.client)
-    purse = Purse(SpendingQueries(service.keeps(SPENDING)), service.shown("spending"))
+    purse = Purse(SpendingQueries(spending), service.shown("spending"))
     answer = AnswerQuestion(
         execute=service.execute,
         current=service.current,
@@ -220,7 +222,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.reacts("tell-indexed", [SourcePrepared], tell, given_up=tell.given_up)
 
     _erases(service, platform, ErasureQueries(chats), stops)
-    take_part(service, chats)
+    take_part(service, bots, chats, index, spending, end_tenant=_index_anew(service))
     _reindexes(service, platform, embedding, bot_queries, index_queries)
 
     async def drop_unused() -> None:
@@ -255,6 +257,16 @@ def _erases(
     )
     service.reacts("erase-chats", [ErasureRequested], erase)
     service.reacts("end-erased", [ChatErased], EndErased(stops, frames))
+
+
+def _index_anew(service: Service) -> EndTenant:
+    """An engine keeps the bytes of points that were taken out; an index made anew has none."""
+    rebuild = Together(partial(service.rebuild, "index"))
+
+    async def end_tenant(_tenant_id: str) -> None:
+        await rebuild()
+
+    return end_tenant
 
 
 def _reindexes(

@@ -22,7 +22,7 @@ Projects  ApiTokenIssued, ApiTokenRevoked, BotProfileCreated, BotProfileUpdated,
           WebhookCreated, WebhookDeleted, WebhookUpdated, WidgetKeyCreated, WidgetKeyRevoked,
           WidgetKeyUpdated, ErasureRequested, RetentionSet, UserErased → the audit log
 Reacts    public events, to whoever subscribes to them on the broker; ErasureRequested → erase the
-          user; ScheduleFired → order that what is too old is erased
+          user, or the tenant; ScheduleFired → order that what is too old is erased
 Asks      chat whether a bot exists
 Keeps     answers to requests with an `Idempotency-Key` for a day, sealed; counts of attempts and
           of visitors' questions

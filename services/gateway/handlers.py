@@ -19,14 +19,18 @@ class Keys(Protocol):
 
 
 class CheckErasure:
-    """Refuses to erase a user that is not there."""
+    """Refuses to erase a user that is not there, and a tenant for another one."""
 
     def __init__(self, current: Current) -> None:
         self._current = current
 
     async def __call__(self, command: Any, meta: Metadata) -> None:
         """Raise `NotFound`."""
-        if isinstance(command, RequestErasure) and command.kind == "user":
+        if not isinstance(command, RequestErasure):
+            return
+        if command.kind == "tenant" and command.subject_id != meta.tenant_id:
+            raise NotFound("Tenant not found")
+        if command.kind == "user":
             directory = await self._current("directory", meta.tenant_id, meta.tenant_id)
             assert isinstance(directory, Directory)  # noqa: S101  the state of this aggregate
             if command.subject_id not in directory.people:

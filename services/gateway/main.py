@@ -40,11 +40,12 @@ from services.gateway.queries import (
     IdentityQueries,
     RetentionQueries,
 )
-from services.gateway.reactions import EraseOld, EraseUsers, TokenUses
+from services.gateway.reactions import EraseOld, EraseTenants, EraseUsers, TokenUses
 from services.gateway.settings import Settings
 from services.gateway.tables import audit_metadata, erasures_metadata, metadata
 from shared.adapters.frames import FrameChannel
 from shared.adapters.read_model import ReadModel, ReadModelStore
+from shared.adapters.sweep import sweep
 from shared.contracts.analytics import BudgetCreated, BudgetDeleted, BudgetUpdated
 from shared.contracts.audit import ListAudit
 from shared.contracts.base import Event
@@ -119,7 +120,7 @@ from shared.contracts.webhooks import (
 )
 from shared.kernel.clock import utc_now
 from shared.runtime.bus import Bus
-from shared.runtime.erasing import take_part
+from shared.runtime.erasing import ATTEMPTS, take_part
 from shared.runtime.platform import Platform
 from shared.runtime.service import Service
 
@@ -192,6 +193,7 @@ AUDIT = ReadModel(
     owns={},
     projection=AuditLog(),
     listens=[(event.aggregate, event.name) for event in AUDITED],
+    erased=("audit_before",),
 )
 ERASURES = ReadModel(
     service="gateway",
@@ -234,9 +236,13 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     audit = AuditQueries(audited, platform.vault)
     service.answers(ListAudit, audit.list_audit)
     queries = IdentityQueries(store)
-    take_part(service, store, audited, _erases(service, platform, queries))
+    erasures = _erases(service, platform, queries)
+    end = partial(sweep, platform.client)
+    take_part(service, store, audited, erasures, end_tenant=end)
     bus = Bus(platform.client, platform.codec, platform.event_log.refuse_if_damaged)
-    principals = CachedPrincipals(platform.client, queries, settings.principal_cache_seconds)
+    principals = CachedPrincipals(
+        platform.client, platform.codec, queries, settings.principal_cache_seconds
+    )
     passwords = Argon2Passwords()
     stack.callback(passwords.close)
     token_uses = TokenUses(service.execute)
@@ -329,6 +335,8 @@ def _erases(service: Service, platform: Platform, queries: IdentityQueries) -> R
     service.answers(ListErasures, erasures.list_erasures)
     erase = EraseUsers(service.execute, platform.vault, queries.password_ref)
     service.reacts("erase-users", [ErasureRequested], erase)
+    whole = EraseTenants(service.execute, platform.vault)
+    service.reacts("erase-tenants", [ErasureRequested], whole, attempts=ATTEMPTS)
     service.answers(GetRetention, RetentionQueries(service.current).get_retention)
     old = EraseOld(service.execute, service.current)
     service.reacts("erase-old", [ScheduleFired], old, from_now=True)
@@ -351,6 +359,7 @@ def _subscribers(
 
     door = BrokerDoor(
         platform.client,
+        platform.codec,
         settings.nats_url.get_secret_value(),
         settings.subscriber_seed.get_secret_value(),
         admit,

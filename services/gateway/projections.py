@@ -104,11 +104,16 @@ class AuditLog:
         await self.apply_all(db, [recorded])
 
     async def apply_all(self, db: AsyncConnection, records: Sequence[Recorded[Event]]) -> None:
-        """One statement for all of `records`."""
+        """One statement for all of `records`, and one for each order to forget what is old."""
         rows = (self._entry(recorded) for recorded in records)
         await insert_rows(db, audit_entries, [row for row in rows if row is not None])
+        for recorded in records:
+            if isinstance(recorded.event, ErasureTold):
+                await _forget_old(db, recorded.tenant_id, recorded.event.audit_before)
 
     def _entry(self, recorded: Recorded[Event]) -> Row | None:
+        if isinstance(recorded.event, ErasureTold):
+            return None
         actor, origin = recorded.metadata.actor, recorded.metadata.origin
         kind = actor.partition("/")[0]
         if kind not in PEOPLE:
@@ -166,6 +171,12 @@ async def _go_on(db: AsyncConnection, recorded: Recorded[Event], **changes: Any)
         )
         .values(changes)
     )
+
+
+async def _forget_old(db: AsyncConnection, tenant_id: str, before: datetime | None) -> None:
+    if before is not None:
+        old = (audit_entries.c.tenant_id == tenant_id, audit_entries.c.at < before)
+        await db.execute(delete(audit_entries).where(*old))
 
 
 def _target(event: Event) -> str:

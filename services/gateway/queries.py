@@ -434,4 +434,4 @@ class RetentionQueries:
     async def get_retention(self, _question: GetRetention, meta: Metadata) -> RetentionView:
         retention = await self._current("retention", meta.tenant_id, meta.tenant_id)
         assert isinstance(retention, Retention)  # noqa: S101  the state of this aggregate
-        return RetentionView(chats_days=retention.chats_days)
+        return RetentionView.model_validate(retention.model_dump())

@@ -13,8 +13,10 @@ from shared.contracts.base import Command, Done, Metadata, Recorded
 from shared.contracts.gateway import EraseUser, RecordTokenUse
 from shared.contracts.gateway_erasure import ErasureRequested, RecordErasureTold, RequestErasure
 from shared.contracts.scheduler import ScheduleFired
+from shared.kernel import faults
 from shared.kernel.clock import utc_now
 from shared.kernel.errors import MiniRagError, NotFound
+from shared.kernel.faults import FaultPoint
 from shared.kernel.ids import derived_id, new_id
 
 log = logging.getLogger(__name__)
@@ -75,16 +77,39 @@ class EraseOld:
         if event.schedule_id != tenant_id:
             return  # of a source
         retention = await self._current("retention", tenant_id, tenant_id)
-        before = too_old(retention, event.slot)
-        if before is None:
+        old = too_old(retention, event.slot)
+        if old is None:
             return
         command = RequestErasure(
             erasure_id=derived_id("erasure", recorded.event_id),
             kind="retention",
             subject_id=tenant_id,
-            before=before,
+            **old.model_dump(),
         )
         await self._execute(command, recorded.metadata, "erase old")
+
+
+class Keys(Protocol):
+    """Of the vault."""
+
+    async def erase_tenant(self, tenant_id: str) -> None: ...
+
+
+class EraseTenants:
+    """Destroys the keys of a tenant that is ordered to be gone, and then tells it."""
+
+    def __init__(self, execute: Execute, keys: Keys) -> None:
+        self._execute = execute
+        self._keys = keys
+
+    async def __call__(self, recorded: Recorded[ErasureRequested]) -> None:
+        event = recorded.event
+        if event.kind != "tenant":
+            return
+        await self._keys.erase_tenant(recorded.tenant_id)
+        faults.passed(FaultPoint.ERASURE_KEYS)
+        told = RecordErasureTold(erasure_id=event.erasure_id, counts={"tenants": 1})
+        await self._execute(told, recorded.metadata, "told")
 
 
 class Forgets(Protocol):

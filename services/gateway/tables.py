@@ -13,6 +13,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from shared.adapters.read_model import RECEIPTS
 from shared.adapters.scrub import WORDS
 
 metadata = MetaData()
@@ -138,5 +139,6 @@ erasures = Table(
     Column("requested_at", DateTime(timezone=True), nullable=False),
     Column("completed_at", DateTime(timezone=True)),
     Index("erasures_listed", "tenant_id", "position"),
+    info={RECEIPTS: True},
 )
 """Each names what was erased by its id only."""

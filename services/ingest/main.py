@@ -257,7 +257,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.answers(GetDocuments, history.get_documents)
     service.answers(GetChunks, history.get_chunks)
     service.answers(GetDifference, history.get_difference)
-    take_part(service, store)
+    take_part(service, store, end_tenant=platform.blobs.remove_all)
     return service
 
 

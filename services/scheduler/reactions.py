@@ -95,7 +95,7 @@ class ScheduleRetention:
     async def __call__(self, recorded: Recorded[RetentionSet]) -> None:
         tenant_id, as_of = recorded.tenant_id, recorded.sequence
         command: Command
-        if recorded.event.chats_days is None:
+        if not recorded.event.limited:
             command = CancelSchedule(schedule_id=tenant_id, as_of=as_of)
         else:
             command = SetSchedule(schedule_id=tenant_id, rule=Rule(every="daily"), as_of=as_of)

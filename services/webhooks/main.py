@@ -65,6 +65,7 @@ DELIVERIES = ReadModel(
     owns={"delivery": delivery_decider},
     projection=Deliveries(),
     listens=[(e.aggregate, e.name) for e in (WebhookDeleted,)],
+    erased=("deliveries_before",),
 )
 
 

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import io
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
@@ -14,7 +14,7 @@ from obstore.store import LocalStore, ObjectStore, from_url
 from typing_extensions import Buffer
 
 from shared.kernel import faults
-from shared.kernel.errors import Unavailable
+from shared.kernel.errors import NotFound, Unavailable
 from shared.kernel.faults import FaultPoint
 from shared.kernel.ids import subject_token
 
@@ -27,23 +27,31 @@ PIECE = 1024 * 1024
 class Blobs:
     """Written before the event that refers to them, never changed, so never out of step."""
 
-    def __init__(self, store: ObjectStore, root: Path | None = None) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        root: Path | None = None,
+        *,
+        erased: Callable[[str], bool] = lambda _tenant_id: False,
+    ) -> None:
+        """`erased` tells of which tenants nothing is to be kept any more."""
         self._store = store
         self._root = root
+        self._erased = erased
 
     @classmethod
-    def open(cls, url: str) -> "Blobs":
+    def open(cls, url: str, *, erased: Callable[[str], bool] = lambda _tenant_id: False) -> "Blobs":
         """`file:///folder`, or a bucket URL that obstore knows (`s3://`, `gs://`, `az://`)."""
         parts = urlsplit(url)
         if parts.scheme != "file":
-            return cls(from_url(url))
+            return cls(from_url(url), erased=erased)
         root = Path(parts.path)
-        return cls(LocalStore(prefix=root, mkdir=True), root)
+        return cls(LocalStore(prefix=root, mkdir=True), root, erased=erased)
 
     async def put(self, tenant_id: str, data: bytes) -> str:
         """Store `data` durably and return its reference. The same bytes are stored once.
 
-        Raise `Unavailable` if it cannot be written now.
+        Raise `Unavailable` if it cannot be written now, `NotFound` if the tenant was erased.
         """
         ref = await asyncio.to_thread(_digest, io.BytesIO(data))
         await self._put(tenant_id, ref, data)
@@ -123,9 +131,22 @@ class Blobs:
         except FAILURES as error:
             raise Unavailable("the blobs cannot be listed") from error
 
-    async def _put(self, tenant_id: str, ref: str, content: bytes | IO[bytes]) -> None:
+    async def remove_all(self, tenant_id: str) -> None:
+        """Remove all blobs of a tenant. Raise `Unavailable` if one cannot be; then repeat it."""
         try:
-            await self._write(_path(tenant_id, ref), content)
+            async for found in self._store.list(subject_token(tenant_id)):
+                await self._store.delete_async([blob["path"] for blob in found])
+        except FAILURES as error:
+            raise Unavailable("the blobs cannot be removed") from error
+
+    async def _put(self, tenant_id: str, ref: str, content: bytes | IO[bytes]) -> None:
+        path = _path(tenant_id, ref)
+        try:
+            await self._write(path, content)
+            # Behind the writing: either this sees the erasure, or the erasure sees the blob.
+            if self._erased(tenant_id):
+                await self._store.delete_async(path)
+                raise NotFound("Tenant not found")
         except FAILURES as error:
             raise Unavailable(f"blob {ref} cannot be written") from error
 

@@ -1,4 +1,8 @@
-"""Messages on the wire: CloudEvents attributes as headers, the body as JSON, personal text sealed.
+"""Messages on the wire: CloudEvents attributes as headers, the body as JSON, all of it sealed.
+
+A body is sealed with the key of its tenant, and personal text in it with the key of its subject
+besides. A sealed body begins with a byte that no JSON begins with, so that those which an earlier
+version wrote in clear are told apart.
 
 Headers follow the NATS protocol binding of CloudEvents 1.0 in binary mode. All values are ASCII by
 construction: ids, names of types, timestamps.
@@ -13,6 +17,7 @@ from functools import cache
 from typing import Any, Protocol, TypeVar
 
 import orjson
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from shared.contracts.base import (
@@ -24,7 +29,7 @@ from shared.contracts.base import (
     Personal,
     Recorded,
 )
-from shared.kernel.errors import TooLarge
+from shared.kernel.errors import NotFound, TooLarge, Unusable
 from shared.kernel.ids import subject_token
 from shared.kernel.registry import EventRegistry
 from shared.telemetry import spans
@@ -33,6 +38,8 @@ MAX_BODY = 1_000_000
 """Bytes of one message; the broker's `max_payload` is a little more."""
 NONCE = 12
 CIPHER = "$personal"
+SEALED = b"\x01"
+"""How a sealed body begins; behind it come the nonce and the text (AES-256-GCM)."""
 
 K = TypeVar("K", bound=Keyed)
 
@@ -43,6 +50,18 @@ class DataKeys(Protocol):
     async def data_key(self, tenant_id: str, subject: str, *, create: bool) -> bytes | None:
         """None if it was destroyed, which is for good, or, without `create`, never made."""
         ...
+
+
+class SealingKeys(DataKeys, Protocol):
+    """Where the keys of whole tenants come from as well."""
+
+    async def tenant_key(self, tenant_id: str) -> bytes | None:
+        """Made when there is none. None if the tenant was erased, which is for good."""
+        ...
+
+
+class Erased(LookupError):
+    """The message is of a tenant that was erased: nobody can, or shall, read it any more."""
 
 
 def tenant_of(event: Event, metadata: Metadata) -> str:
@@ -122,14 +141,16 @@ def event_headers(event: Event, event_id: str, metadata: Metadata, service: str)
 
 
 class Codec:
-    """Turns messages into bodies and back, sealing and opening their personal fields."""
+    """Turns messages into bodies and back, sealing and opening them."""
 
-    def __init__(self, keys: DataKeys, registry: EventRegistry) -> None:
+    def __init__(self, keys: SealingKeys, registry: EventRegistry) -> None:
         self._keys = keys
         self._registry = registry
 
     async def encode(self, message: Keyed, tenant_id: str) -> bytes:
-        """JSON bytes. Raise `TooLarge` if they do not fit into one message."""
+        """Raise `TooLarge` if it does not fit into one message, `NotFound` if the tenant was
+        erased.
+        """
         body = message.model_dump(mode="json")
         personal = dict(_personal(type(message)))
         if personal and (subject := message.data_subject):
@@ -149,24 +170,57 @@ class Codec:
         encoded = orjson.dumps(body)
         if len(encoded) > MAX_BODY:
             raise TooLarge(f"{len(encoded)} bytes do not fit into one message")
-        return encoded
+        if not _sealable(type(message), tenant_id):
+            return encoded
+        if (key := await self._keys.tenant_key(tenant_id)) is None:
+            raise NotFound("Tenant not found")
+        nonce = os.urandom(NONCE)
+        return SEALED + nonce + AESGCM(key).encrypt(nonce, encoded, tenant_id.encode())
 
     async def decode(self, cls: type[K], data: bytes, tenant_id: str) -> K:
-        return cls.model_validate(await self._open(cls, orjson.loads(data), tenant_id))
+        """Raise `Erased` if the tenant was, `InvalidTag` if it was sealed otherwise."""
+        body = orjson.loads(await self.clear(data, tenant_id))
+        if not data.startswith(SEALED):
+            await self._refuse_erased(cls, tenant_id)
+        return cls.model_validate(await self._open(cls, body, tenant_id))
 
     async def decode_event(self, type_name: str, data: bytes, tenant_id: str) -> Event:
-        """Raise `UnknownEvent` for a type this version does not know."""
-        body = orjson.loads(data)
+        """Raise `UnknownEvent` for a type this version does not know; else as `decode`."""
+        body = orjson.loads(await self.clear(data, tenant_id))
         cls = self._registry.event_class(type_name, body)
+        if not data.startswith(SEALED):
+            await self._refuse_erased(cls, tenant_id)
         return self._registry.decode(type_name, await self._open(cls, body, tenant_id))
 
     async def recorded(
         self, sequence: int, headers: Mapping[str, str], data: bytes
     ) -> Recorded[Event]:
-        """The event of one message of the log."""
+        """The event of one message of the log. Raises `UnknownEvent`, `Erased`, and `Unusable` if
+        the vault is not the one that belongs to the log.
+        """
         metadata = read_metadata(headers)
-        event = await self.decode_event(headers["ce-type"], data, metadata.tenant_id)
+        try:
+            event = await self.decode_event(headers["ce-type"], data, metadata.tenant_id)
+        except InvalidTag as error:
+            raise Unusable(
+                f"event {sequence} of tenant {metadata.tenant_id} was sealed with a key that the "
+                "vault does not hold: restore the vault together with the log"
+            ) from error
         return Recorded(event, metadata, headers["ce-id"], sequence)
+
+    async def clear(self, data: bytes, tenant_id: str) -> bytes:
+        """The body as JSON, in which personal text is still sealed. Raises as `decode`."""
+        if not data.startswith(SEALED):
+            return data
+        if (key := await self._keys.tenant_key(tenant_id)) is None:
+            raise Erased(tenant_id)
+        start = len(SEALED) + NONCE
+        return AESGCM(key).decrypt(data[len(SEALED) : start], data[start:], tenant_id.encode())
+
+    async def _refuse_erased(self, cls: type[Keyed], tenant_id: str) -> None:
+        """What an earlier version wrote in clear is to be gone too, as far as this one shows it."""
+        if _sealable(cls, tenant_id) and await self._keys.tenant_key(tenant_id) is None:
+            raise Erased(tenant_id)
 
     async def _open(self, cls: type[Keyed], body: dict[str, Any], tenant_id: str) -> dict[str, Any]:
         for name, mark in _personal(cls):
@@ -183,6 +237,10 @@ class Codec:
             aad = _associated(tenant_id, subject, name)
             body[name] = orjson.loads(AESGCM(key).decrypt(raw[:NONCE], raw[NONCE:], aad))
         return body
+
+
+def _sealable(cls: type[Keyed], tenant_id: str) -> bool:
+    return not cls.in_clear and tenant_id != GLOBAL_TENANT
 
 
 @cache

@@ -18,6 +18,7 @@ from nats.js.errors import APIError, NotFoundError
 
 from shared.adapters.envelope import (
     Codec,
+    Erased,
     aggregate_subject,
     event_headers,
     event_subject,
@@ -94,7 +95,7 @@ class EventLog:
 
         Raises `StaleVersion` if an aggregate moved, `Unknown` if no acknowledgement came: the
         events may be stored all the same, which only reading the tail can tell. Raises
-        `Unavailable` if the log is damaged.
+        `Unavailable` if the log is damaged, and `NotFound` if the tenant was erased.
         """
         self.refuse_if_damaged()
         messages = [await self._message(n, append, metadata) for n, append in enumerate(events)]
@@ -174,7 +175,8 @@ class EventLog:
             reply = await self._get(request)
             if reply is None:
                 return found
-            found.append(await self._decoded(*reply))
+            if (record := await self._decoded(*reply)) is not None:
+                found.append(record)
             sequence = reply[0] + 1
 
     async def last_sequence_of(self, tenant_id: str, aggregate: str, aggregate_id: str) -> int:
@@ -212,7 +214,8 @@ class EventLog:
             reply = await self._get({"seq": sequence, "next_by_subj": "evt.>"})
             if reply is None or reply[1].get("cmd-id") != command_id:
                 return events
-            events.append(await self._decoded(*reply))
+            if (told := await self._decoded(*reply)) is not None:
+                events.append(told)
             sequence = reply[0] + 1
 
     async def last_sequence(self) -> int:
@@ -239,7 +242,8 @@ class EventLog:
 
         The first batch is empty and tells how much there is to read; each other holds up to
         `batch` events, or more where one append stored more: what was appended together is read
-        together, so that no read model shows half a decision. Raises `PullEnded` if the server
+        together, so that no read model shows half a decision. Events of tenants that were erased
+        are passed over. Raises `PullEnded` if the server
         forgot the reader (a restart does that): start again behind the last event seen. Raises
         `Unusable` at an event of a newer version.
         """
@@ -276,7 +280,11 @@ class EventLog:
                     yield Batch([], 0)
                     continue
                 pending = int(messages[-1].reply.split(".")[8])
-                records += [await self._recorded(message) for message in messages]
+                told = [await self._recorded(message) for message in messages]
+                records += [record for record in told if record is not None]
+                if not records and not pending:
+                    yield Batch([], 0)
+                    continue
                 whole = _whole(records) if pending else len(records)
                 for part in _parts(records[:whole], batch):
                     whole -= len(part)
@@ -313,15 +321,18 @@ class EventLog:
         self._highest = max(self._highest, info.state.last_seq)
         return info
 
-    async def _recorded(self, message: Msg) -> Recorded[Event]:
+    async def _recorded(self, message: Msg) -> Recorded[Event] | None:
         sequence = int(message.reply.split(".")[5])
         return await self._decoded(sequence, message.headers or {}, message.data)
 
     async def _decoded(
         self, sequence: int, headers: Mapping[str, str], data: bytes
-    ) -> Recorded[Event]:
+    ) -> Recorded[Event] | None:
+        """None if its tenant was erased."""
         try:
             return await self._codec.recorded(sequence, headers, data)
+        except Erased:
+            return None
         except UnknownEvent as error:
             raise Unusable(
                 f"event {sequence} is of a type only a newer version knows: {error}"
@@ -378,6 +389,8 @@ class EventLog:
 
 def _whole(records: Sequence[Recorded[Event]]) -> int:
     """How many of `records` come before the last append, of which more may follow."""
+    if not records:
+        return 0
     last = records[-1].metadata.message_id
     whole = len(records)
     while whole and records[whole - 1].metadata.message_id == last:

@@ -16,6 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from sqlalchemy import (
     MetaData,
+    delete,
     func,
     select,
     text,
@@ -30,11 +31,15 @@ from shared.adapters.kernel_tables import KERNEL_TABLES, add_kernel_tables, stor
 from shared.adapters.postgres import EVERY_TENANT, as_tenant, narrow
 from shared.adapters.scrub import scrub, unsampled
 from shared.contracts.base import Event, Recorded, Refusal
+from shared.contracts.gateway_erasure import ErasureMessage, ErasureRequested, ErasureTold
 from shared.kernel.decider import AnyDecider
 
 Key = tuple[str, str, str]
 """Tenant, aggregate type, aggregate id."""
 TENANT = attrgetter("tenant_id")
+PERIODS = ("audit_before", "deliveries_before")
+RECEIPTS = "receipts"
+"""Mark in a table's `info`: it outlives a tenant, as it tells of nothing but erasures."""
 
 
 class Projection(Protocol):
@@ -87,7 +92,8 @@ class ReadModel:
     listens: Sequence[tuple[str, str]] = ()
     """Events of other services' aggregates, as pairs of aggregate type and event name."""
     erased: Sequence[str] = ()
-    """Kinds of erasures that take rows of this model, whose old versions must leave the disk."""
+    """Kinds of erasures that take rows of this model, whose old versions must leave the disk; of
+    what has become too old, the field that says since when."""
 
     def __post_init__(self) -> None:
         add_kernel_tables(self.tables)
@@ -99,9 +105,12 @@ class ReadModel:
     @property
     def subjects(self) -> list[str]:
         owned = [f"evt.*.{aggregate}.*.*" for aggregate in self.owns]
-        if self.erased:
-            owned.append("evt.*.erasure.*.*")  # so that it can tell when it shows one
-        return owned + [f"evt.*.{aggregate}.*.{name}" for aggregate, name in self.listens]
+        heard = [*self.listens]
+        if ErasureTold.aggregate not in self.owns:
+            # So that it can tell when it shows one, and every model that of a whole tenant.
+            told = (ErasureRequested, ErasureTold) if self.erased else (ErasureTold,)
+            heard += [(event.aggregate, event.name) for event in told]
+        return owned + [f"evt.*.{aggregate}.*.{name}" for aggregate, name in dict.fromkeys(heard)]
 
     @property
     def lock(self) -> int:
@@ -220,7 +229,15 @@ class ReadModelStore:
         )
 
     async def apply(self, db: AsyncConnection, records: Sequence[Recorded[Event]]) -> None:
-        """Bring events in, each exactly once however often it is offered, in log order."""
+        """Bring events in, each exactly once however often it is offered, in log order.
+
+        At the erasure of a tenant go all rows of the tenant, and what was told before is not
+        brought in any more.
+        """
+        ended = {r.tenant_id: r.sequence for r in records if of_whole_tenant(r.event)}
+        for tenant_id in ended:
+            await self.forget(db, tenant_id)
+        records = [r for r in records if r.sequence >= ended.get(r.tenant_id, 0) or _receipt(r)]
         owned = [r for r in records if r.event.aggregate in self.model.owns]
         kept = await self._lock_aggregates(db, owned)
         fresh: list[Recorded[Event]] = []
@@ -249,6 +266,16 @@ class ReadModelStore:
                 continue
             for record in its:
                 await projection.apply(db, record)
+
+    async def forget(self, db: AsyncConnection, tenant_id: str) -> None:
+        """Delete every row of a tenant but receipts of erasures."""
+        for table in self.model.tables.sorted_tables:
+            if "tenant_id" not in table.c or RECEIPTS in table.info:
+                continue
+            rows = delete(table).where(table.c.tenant_id == tenant_id)
+            if table is self._aggregates:
+                rows = rows.where(table.c.aggregate != ErasureMessage.aggregate)
+            await db.execute(rows)
 
     async def position(self) -> int:
         """The sequence up to which the projector has brought everything in."""
@@ -437,6 +464,22 @@ class ReadModelStore:
             parameter(self._outcomes): list(outcomes.values()),
         }
         await db.execute(self._storing, given)
+
+
+def of_whole_tenant(event: Event) -> bool:
+    """Whether a tenant is gone with this fact."""
+    return isinstance(event, ErasureTold) and event.kind == "tenant"
+
+
+def takes_rows(event: ErasureTold, model: ReadModel) -> bool:
+    """Whether the erasure takes rows of this model."""
+    kinds = {event.kind, *(name for name in PERIODS if getattr(event, name) is not None)}
+    return event.kind == "tenant" or bool(kinds & {*model.erased})
+
+
+def _receipt(record: Recorded[Event]) -> bool:
+    """Whether it tells of an erasure, so that it outlives the tenant."""
+    return record.event.aggregate == ErasureMessage.aggregate
 
 
 def _key(record: Recorded[Event]) -> Key:

@@ -90,6 +90,8 @@ class TenantImport:
             done, expected, finished = await self._there(manifest.tenant_id, archive)
             if finished:
                 return Imported(manifest.tenant_id, manifest.events, manifest.blobs, expected, None)
+            if await self._vault.tenant_key(manifest.tenant_id) is None:
+                raise Conflict("This tenant was erased here, which is for good")
             registered = found.registered
             if slug is not None:
                 registered = registered.model_copy(update={"slug": slug})

@@ -21,11 +21,16 @@ from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
 from shared.kernel.errors import Unavailable, Unusable
+from shared.kernel.ids import subject_token
 
 BUCKET: Final = "vault"
+STREAM: Final = f"KV_{BUCKET}"
 NONCE: Final = 12
 KID: Final = 8
 DESTROYED: Final = b""
+PURGE_SECONDS: Final = 60.0
+TENANT_KEY: Final = "events"
+"""Stands apart from the other keys of a tenant, so that those can go without its mark."""
 
 
 class Keyring:
@@ -73,12 +78,15 @@ class Vault:
         self._cached_keys = cached_keys
         self._keys: OrderedDict[str, bytes] = OrderedDict()
         self._destroyed: OrderedDict[str, None] = OrderedDict()
+        self._erased: set[str] = set()
+        """Tenants of which this process knows it."""
         self._client: Client | None = None
         self._reconnects = 0
 
     async def follow(self, client: Client) -> None:
         """Forget at once what any process destroys. Without it, only what this one does."""
         await client.subscribe(f"$KV.{BUCKET}.*.key.>", cb=self._on_key)
+        await client.subscribe(f"$KV.{BUCKET}.*.{TENANT_KEY}", cb=self._on_key)
         self._client = client
         self._reconnects = client.stats["reconnects"]
 
@@ -108,9 +116,22 @@ class Vault:
         """The 32-byte key of a data subject. None if it was destroyed, which is for good, or if it
         was never made and is not to be.
         """
-        name = f"{tenant_id}.key.{subject}"
+        return await self._key(f"{tenant_id}.key.{subject}", create=create)
+
+    async def tenant_key(self, tenant_id: str) -> bytes | None:
+        """The 32-byte key of all messages of a tenant. None if the tenant was erased."""
+        name = f"{tenant_id}.{TENANT_KEY}"
+        if (key := await self._key(name, create=True)) is None:
+            self._forget(name)  # a log may hold a million of its events: they need no look each
+        return key
+
+    def knows_erased(self, tenant_id: str) -> bool:
+        """Whether this process has heard that the tenant was erased."""
+        return tenant_id in self._erased
+
+    async def _key(self, name: str, *, create: bool) -> bytes | None:
         self._keep_in_touch()
-        if name in self._destroyed:
+        if name in self._destroyed or name.partition(".")[0] in self._erased:
             return None
         if (cached := self._keys.get(name)) is not None:
             self._keys.move_to_end(name)
@@ -118,7 +139,7 @@ class Vault:
         key = await self._open(name)
         if key is None and create:
             key = await self._create(name)
-        if name in self._destroyed:
+        if name in self._destroyed or name.partition(".")[0] in self._erased:
             return None  # while it was read
         if key is not None:
             self._keys[name] = key
@@ -135,12 +156,31 @@ class Vault:
             await self._bucket.put(name, DESTROYED)
         self._forget(name)
 
+    async def erase_tenant(self, tenant_id: str) -> None:
+        """Make every message of the tenant unreadable for good, and take its secrets and the keys
+        of its subjects away. Safe to repeat.
+        """
+        name = f"{tenant_id}.{TENANT_KEY}"
+        assert self._client is not None  # noqa: S101  only who follows may destroy so much
+        stream = self._client.jetstream(timeout=PURGE_SECONDS)
+        with _answering():
+            await self._bucket.put(name, DESTROYED)
+            self._forget(name)
+            for kind in ("key", "secret"):
+                subject = f"$KV.{BUCKET}.{subject_token(tenant_id)}.{kind}.>"
+                await stream.purge_stream(STREAM, subject=subject)
+
     async def _on_key(self, message: Msg) -> None:
         if message.data == DESTROYED:
             self._forget(message.subject.removeprefix(f"$KV.{BUCKET}."))
 
     def _forget(self, name: str) -> None:
         self._keys.pop(name, None)
+        tenant_id, _, kind = name.partition(".")
+        if kind == TENANT_KEY:
+            self._erased.add(tenant_id)
+            for other in [key for key in self._keys if key.startswith(f"{tenant_id}.")]:
+                del self._keys[other]
         self._destroyed[name] = None
         while len(self._destroyed) > self._cached_keys:
             self._destroyed.popitem(last=False)

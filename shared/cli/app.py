@@ -7,11 +7,14 @@ the product runs, and what it does not import it does not keep in memory.
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from shared.embedded.data_dir import DEFAULT
+
+if TYPE_CHECKING:
+    from shared.contracts.gateway_erasure import ErasureKind
 
 app = typer.Typer(
     name="minirag",
@@ -23,6 +26,11 @@ app = typer.Typer(
 
 tenant = typer.Typer(help="What an operator alone may do with a tenant.", no_args_is_help=True)
 app.add_typer(tenant, name="tenant")
+
+erase = typer.Typer(
+    help="Erase for good. Without --yes it only tells what would go.", no_args_is_help=True
+)
+app.add_typer(erase, name="erase")
 
 config = typer.Typer(help="The settings of services.", no_args_is_help=True)
 app.add_typer(config, name="config")
@@ -41,6 +49,8 @@ EnvironmentOption = Annotated[
     bool,
     typer.Option("--environment", help="What NATS_URL and MINIRAG_BLOB_URL name, not a folder."),
 ]
+SlugArgument = Annotated[str, typer.Argument(help="The slug of the tenant.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do it. Nobody can undo it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="For programs.")]
 EXIT_FAILED = 1
 EXIT_UNUSABLE = 78
@@ -327,6 +337,38 @@ def import_tenant(
     asyncio.run(import_(data_dir, file, slug))
 
 
+@erase.command("chat")
+def erase_chat(
+    slug: SlugArgument, chat_id: str, yes: YesOption = False, data_dir: DataDirOption = DEFAULT
+) -> None:
+    """What was said in one chat."""
+    _erase(data_dir, slug, "chat", chat_id, yes=yes)
+
+
+@erase.command("visitor")
+def erase_visitor(
+    slug: SlugArgument, visitor_id: str, yes: YesOption = False, data_dir: DataDirOption = DEFAULT
+) -> None:
+    """All chats of a visitor of a web page."""
+    _erase(data_dir, slug, "visitor", visitor_id, yes=yes)
+
+
+@erase.command("user")
+def erase_user(
+    slug: SlugArgument, user_id: str, yes: YesOption = False, data_dir: DataDirOption = DEFAULT
+) -> None:
+    """A user of a tenant: name, address, password, sessions, tokens."""
+    _erase(data_dir, slug, "user", user_id, yes=yes)
+
+
+@erase.command("tenant")
+def erase_tenant(
+    slug: SlugArgument, yes: YesOption = False, data_dir: DataDirOption = DEFAULT
+) -> None:
+    """A tenant with everything that is in it."""
+    _erase(data_dir, slug, "tenant", None, yes=yes)
+
+
 @dead_letters.command("list")
 def list_dead_letters(as_json: JsonOption = False, data_dir: DataDirOption = DEFAULT) -> None:
     """A line for each, the oldest first."""
@@ -357,6 +399,14 @@ def discard_dead_letter(number: int, data_dir: DataDirOption = DEFAULT) -> None:
     from shared.cli.letters import discard
 
     asyncio.run(discard(data_dir, number))
+
+
+def _erase(
+    data_dir: Path, slug: str, kind: "ErasureKind", subject_id: str | None, *, yes: bool
+) -> None:
+    from shared.cli.erasing import erase as run_erase
+
+    asyncio.run(run_erase(data_dir, slug, kind, subject_id, yes=yes))
 
 
 def main() -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from cryptography.exceptions import InvalidTag
 
+from shared.adapters.envelope import Erased
 from shared.adapters.event_log import STREAM as LOG
 from shared.cli.status import operator, operators_metadata
 from shared.contracts.operations import Repeat, Repeated
@@ -33,10 +35,14 @@ async def show_all(data_dir: Path, *, as_json: bool) -> None:
 
 
 async def show(data_dir: Path, number: int) -> None:
-    """Everything about one of them as JSON; what is encrypted stays so."""
+    """Everything about one of them as JSON; what is personal stays encrypted."""
     async with operator(data_dir) as it:
         letter = await letters.read(it.client, number)
-    body = letter.data.decode(errors="replace")
+        try:
+            data = await it.codec.clear(letter.data, letter.headers.get("ce-tenant", ""))
+        except (Erased, InvalidTag):
+            data = b""
+    body = data.decode(errors="replace")
     whole = {**_told(letter), "headers": dict(letter.headers), "body": body}
     _say(orjson.dumps(whole, option=orjson.OPT_INDENT_2).decode())
 

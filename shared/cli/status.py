@@ -40,6 +40,7 @@ class Operator:
     """A connection with the operator's eyes."""
 
     client: Client
+    codec: Codec
     bus: Bus
     event_log: EventLog
     vault: Vault
@@ -84,7 +85,7 @@ async def operator(data_dir: Path) -> AsyncIterator[Operator]:
         await bus.start()
         event_log = EventLog(client, codec, "operator")
         blobs = Blobs.open(home.blobs.as_uri())
-        yield Operator(client, bus, event_log, vault, blobs)
+        yield Operator(client, codec, bus, event_log, vault, blobs)
     finally:
         await client.close()
 

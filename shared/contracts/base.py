@@ -32,6 +32,8 @@ class Keyed(Message):
     """A message about one aggregate."""
 
     aggregate: ClassVar[str]
+    in_clear: ClassVar[bool] = False
+    """Stays readable when its tenant is erased: it holds ids and numbers only."""
 
     @property
     def aggregate_id(self) -> str:

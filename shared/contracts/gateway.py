@@ -110,6 +110,8 @@ class SlugClaimed(Claim):
     aggregate: ClassVar[str] = "tenant_slug"
     name: ClassVar[str] = "claimed"
     spans_tenants: ClassVar[bool] = True
+    in_clear: ClassVar[bool] = True
+    """Its subject holds the slug too, and the slug stays taken when the tenant is erased."""
     slug: str
     tenant_id: str
 

@@ -27,7 +27,7 @@ from shared.contracts.base import (
 )
 from shared.kernel import faults
 from shared.kernel.decider import AnyDecider
-from shared.kernel.errors import Conflict, Refused, StaleVersion, Unavailable, Unknown
+from shared.kernel.errors import Conflict, NotFound, Refused, StaleVersion, Unavailable, Unknown
 from shared.kernel.faults import FaultPoint
 from shared.kernel.ids import derived_id
 from shared.runtime.consumer import Turnstile
@@ -87,7 +87,10 @@ class CommandHandler:
                 return known
             if self.before is not None:
                 await self.before(command, metadata)
-            return await self._decide(command, metadata, redelivered=redelivered)
+            try:
+                return await self._decide(command, metadata, redelivered=redelivered)
+            except NotFound as erased:  # the tenant was, between the decision and the append
+                return await self._settle(metadata, (), _refusal(erased))
 
     async def give_up(self, metadata: Metadata) -> Outcome:
         """Remember that the command failed at every attempt, unless it came to something."""

@@ -7,7 +7,7 @@ from shared.adapters.envelope import read_metadata
 from shared.adapters.event_log import Append, EventLog
 from shared.contracts.operations import DeadLetterRecorded
 from shared.kernel.clock import utc_now
-from shared.kernel.errors import StaleVersion, Unavailable
+from shared.kernel.errors import NotFound, StaleVersion, Unavailable
 from shared.kernel.ids import derived_id
 from shared.runtime.consumer import Delivery
 
@@ -63,8 +63,8 @@ class DeadLetters:
         )
         try:
             await self._log.append([Append(event, expected=0)], metadata)
-        except StaleVersion:
-            return  # told before
+        except (StaleVersion, NotFound):
+            return  # told before, or of a tenant that was erased
 
 
 def _ascii(text: str) -> str:

@@ -78,7 +78,7 @@ class Platform:
             event_log=event_log,
             codec=codec,
             vault=vault,
-            blobs=Blobs.open(settings.blob_url),
+            blobs=Blobs.open(settings.blob_url, erased=vault.knows_erased),
             engine=engine,
             keep_streams=partial(
                 keep_streams, client, came_back, replicas=settings.stream_replicas

@@ -14,9 +14,8 @@ from typing import Any, TypeVar
 import nats.errors
 from faststream import AckPolicy
 from faststream.nats import NatsMessage, NatsResponse
-from pydantic import ValidationError
 
-from shared.adapters.envelope import metadata_headers, read_metadata
+from shared.adapters.envelope import Erased, metadata_headers, read_metadata
 from shared.adapters.projector import Projector
 from shared.adapters.read_model import ReadModel, ReadModelStore
 from shared.adapters.topology import command_consumer, reaction_consumer
@@ -46,7 +45,6 @@ from shared.contracts.operations import (
 from shared.kernel.clock import utc_now
 from shared.kernel.errors import MiniRagError, NotFound, Refused, refused
 from shared.kernel.ids import derived_id
-from shared.kernel.registry import UnknownEvent
 from shared.runtime.bus import (
     REFUSED,
     outcome_body,
@@ -60,6 +58,7 @@ from shared.runtime.dead_letters import DeadLetters
 from shared.runtime.lanes import PLACES, SHARE, Lanes
 from shared.runtime.leaving import Serve, answered, worked
 from shared.runtime.platform import Platform
+from shared.runtime.reading import command_of, event_of, metadata_of
 from shared.runtime.repeating import repeating
 from shared.runtime.timers import Timers, Wake, WakeGivenUp, hearing
 from shared.telemetry import spans
@@ -142,14 +141,19 @@ class Service:
             cls = classes.get((aggregate, verb))
             if cls is None:
                 raise Poison(f"{self.name} takes no command {aggregate}.{verb}")
-            command, metadata = await self._read(cls, delivery)
+            metadata = metadata_of(delivery)
+            try:
+                command = await command_of(self.platform.codec, cls, delivery, metadata)
+            except Erased:
+                await self._tell(metadata, Refusal(code=NotFound.code, detail="Tenant not found"))
+                return
             outcome = await handler.execute(command, metadata, redelivered=delivery.attempt > 1)
             await self._tell(metadata, outcome)
 
         async def give_up(delivery: Delivery, reason: str) -> None:
             await self._dead_letters.record(delivery, reason)
             try:
-                metadata = _metadata(delivery)
+                metadata = metadata_of(delivery)
             except Poison:
                 return  # it does not tell who waits
             await self._tell(metadata, await handler.give_up(metadata))
@@ -185,7 +189,7 @@ class Service:
         """Work the jobs of these kinds, as `Lanes` has it; of one aggregate one at a time here."""
 
         async def handle(delivery: Delivery) -> None:
-            job = Job(delivery, _metadata(delivery))
+            job = Job(delivery, metadata_of(delivery))
             if job.kind not in kinds:
                 raise Poison(f"{self.name} works no job {job.kind}")
             await kinds[job.kind](job)
@@ -193,7 +197,7 @@ class Service:
         async def give_up(delivery: Delivery, reason: str) -> None:
             await self._dead_letters.record(delivery, reason)
             try:
-                job = Job(delivery, _metadata(delivery))
+                job = Job(delivery, metadata_of(delivery))
             except Poison:
                 return  # it does not tell whose it is
             if job.kind in kinds:
@@ -228,26 +232,19 @@ class Service:
         With `from_now` not for what was told before its first start. What came in with an archive
         is passed over: what followed from it came too.
         """
-
-        async def recorded(delivery: Delivery) -> Recorded[Event]:
-            try:
-                return await self.platform.codec.recorded(
-                    delivery.sequence, delivery.headers, delivery.data
-                )
-            except (UnknownEvent, ValidationError, KeyError) as error:
-                raise Poison(f"cannot read the event: {error}") from error
+        codec = self.platform.codec
 
         async def handle(delivery: Delivery) -> None:
-            if (record := await recorded(delivery)).metadata.imported is None:
+            record = await event_of(codec, delivery)
+            if record is not None and record.metadata.imported is None:
                 await reaction(record)
 
         async def give_up(delivery: Delivery, reason: str) -> None:
             await self._dead_letters.record(delivery, reason)
             if given_up is not None:
-                try:
-                    await given_up(await recorded(delivery), reason)
-                except Poison:
-                    return
+                with suppress(Poison):
+                    if (record := await event_of(codec, delivery)) is not None:
+                        await given_up(record, reason)
 
         pairs = [(event.aggregate, event.name) for event in to]
         self._consume(
@@ -435,14 +432,6 @@ class Service:
     def _consume(self, *args: Any, **kwargs: Any) -> None:
         self._consumers.append(Consumer(self.platform.client, *args, **kwargs))
 
-    async def _read(self, cls: type[Command], delivery: Delivery) -> tuple[Command, Metadata]:
-        metadata = _metadata(delivery)
-        try:
-            command = await self.platform.codec.decode(cls, delivery.data, metadata.tenant_id)
-        except (ValidationError, ValueError) as error:
-            raise Poison(f"cannot read the command: {error}") from error
-        return command, metadata
-
     def _caused(self, cause: Metadata, purpose: str) -> Metadata:
         command_id = derived_id("command", cause.message_id, purpose)
         return cause.caused(message_id=command_id, now=utc_now(), actor=f"service/{self.name}")
@@ -484,13 +473,6 @@ async def _state(check: Part) -> str:
     except Exception as error:  # noqa: BLE001  whatever is wrong with it, it is not ok
         log.warning("part is not well", extra={"error": str(error) or repr(error)})
         return "not reachable"
-
-
-def _metadata(delivery: Delivery) -> Metadata:
-    try:
-        return read_metadata(delivery.headers)
-    except (KeyError, ValueError) as error:
-        raise Poison(f"headers are incomplete: {error}") from error
 
 
 def _refusal(error: MiniRagError) -> Refusal:

@@ -14,7 +14,8 @@ from shared.contracts.chat import (
     QuestionRefused,
     TurnFailed,
 )
-from shared.contracts.gateway import UserCreated
+from shared.contracts.gateway import SlugClaimed, UserCreated
+from shared.contracts.gateway_erasure import ErasureCompleted, ErasureRequested
 from shared.contracts.ingest import (
     IngestionRequested,
     Prepared,
@@ -175,6 +176,18 @@ def a_crawl_visits_a_page_once(found: Evidence) -> None:
     assert _several(made) == []
 
 
+def what_is_to_be_erased_is_erased(found: Evidence) -> None:
+    """An erasure that is ordered comes to its end, and of a tenant nothing else can be read."""
+    asked = [r for r in found.records if isinstance(r.event, ErasureRequested)]
+    done = Counter(
+        r.event.erasure_id for r in found.records if isinstance(r.event, ErasureCompleted)
+    )
+    assert done == {r.event.erasure_id: 1 for r in asked}
+    gone = {r.tenant_id for r in asked if r.event.kind == "tenant"}
+    left = {r.event.aggregate for r in found.records if r.tenant_id in gone}
+    assert left <= {ErasureRequested.aggregate, SlugClaimed.aggregate}
+
+
 def what_was_given_up_was_planted(found: Evidence) -> None:
     """Dead letters are exactly the messages that nobody could have handled (I13)."""
     assert found.given_up == found.planted
@@ -192,6 +205,7 @@ HOLD: Sequence[Invariant] = (
     turns_are_stored_and_billed_once,
     a_slot_comes_once,
     a_crawl_visits_a_page_once,
+    what_is_to_be_erased_is_erased,
     what_was_given_up_was_planted,
 )
 

@@ -62,6 +62,10 @@ def hook(storm: "Storm") -> None:
     storm.work.hook()
 
 
+def farewell(storm: "Storm") -> None:
+    storm.work.farewell()
+
+
 def text(storm: "Storm") -> None:
     storm.work.write()
 
@@ -118,8 +122,10 @@ LANES: Sequence[Sequence[Strike]] = (
         Strike(P.COMMAND_ROWS, "webhooks", hook),
         Strike(P.BLOB_WRITING, "gateway", text),
         Strike(P.REACTION_ACKNOWLEDGED, "scheduler", text),
+        Strike(P.ERASURE_KEYS, "gateway", farewell),
         Strike(P.COMMAND_SHOWN, "webhooks", hook),
         Strike(P.BLOB_SYNCED, "gateway", text),
+        Strike(P.ERASURE_CLEARED, "analytics", farewell),
     ],
 )
 """Lanes run side by side, and the strikes of one in turn: no two lanes end the same service, but

@@ -83,14 +83,11 @@ class Work:
 
     def register(self) -> None:
         """Make another tenant, which is several events at once."""
-        name = f"{self.tenant.slug}-{next(self._numbers)}"
-        body = {
-            "tenant_name": name,
-            "tenant_slug": name,
-            "owner_email": f"owner@{name}.example.com",
-            "owner_password": PASSWORD,
-        }
-        self._do(lambda _: self._told(201, "POST", "/v1/tenants", json=body), 0)
+        self._do(self._register, f"{self.tenant.slug}-{next(self._numbers)}")
+
+    def farewell(self) -> None:
+        """Make another tenant and erase it."""
+        self._do(self._farewell, f"{self.tenant.slug}-{next(self._numbers)}")
 
     def hook(self) -> None:
         """Make a webhook, to which nothing is delivered."""
@@ -181,6 +178,27 @@ class Work:
         body = {"bot_profile_id": self.bot, "message": question}
         answer = self._told(200, "POST", "/v1/chat", json=body).json()
         self.answers[question] = answer["message"]["content"]
+
+    def _register(self, name: str) -> dict[str, Any]:
+        body = {
+            "tenant_name": name,
+            "tenant_slug": name,
+            "owner_email": f"owner@{name}.example.com",
+            "owner_password": PASSWORD,
+        }
+        made: dict[str, Any] = self._told(201, "POST", "/v1/tenants", json=body).json()
+        return made
+
+    def _farewell(self, name: str) -> None:
+        http = self.tenant.with_(self._register(name)["api_token"])
+
+        def ordered() -> bool:
+            """It is when that was told, or when the token is worth nothing any more."""
+            assert not self._over.is_set(), "the storm is over"
+            answer = http.post("/v1/tenants/me/erase", json={"confirm": name})
+            return answer.status_code in (202, 401, 404)
+
+        eventually(ordered, lambda: name, seconds=PATIENCE)
 
     def _invite(self, email: str) -> None:
         body = {"email": email, "password": PASSWORD, "role": "member"}

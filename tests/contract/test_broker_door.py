@@ -13,13 +13,20 @@ from nats.aio.client import Client
 from services.gateway.adapters.broker_door import BrokerDoor
 from services.gateway.ports import Principal
 from shared.adapters import nats_client
+from shared.adapters.envelope import Codec, event_headers, event_subject
 from shared.adapters.nkeys import account_of, new_account_seed, private_key
+from shared.contracts.base import Event
+from shared.contracts.gateway import ApiTokenRevoked, TenantDeactivated, UserDeactivated
+from shared.contracts.gateway_erasure import ErasureTold
 from shared.embedded.data_dir import DataDir
 from shared.embedded.secrets import keep_secrets
 from shared.kernel.clock import utc_now
 from shared.kernel.errors import NotAuthenticated, Unusable
+from shared.kernel.registry import REGISTRY
+from tests.bank.messages import metadata
 from tests.brokers import own_broker
 from tests.subscribing import is_let_in, over_websocket, subscriber
+from tests.unit.samples import MemoryKeys
 
 
 @dataclass
@@ -31,6 +38,13 @@ class Opened:
     outside: int
     """Port of the listener for the outside."""
     services: Client
+
+    async def tell(self, event: Event) -> None:
+        """As the log tells what it has stored."""
+        meta = metadata("t1")
+        headers = {**event_headers(event, "e1", meta, "gateway"), "Nats-Sequence": "1"}
+        subject = f"live.{event_subject('t1', event).removeprefix('evt.')}"
+        await self.services.publish(subject, event.model_dump_json().encode(), headers=headers)
 
 
 async def admit(credential: str) -> Principal:
@@ -56,7 +70,8 @@ async def opened(tmp_path: Path) -> AsyncIterator[Opened]:
         async def shown(position: int, _seconds: float) -> int:
             return position
 
-        await BrokerDoor(services, broker.url, seed, admit, shown).start()
+        codec = Codec(MemoryKeys(), REGISTRY)
+        await BrokerDoor(services, codec, broker.url, seed, admit, shown).start()
         await services.flush()
         port = json.loads((tmp_path / "ports.json").read_text())["outside"]
         inside = f"nats://127.0.0.1:{broker.port}"
@@ -90,21 +105,21 @@ async def test_ends_a_connection_with_its_token(opened: Opened) -> None:
 
 
 @pytest.mark.parametrize(
-    ("subject", "body"),
+    "event",
     [
-        ("live.t1.api_token.a.revoked", b"{}"),
-        ("live.t1.directory.t1.user_deactivated", b'{"user_id": "u"}'),
-        ("live.t1.tenant.t1.deactivated", b"{}"),
+        ApiTokenRevoked(token_id="a", token_hash="hash"),
+        UserDeactivated(tenant_id="t1", user_id="u"),
+        TenantDeactivated(tenant_id="t1"),
+        ErasureTold(erasure_id="t1", kind="tenant", subject_id="t1"),
     ],
 )
-async def test_cuts_whom_it_is_told_about_and_nobody_else(
-    opened: Opened, subject: str, body: bytes
-) -> None:
+async def test_cuts_whom_it_is_told_about_and_nobody_else(opened: Opened, event: Event) -> None:
     async with (
         subscriber(opened.inside, "t1 a") as one,
         subscriber(opened.inside, "t2 a") as other,
     ):
-        await opened.services.publish(subject, body, headers={"Nats-Sequence": "1"})
+        await opened.tell(ErasureTold(erasure_id="e", kind="user", subject_id="u"))
+        await opened.tell(event)
         await one.is_cut()
         await other.subscribe("public.t2.>")
 

@@ -253,15 +253,17 @@ class TestReadingOneAggregate:
 
 
 class TestOnTheWire:
-    async def test_personal_text_is_unreadable_and_all_else_is_plain(
-        self, client: Client, event_log: EventLog, tenant_id: str
+    async def test_all_is_sealed_and_personal_text_once_more(
+        self, client: Client, event_log: EventLog, codec: Codec, tenant_id: str
     ) -> None:
         account_id, meta = new_id(), metadata(tenant_id)
         [sequence] = await event_log.append([Append(opened(account_id, "Grace Hopper"), 0)], meta)
         raw = await client.jetstream().get_msg(STREAM, sequence)
         assert raw.data is not None
-        assert b"Grace" not in raw.data
-        body = orjson.loads(raw.data)
+        assert account_id.encode() not in raw.data
+        clear = await codec.clear(raw.data, tenant_id)
+        assert b"Grace" not in clear
+        body = orjson.loads(clear)
         assert body["number"] == account_id
         assert body["owner"]["of"] == f"account/{account_id}"
         assert raw.subject == f"evt.{tenant_id}.account.{account_id}.opened"

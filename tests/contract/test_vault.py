@@ -174,10 +174,61 @@ class TestErasure:
         self, codec: Codec, tenant_id: str, other_tenant_id: str
     ) -> None:
         order = OpenAccount(account_id=new_id(), owner="Ada", number="7")
-        body = await codec.encode(order, tenant_id)
+        body = await codec.clear(await codec.encode(order, tenant_id), tenant_id)
         await codec.encode(order, other_tenant_id)
         moved = await codec.decode(OpenAccount, body, other_tenant_id)
         assert moved.owner == "[erased]"
+
+
+class TestATenant:
+    @pytest.fixture
+    async def vault(self, client: Client, bucket: KeyValue, servers: Servers) -> Vault:
+        vault = fresh(bucket, servers)
+        await vault.follow(client)
+        return vault
+
+    async def test_has_one_key_however_many_make_it(
+        self, bucket: KeyValue, servers: Servers, tenant_id: str, other_tenant_id: str
+    ) -> None:
+        vaults = [fresh(bucket, servers) for _ in range(8)]
+        keys = await asyncio.gather(*(vault.tenant_key(tenant_id) for vault in vaults))
+        assert len({*keys, await vaults[0].tenant_key(other_tenant_id)}) == 2
+
+    async def test_that_is_erased_has_no_key_and_no_secret_and_gets_none(
+        self, vault: Vault, bucket: KeyValue, servers: Servers, tenant_id: str, other_tenant_id: str
+    ) -> None:
+        for owner in (tenant_id, other_tenant_id):
+            await vault.tenant_key(owner)
+            await vault.data_key(owner, "chat/c1", create=True)
+            await vault.put(owner, "bot/b1", b"sk-secret")
+        for _ in range(2):
+            await vault.erase_tenant(tenant_id)
+        assert vault.knows_erased(tenant_id)
+        for one in (vault, fresh(bucket, servers)):
+            assert await one.tenant_key(tenant_id) is None
+            assert await one.data_key(tenant_id, "chat/c1", create=True) is None
+            assert await one.get(tenant_id, "bot/b1") is None
+            assert await one.tenant_key(other_tenant_id) is not None
+            assert await one.data_key(other_tenant_id, "chat/c1", create=False) is not None
+            assert await one.get(other_tenant_id, "bot/b1") == b"sk-secret"
+        kept = [name for name in await bucket.keys() if name.startswith(f"{tenant_id}.")]
+        assert kept == [f"{tenant_id}.events"]
+
+    async def test_is_known_to_be_erased_in_other_processes(
+        self, vault: Vault, servers: Servers, tenant_id: str
+    ) -> None:
+        client = await nats_client.connect(servers.nats_url, "another process")
+        another = fresh(await client.jetstream().key_value(BUCKET), servers)
+        await another.follow(client)
+        assert await another.tenant_key(tenant_id) is not None
+        await vault.erase_tenant(tenant_id)
+
+        async def gone() -> None:
+            assert await another.tenant_key(tenant_id) is None
+            assert another.knows_erased(tenant_id)
+
+        await eventually(gone)
+        await client.close()
 
 
 class TestWithoutABroker:

@@ -8,11 +8,12 @@ import pytest
 
 from tests.e2e import inside
 from tests.e2e.traces import traces
-from tests.harness import PASSWORD, Installation, Tenant, client, eventually
+from tests.harness import PASSWORD, Installation, Tenant, answers, client, eventually
 from tests.unit.test_traces import MARKS
 
 pytestmark = pytest.mark.timeout(600)
 
+REBUILT = ("identity", "audit", "erasures", "sources", "bots", "chats", "index", "endpoints")
 TEXT = "You can return any item within 30 days of delivery, in its original packaging."
 QUESTION = "How long can I return an item?"
 
@@ -148,10 +149,17 @@ def test_what_has_become_too_old_goes_by_itself(installation: Installation, tena
     old = word()
     chat = tenant.ask(bot, f"{QUESTION} {old}")["chat_id"]
     place = "/v1/tenants/me/retention"
-    assert tenant.http.get(place).json() == {"chats_days": None}
+    for_ever = {"chats_days": None, "audit_days": None, "deliveries_days": None}
+    assert tenant.http.get(place).json() == for_ever
     seen = tenant.http.get(f"{place}/preview", params={"chats_days": 30}).json()
     assert seen["chats"] == 0
-    assert tenant.http.patch(place, json={"chats_days": 30}).json() == {"chats_days": 30}
+    days = {"chats_days": 30, "audit_days": 20, "deliveries_days": 10}
+    assert tenant.http.patch(place, json={"chats_days": 30}).json() == {
+        **for_ever,
+        "chats_days": 30,
+    }
+    del days["chats_days"]
+    assert tenant.http.patch(place, json=days).json() == {**days, "chats_days": 30}
     # The schedule is told that its time has come, forty days from now.
     inside.fire(installation.data_dir, tenant.id, tenant.id, days=40)
 
@@ -163,6 +171,9 @@ def test_what_has_become_too_old_goes_by_itself(installation: Installation, tena
     assert (receipt["kind"], receipt["counts"]) == ("retention", {"chats": 1})
     assert tenant.http.get(f"/v1/chat/{chat}").status_code == 404
     assert traces(installation.data_dir, old) == []
+    kept = {entry["action"] for entry in tenant.http.get("/v1/audit-log").json()}
+    assert "source.created" not in kept, "forty days from now it is too old"
+    assert tenant.http.patch(place, json={"deliveries_days": 1}).status_code == 422
     assert tenant.user("admin").http.patch(place, json={"chats_days": 1}).status_code == 403
     assert tenant.http.patch(place, json={"chats_days": 0}).status_code == 422
 
@@ -178,3 +189,136 @@ def test_only_owners_erase_and_never_themselves(tenant: Tenant, other_tenant: Te
     assert erased(tenant, f"/v1/chat/{chat}/erase")["counts"] == {"chats": 1}
     assert admin.http.get("/v1/erasures").json()[0]["subject_id"] == chat
     assert tenant.user("member").http.get("/v1/erasures").status_code == 403
+
+
+def furnished(tenant: Tenant) -> tuple[list[str], list[str]]:
+    """Have words in everything that a tenant can have: the words, and credentials."""
+    names = [word() for _ in range(8)]
+    bot_name, prompt, text, question, person, hook, token_name, upload = names
+    local, host = uuid.uuid4().hex, f"{uuid.uuid4().hex}.example.com"
+    bot = tenant.bot(name=bot_name, model="local/extractive", system_prompt=prompt)
+    source = tenant.source(bot, f"{TEXT} {text}", name=text)
+    tenant.ingest(source)
+    files = {"file": ("notes.txt", f"{TEXT} {upload}".encode())}
+    uploaded = {"bot_profile_id": bot, "name": upload}
+    sent = tenant.http.post("/v1/sources/upload", files=files, data=uploaded)
+    assert sent.status_code == 201, sent.text
+    tenant.ready(source)
+    tenant.ready(sent.json()["id"])
+    tenant.ask(bot, f"{QUESTION} {question}")
+    body = {"email": f"{local}@example.com", "password": PASSWORD, "display_name": person}
+    assert tenant.http.post("/v1/users", json={**body, "role": "admin"}).status_code == 201
+    listening = {"url": f"https://{host}/hook", "description": hook, "events": []}
+    assert tenant.http.post("/v1/webhooks", json=listening).status_code == 201
+    token = tenant.http.post("/v1/api-tokens", json={"name": token_name}).json()["raw_token"]
+    return [*names, local, host], [tenant.token, token, tenant.login()["access_token"]]
+
+
+def of(installation: Installation, tenant: Tenant) -> dict[str, list[str]]:
+    """The tenant's rows, by table; without tables that have none."""
+    every = inside.rows(installation.data_dir).items()
+    mine = {table: [row for row in rows if tenant.id in row] for table, rows in every}
+    return {table: rows for table, rows in mine.items() if rows}
+
+
+def test_a_tenant_is_gone_with_everything_and_no_other(
+    installation: Installation, tenant: Tenant, other_tenant: Tenant
+) -> None:
+    planted, credentials = furnished(tenant)
+    bot = shop(other_tenant)
+    kept = word()
+    other_tenant.ask(bot, f"{QUESTION} {kept}")
+    analysed(installation)
+    for one in planted:
+        assert traces(installation.data_dir, one), "planted text was not even there"
+    events = inside.facts(installation.data_dir)
+    messages = of(installation, other_tenant)["chat_chats.messages"]
+
+    place, confirmed = "/v1/tenants/me/erase", {"confirm": tenant.slug}
+    assert tenant.http.post(place, json={"confirm": "another"}).status_code == 409
+    assert tenant.user("admin").http.post(place, json=confirmed).status_code == 403
+    ordered = tenant.http.post(place, json=confirmed)
+    assert ordered.status_code == 202, ordered.text
+    assert (ordered.json()["kind"], ordered.json()["subject_id"]) == ("tenant", tenant.id)
+    for credential in credentials:
+        http = tenant.with_(credential)
+        answers(http, "/v1/bot-profiles", 401)
+    done = installation.cli("erase", "tenant", tenant.slug, "--yes")
+    assert done.returncode == 0, done.stderr
+    assert "erased: 1 tenants" in done.stdout
+
+    assert traces(installation.data_dir, *planted) == []
+    assert traces(installation.data_dir, kept)
+    assert not events - inside.facts(installation.data_dir), "the log loses no event"
+    assert not any(file.is_file() for file in installation.data_dir.rglob(f"{tenant.id}/**/*"))
+    before = of(installation, tenant), of(installation, other_tenant)
+    assert before[0].keys() == {
+        "gateway_erasures.aggregates",
+        "gateway_erasures.erasures",
+        "gateway_identity.aggregates",
+    }
+    for model in REBUILT:
+        rebuilt = installation.cli("rebuild", model)
+        assert rebuilt.returncode == 0, rebuilt.stderr
+    assert (of(installation, tenant), of(installation, other_tenant)) == before
+    assert before[1]["chat_chats.messages"] == messages
+    assert other_tenant.ask(bot, QUESTION)["citations"]
+
+
+def test_an_erased_tenant_does_not_come_back(installation: Installation, tenant: Tenant) -> None:
+    bot = shop(tenant)
+    http, _ = visitor(tenant, bot)
+    order = {"confirm": tenant.slug}
+    assert tenant.http.post("/v1/tenants/me/erase", json=order).status_code == 202
+    question = {"bot_profile_id": bot, "message": "Hello?"}
+    eventually(lambda: http.post("/v1/chat", json=question).status_code in (401, 403))
+    done = installation.cli("erase", "tenant", tenant.slug)
+    assert done.returncode == 0, done.stderr
+    assert "erased: 1 tenants" in done.stdout, "what was ordered before needs no other order"
+    # Else somebody else could speak for whoever had it.
+    again = {
+        "tenant_name": "x",
+        "tenant_slug": tenant.slug,
+        "owner_email": "owner@example.com",
+        "owner_password": PASSWORD,
+    }
+    assert tenant.http.post("/v1/tenants", json=again).status_code == 409
+    nobody = installation.cli("erase", "chat", tenant.slug, bot)
+    assert (nobody.returncode, nobody.stderr) == (
+        1,
+        f"minirag: tenant {tenant.slug} was erased\n",
+    )
+
+
+def test_the_operator_sees_what_would_go_before_it_goes(
+    installation: Installation, tenant: Tenant
+) -> None:
+    bot = shop(tenant)
+    http, visitor_id = visitor(tenant, bot)
+    said, of_visitor = word(), word()
+    chat = tenant.ask(bot, f"{QUESTION} {said}")["chat_id"]
+    say(http, bot, f"{QUESTION} {of_visitor}")
+    user = tenant.user("member")
+    wanted = {
+        "chat": (chat, f"chat {chat} with 1 questions"),
+        "visitor": (visitor_id, f"1 chats of visitor {visitor_id}"),
+        "user": (user.id, user.email),
+    }
+    for kind, (subject, would_go) in wanted.items():
+        looked = installation.cli("erase", kind, tenant.slug, subject)
+        assert looked.returncode == 0, looked.stderr
+        assert would_go in looked.stdout
+        assert "nothing was erased" in looked.stdout
+    assert tenant.http.get("/v1/erasures").json() == []
+    looked = installation.cli("erase", "tenant", tenant.slug)
+    assert "1 bot_profile" in looked.stdout
+    assert tenant.http.get("/v1/bot-profiles").status_code == 200
+    for kind, (subject, _) in wanted.items():
+        done = installation.cli("erase", kind, tenant.slug, subject, "--yes")
+        assert done.returncode == 0, done.stderr
+    assert tenant.http.get(f"/v1/chat/{chat}").status_code == 404
+    assert user.id not in tenant.http.get("/v1/users").text
+    kinds = [one["kind"] for one in tenant.http.get("/v1/erasures").json()]
+    assert sorted(kinds) == ["chat", "user", "visitor"]
+    nobody = installation.cli("erase", "chat", tenant.slug, chat, "--yes")
+    assert (nobody.returncode, nobody.stderr) == (1, "minirag: Chat not found\n")

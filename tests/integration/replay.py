@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.adapters.projector import project
 from shared.adapters.read_model import ReadModel, ReadModelStore
 from shared.contracts.base import Event, Recorded
+from shared.contracts.gateway_erasure import ErasureTold
 from shared.kernel.ids import derived_id, new_id
 from tests.bank.messages import metadata
 from tests.bank.rows import rows
@@ -127,6 +128,29 @@ class ProjectionContract:
         theirs = recorded(other_tenant_id, *self.of_another_tenant(events), first=2)
         await replay(store, sorted([*past, *theirs], key=lambda r: r.sequence), chunk=3)
         assert await rows(store, tenant_id, leave_out=DIFFERENT_ON_PURPOSE) == expected
+        of_theirs = await rows(store, other_tenant_id, leave_out=DIFFERENT_ON_PURPOSE)
+        assert {name: len(found) for name, found in of_theirs.items()} == {
+            name: len(found) for name, found in expected.items()
+        }
+
+    @pytest.mark.parametrize("chunk", [2, 500])
+    async def test_nothing_is_left_of_a_tenant_that_is_erased(
+        self,
+        store: ReadModelStore,
+        past: list[Recorded[Event]],
+        events: Sequence[Event],
+        expected: dict[str, list[str]],
+        tenant_id: str,
+        other_tenant_id: str,
+        chunk: int,
+    ) -> None:
+        theirs = recorded(other_tenant_id, *self.of_another_tenant(events), first=2)
+        told = ErasureTold(erasure_id=tenant_id, kind="tenant", subject_id=tenant_id)
+        end = recorded(tenant_id, told, first=past[-1].sequence + 2)
+        await replay(store, sorted([*past, *theirs, *end], key=lambda r: r.sequence), chunk=chunk)
+        left = await rows(store, tenant_id, leave_out=DIFFERENT_ON_PURPOSE)
+        receipts = {"aggregates", "erasures"} if "erasure" in store.model.owns else set()
+        assert {name for name, found in left.items() if found} <= receipts
         of_theirs = await rows(store, other_tenant_id, leave_out=DIFFERENT_ON_PURPOSE)
         assert {name: len(found) for name, found in of_theirs.items()} == {
             name: len(found) for name, found in expected.items()

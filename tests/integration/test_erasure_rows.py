@@ -1,7 +1,7 @@
 """What is left in rows of what was erased: nothing, whichever way the log is replayed."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -11,8 +11,10 @@ from services.analytics.main import ROLLUPS
 from services.analytics.queries.stats import StatsQueries
 from services.chat.main import CHATS
 from services.chat.queries.erasing import ErasureQueries as ErasedChats
-from services.gateway.main import ERASURES, IDENTITY
+from services.gateway.main import AUDIT, ERASURES, IDENTITY
 from services.gateway.queries import ErasureQueries
+from services.webhooks.main import DELIVERIES
+from services.webhooks.queries.deliveries import DeliveryQueries
 from shared.adapters.read_model import ReadModel, ReadModelStore
 from shared.contracts.analytics import GetOverview, ListUnanswered
 from shared.contracts.base import Event, Recorded
@@ -27,10 +29,12 @@ from shared.contracts.gateway_erasure import (
     ListErasures,
     RetentionSet,
 )
-from tests.bank.messages import metadata
+from shared.contracts.webhooks import ListDeliveries, RedeliveryRequested, WebhookDeleted
+from tests.bank.messages import NOW, metadata
 from tests.bank.rows import rows
 from tests.integration.replay import ProjectionContract, fresh, recorded, replay
 from tests.integration.test_identity_rows import registered
+from tests.integration.test_webhook_rows import scheduled, succeeded
 
 WORDS = "The maiden name"
 USED = Usage(model="local/none")
@@ -200,3 +204,63 @@ class TestErasures(OfGateway):
         ]
         assert found.items[1].counts == {"chats": 2}
         assert found.items[1].completed_at == past[-1].at
+
+
+def too_old(**since: datetime) -> ErasureTold:
+    return ErasureTold.model_validate(
+        {"erasure_id": "e1", "kind": "retention", "subject_id": "t1", **since}
+    )
+
+
+class TestTheAuditLog(OfGateway):
+    @pytest.fixture
+    def model(self) -> ReadModel:
+        return AUDIT
+
+    @pytest.fixture
+    def events(self) -> Sequence[Event]:
+        return (
+            WebhookDeleted(webhook_id="early", secret_refs=()),
+            WebhookDeleted(webhook_id="late", secret_refs=()),
+            too_old(deliveries_before=NOW + timedelta(hours=1)),
+            too_old(audit_before=NOW + timedelta(minutes=1)),
+            WebhookDeleted(webhook_id="later", secret_refs=()),
+        )
+
+    async def test_shows_nothing_that_is_too_old(
+        self, store: ReadModelStore, past: list[Recorded[Event]], tenant_id: str
+    ) -> None:
+        await replay(store, past)
+        shown = str((await rows(store, tenant_id))["audit_entries"])
+        assert [name in shown for name in ("/early'", "/late'", "/later'")] == [False, True, True]
+
+
+class TestDeliveries(ProjectionContract):
+    @pytest.fixture
+    def engine(self, engines: Callable[[str], AsyncEngine]) -> AsyncEngine:
+        return engines("webhooks")
+
+    @pytest.fixture
+    def model(self) -> ReadModel:
+        return DELIVERIES
+
+    @pytest.fixture
+    def events(self) -> Sequence[Event]:
+        return (
+            scheduled("early", 1),
+            succeeded("early", 1),
+            scheduled("late", 2),
+            too_old(deliveries_before=NOW + timedelta(minutes=2)),
+            RedeliveryRequested(delivery_id="early", webhook_id="w1"),
+            succeeded("late", 1),
+        )
+
+    async def test_that_are_too_old_are_gone_with_what_was_answered(
+        self, store: ReadModelStore, past: list[Recorded[Event]], tenant_id: str
+    ) -> None:
+        await replay(store, past)
+        listed = await DeliveryQueries(store).list_deliveries(
+            ListDeliveries(webhook_id="w1"), metadata(tenant_id)
+        )
+        assert [(one.id, one.status) for one in listed.items] == [("late", "delivered")]
+        assert "'early'" not in str((await rows(store, tenant_id))["attempts"])

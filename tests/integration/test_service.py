@@ -9,6 +9,7 @@ import pytest
 from nats.aio.client import Client
 from nats.js import api
 
+from shared.adapters.envelope import Codec
 from shared.adapters.event_log import Append, EventLog
 from shared.contracts.base import Command, Done, Event, Metadata, Recorded, Refusal
 from shared.contracts.operations import DeadLetterRecorded, GetOutcome, MaybeOutcome
@@ -207,7 +208,7 @@ def opened(order: OpenAccount) -> list[Event]:
 
 class TestReactions:
     async def test_are_done_for_every_fact_and_given_up_in_the_end(
-        self, bank: Bank, client: Client, event_log: EventLog, tenant_id: str
+        self, bank: Bank, client: Client, event_log: EventLog, codec: Codec, tenant_id: str
     ) -> None:
         seen: list[int] = []
         given_up: list[tuple[int, str]] = []
@@ -234,7 +235,8 @@ class TestReactions:
 
             await eventually(all_settled)
             letter = await only_letter(client, f"dlq.EVENTS.evt.{tenant_id}.>")
-            assert orjson.loads(letter.data or b"")["value"] == 2
+            clear = await codec.clear(letter.data or b"", tenant_id)
+            assert orjson.loads(clear)["value"] == 2
         [fact] = await told(event_log, tenant_id)
         assert (fact.stream, fact.attempts) == ("EVENTS", ATTEMPTS)
 

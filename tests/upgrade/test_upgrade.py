@@ -21,6 +21,9 @@ class NoKeys:
     async def data_key(self, _tenant_id: str, _subject: str, *, create: bool) -> bytes | None:
         raise AssertionError(create)
 
+    async def tenant_key(self, _tenant_id: str) -> bytes | None:
+        return bytes(32)
+
 
 @pytest.fixture
 async def past() -> list[Recorded[Event]]:

@@ -21,6 +21,7 @@ from shared.contracts.chat_index import (
     ReindexFailed,
     ReindexStarted,
 )
+from shared.contracts.gateway_erasure import ErasureTold
 from shared.contracts.ingest import Prepared, SourceDeleted, SourcePrepared, SourceUpdated
 from shared.contracts.ingest_shadow import ShadowPrepared
 from shared.kernel import faults
@@ -77,6 +78,8 @@ class Index:
                 await self._give_up(db, tenant_id, bot_id, generation)
             case ReindexFailed() as event:
                 await generations.failed(db, recorded, event)
+            case ErasureTold(kind="tenant"):
+                await self._clean(db, Scope(tenant_id))
             case IndexSwitched() as event:
                 await generations.switched(db, recorded, event)
             case _:

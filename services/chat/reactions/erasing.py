@@ -67,8 +67,8 @@ class EraseChats:
     async def __call__(self, recorded: Recorded[ErasureRequested]) -> None:
         """Raise `Unavailable` if it should be tried again."""
         event, tenant_id = recorded.event, recorded.tenant_id
-        if event.kind == "user":
-            return
+        if event.kind in ("user", "tenant"):
+            return  # the gateway tells those
         if await self._shown(recorded.sequence, SHOWN_SECONDS) < recorded.sequence:
             raise Unavailable("chats do not show what was said before the erasure yet")
         if event.kind == "chat":
@@ -83,8 +83,8 @@ class EraseChats:
 
     async def _some(self, recorded: Recorded[ErasureRequested]) -> Sequence[str]:
         event, tenant_id = recorded.event, recorded.tenant_id
-        if event.before is not None:
-            return await self._chats.older(tenant_id, event.before)
+        if event.kind == "retention":
+            return await self._chats.older(tenant_id, event.before) if event.before else ()
         return await self._chats.of_visitor(tenant_id, event.subject_id)
 
     async def _erase(self, chat_id: str, recorded: Recorded[ErasureRequested]) -> None:

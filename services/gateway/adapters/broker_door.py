@@ -20,9 +20,12 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from services.gateway.ports import Principal
+from shared.adapters.envelope import Codec, Erased
 from shared.adapters.nkeys import account_of, private_key
+from shared.adapters.read_model import of_whole_tenant
 from shared.contracts.gateway import ApiTokenRevoked, TenantDeactivated, UserDeactivated
-from shared.kernel.errors import MiniRagError
+from shared.contracts.gateway_erasure import ErasureTold
+from shared.kernel.errors import MiniRagError, Unavailable
 from shared.kernel.ids import new_id
 
 log = logging.getLogger(__name__)
@@ -36,7 +39,7 @@ CONNECTION_SECONDS = 900
 """After which a connection ends and its client comes back with a token that must still be good:
 the bound when nobody could be told that it was revoked."""
 SUBSCRIPTIONS = 50
-CUTTING = (ApiTokenRevoked, UserDeactivated, TenantDeactivated)
+CUTTING = (ApiTokenRevoked, ErasureTold, UserDeactivated, TenantDeactivated)
 """After these, open connections are cut."""
 SHOWN_SECONDS = 10.0
 ANSWER_SECONDS = 0.5
@@ -51,9 +54,12 @@ Shown = Callable[[int, float], Awaitable[int]]
 class BrokerDoor:
     """Answers the broker, together with all other gateways."""
 
-    def __init__(self, client: Client, url: str, seed: str, admit: Admit, shown: Shown) -> None:
+    def __init__(
+        self, client: Client, codec: Codec, url: str, seed: str, admit: Admit, shown: Shown
+    ) -> None:
         """`url` is the services' own. Raises `Unusable` for a seed that is none."""
         self._client = client
+        self._codec = codec
         self._system_url = re.sub(r"//[^:@/]+:", "//system:", url)
         self._key = private_key(seed)
         self._issuer = account_of(seed)
@@ -113,14 +119,8 @@ class BrokerDoor:
         return self._jws.encode(json.dumps(whole).encode(), self._key, ALGORITHM)
 
     async def _on_end(self, message: Msg) -> None:
-        _, tenant_id, aggregate, aggregate_id, _ = message.subject.split(".")
-        match aggregate:
-            case "api_token":
-                name = rf"{tenant_id}\.[^.]*\.{aggregate_id}"
-            case "directory":
-                name = rf"{tenant_id}\.{json.loads(message.data)['user_id']}\.[^.]*"
-            case _:
-                name = rf"{tenant_id}\.[^.]*\.[^.]*"
+        if (name := await self._whose(message)) is None:
+            return
         # Else whoever is cut could come back at once, by rows that do not know yet.
         sequence = int((message.headers or {})["Nats-Sequence"])
         await self._shown(sequence, SHOWN_SECONDS)
@@ -128,6 +128,22 @@ class BrokerDoor:
             await self._cut(re.compile(name))
         except (nats.errors.Error, OSError, TimeoutError) as error:
             log.warning("open connections not cut", extra={"error": repr(error)})
+
+    async def _whose(self, message: Msg) -> str | None:
+        """The names of connections that are to be cut, as a regular expression."""
+        _, tenant_id, aggregate, aggregate_id, _ = message.subject.split(".")
+        everybody = rf"{tenant_id}\.[^.]*\.[^.]*"
+        if aggregate == ApiTokenRevoked.aggregate:
+            return rf"{tenant_id}\.[^.]*\.{aggregate_id}"
+        if aggregate == TenantDeactivated.aggregate:
+            return everybody
+        try:
+            event = (await self._codec.recorded(0, message.headers or {}, message.data)).event
+        except (Erased, Unavailable):
+            return everybody  # whoever it is about is one of them
+        if isinstance(event, UserDeactivated):
+            return rf"{tenant_id}\.{event.user_id}\.[^.]*"
+        return everybody if of_whole_tenant(event) else None
 
     async def _cut(self, name: re.Pattern[str]) -> None:
         async with _connected(self._system_url) as system:

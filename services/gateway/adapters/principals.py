@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-import orjson
 from cachetools import TTLCache
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from services.gateway.ports import Principal, Principals, WidgetKey
+from shared.adapters.envelope import Codec, Erased
+from shared.adapters.read_model import of_whole_tenant
 from shared.contracts.base import Event
 from shared.contracts.gateway import (
     ApiTokenRevoked,
@@ -27,6 +28,8 @@ from shared.contracts.gateway import (
     WidgetKeyRevoked,
     WidgetKeyUpdated,
 )
+from shared.contracts.gateway_erasure import ErasureTold
+from shared.kernel.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +40,7 @@ every gateway's database show it.
 """
 TELLING: tuple[type[Event], ...] = (
     ApiTokenRevoked,
+    ErasureTold,
     SessionEnded,
     TenantDeactivated,
     TenantReactivated,
@@ -68,8 +72,9 @@ class CachedPrincipals:
     once, on every gateway.
     """
 
-    def __init__(self, client: Client, lookups: Principals, seconds: float) -> None:
+    def __init__(self, client: Client, codec: Codec, lookups: Principals, seconds: float) -> None:
         self._client = client
+        self._codec = codec
         self._lookups = lookups
         self._known: TTLCache[str, Entry] = TTLCache(ENTRIES, seconds)
         self._changed: TTLCache[str, float] = TTLCache(2 * ENTRIES, seconds + SETTLING)
@@ -133,8 +138,16 @@ class CachedPrincipals:
 
     async def _on_change(self, message: Msg) -> None:
         _, tenant_id, aggregate, aggregate_id, _ = message.subject.split(".")
-        if aggregate == "directory":
-            aggregate, aggregate_id = "user", str(orjson.loads(message.data)["user_id"])
+        if aggregate in ("directory", ErasureTold.aggregate):
+            try:
+                event = (await self._codec.recorded(0, message.headers or {}, message.data)).event
+            except (Erased, Unavailable):
+                aggregate, aggregate_id = "tenant", tenant_id  # whoever it is about is one of it
+            else:
+                if of_whole_tenant(event):
+                    aggregate, aggregate_id = "tenant", tenant_id
+                elif aggregate == "directory":
+                    aggregate, aggregate_id = "user", str(getattr(event, "user_id", ""))
         self._changed[f"{aggregate} {tenant_id} {aggregate_id}"] = time.monotonic()
 
 

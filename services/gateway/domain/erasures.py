@@ -1,6 +1,7 @@
 """What may happen to an erasure: it is told first, then every service clears what it keeps."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
@@ -30,6 +31,8 @@ class Erasure(Message):
     kind: Literal["present"] = "present"
     what: ErasureKind
     subject_id: str
+    audit_before: datetime | None = None
+    deliveries_before: datetime | None = None
     told: bool = False
     done: tuple[str, ...] = ()
     counts: Mapping[str, int] = Field(default_factory=dict)
@@ -52,6 +55,8 @@ def decide(
                 kind=command.kind,
                 subject_id=command.subject_id,
                 before=command.before,
+                audit_before=command.audit_before,
+                deliveries_before=command.deliveries_before,
             )
         ]
     if isinstance(erasure, NoErasure):
@@ -66,6 +71,8 @@ def decide(
                     kind=erasure.what,
                     subject_id=erasure.subject_id,
                     counts=counts,
+                    audit_before=erasure.audit_before,
+                    deliveries_before=erasure.deliveries_before,
                 )
             ]
         case RecordErasurePart():
@@ -90,7 +97,12 @@ def _part(erasure: Erasure, command: RecordErasurePart) -> Sequence[ErasureEvent
 def evolve(erasure: ErasureState, event: ErasureEvent) -> ErasureState:
     """Never raises."""
     if isinstance(event, ErasureRequested):
-        return Erasure(what=event.kind, subject_id=event.subject_id)
+        return Erasure(
+            what=event.kind,
+            subject_id=event.subject_id,
+            audit_before=event.audit_before,
+            deliveries_before=event.deliveries_before,
+        )
     if isinstance(erasure, NoErasure):
         return erasure
     match event:

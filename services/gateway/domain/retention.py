@@ -14,27 +14,44 @@ class Retention(Message):
     """For ever, at first."""
 
     chats_days: int | None = None
+    audit_days: int | None = None
+    deliveries_days: int | None = None
+
+
+class TooOld(Message):
+    """What is from before these times has become too old; None: nothing of it has."""
+
+    before: datetime | None = None
+    audit_before: datetime | None = None
+    deliveries_before: datetime | None = None
 
 
 def decide(
     retention: Retention, command: RetentionCommand, _meta: Metadata
 ) -> Sequence[RetentionEvent]:
     """Never refuses."""
-    if command.chats_days == retention.chats_days:
-        return []
-    return [RetentionSet(tenant_id=command.tenant_id, chats_days=command.chats_days)]
+    event = RetentionSet.model_validate(command.model_dump())
+    return [] if evolve(retention, event) == retention else [event]
 
 
 def evolve(_retention: Retention, event: RetentionEvent) -> Retention:
     """Never raises."""
-    return Retention(chats_days=event.chats_days)
+    return Retention.model_validate(event.model_dump(exclude={"tenant_id"}))
 
 
-def too_old(retention: Retention, at: datetime) -> datetime | None:
-    """Chats that were last spoken in before that have become too old by `at`; None: none has."""
-    if retention.chats_days is None:
+def too_old(retention: Retention, at: datetime) -> TooOld | None:
+    """What has become too old by `at`; None: everything is kept until somebody erases it."""
+    if retention == Retention():
         return None
-    return at - timedelta(days=retention.chats_days)
+
+    def before(days: int | None) -> datetime | None:
+        return None if days is None else at - timedelta(days=days)
+
+    return TooOld(
+        before=before(retention.chats_days),
+        audit_before=before(retention.audit_days),
+        deliveries_before=before(retention.deliveries_days),
+    )
 
 
 retention_decider: Decider[Retention, RetentionCommand, RetentionEvent] = Decider(

@@ -1,10 +1,10 @@
 """Erasure: what people, or the law, want to be gone for good."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request, Response, status
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from services.gateway.http import lists
 from services.gateway.http.context import AdminDep, Caller, Id, OwnerDep, Timestamp
@@ -37,6 +37,11 @@ from shared.web.problem import responses
 router = APIRouter(tags=["erasure"])
 
 REFUSALS = responses(NotAuthenticated, NotPermitted, NotFound, Unavailable)
+
+
+class TenantErasureIn(BaseModel):
+    confirm: Annotated[str, Field(max_length=100)]
+    """The slug of the tenant, so that no other one is erased by mistake."""
 
 
 class ErasureOut(BaseModel):
@@ -89,6 +94,21 @@ async def erase_user(user_id: Id, caller: OwnerDep, response: Response) -> Erasu
     return await _erase(caller, response, "user", user_id)
 
 
+@router.post(
+    "/v1/tenants/me/erase",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses={**REFUSALS, **responses(Conflict)},
+)
+async def erase_tenant(body: TenantErasureIn, caller: OwnerDep, response: Response) -> ErasureOut:
+    """Erase the tenant for good, with everything that is in it: nobody can undo this, and every
+    token and session ends at once. Only the operator can see how far it is from then on.
+    """
+    tenant = await caller.gateway.identity.tenant(caller.tenant_id)
+    if body.confirm != tenant.slug:
+        raise Conflict("Say the slug of the tenant to confirm that it is to be erased")
+    return await _erase(caller, response, "tenant", tenant.id, tenant.id)
+
+
 @router.get("/v1/erasures/{erasure_id}", responses=responses(NotAuthenticated, NotFound))
 async def get(erasure_id: Id, caller: AdminDep) -> ErasureOut:
     """How far an erasure is; at its end a receipt."""
@@ -109,9 +129,13 @@ async def list_erasures(request: Request, caller: AdminDep, window: WindowDep) -
 
 
 async def _erase(
-    caller: Caller, response: Response, kind: ErasureKind, subject_id: str
+    caller: Caller,
+    response: Response,
+    kind: ErasureKind,
+    subject_id: str,
+    erasure_id: str | None = None,
 ) -> ErasureOut:
-    erasure_id = caller.id_for("erasure")
+    erasure_id = erasure_id or caller.id_for("erasure")
     await caller.order(RequestErasure(erasure_id=erasure_id, kind=kind, subject_id=subject_id))
     response.headers["Location"] = f"/v1/erasures/{erasure_id}"
     return erasure_out(await caller.ask(GetErasure(erasure_id=erasure_id), ErasureView))

@@ -8,7 +8,13 @@ from pydantic import BaseModel, Field
 
 from services.gateway.http.context import AdminDep, OwnerDep, Timestamp
 from shared.contracts.chat_history import ChatCount, CountOldChats
-from shared.contracts.gateway_erasure import LONGEST_DAYS, GetRetention, RetentionView, SetRetention
+from shared.contracts.gateway_erasure import (
+    FEWEST_DELIVERY_DAYS,
+    LONGEST_DAYS,
+    GetRetention,
+    RetentionView,
+    SetRetention,
+)
 from shared.kernel.errors import NotAuthenticated, NotPermitted, Unavailable
 from shared.web.problem import responses
 
@@ -21,11 +27,19 @@ REFUSALS = responses(NotAuthenticated, NotPermitted, Unavailable)
 class RetentionOut(BaseModel):
     chats_days: int | None
     """Days after its last message on which a chat is erased; null: never by itself."""
+    audit_days: int | None
+    """Days for which the audit log shows an entry; null: for ever."""
+    deliveries_days: int | None
+    """Days for which a delivery of a webhook is shown; null: for ever."""
 
 
 class RetentionPatch(BaseModel):
     chats_days: Days | None = None
     """Null keeps chats until somebody erases them."""
+    audit_days: Days | None = None
+    """Null keeps all entries of the audit log."""
+    deliveries_days: Annotated[int | None, Field(ge=FEWEST_DELIVERY_DAYS, le=LONGEST_DAYS)] = None
+    """Null keeps all deliveries of webhooks."""
 
 
 class RetentionPreviewOut(BaseModel):
@@ -36,15 +50,20 @@ class RetentionPreviewOut(BaseModel):
 
 @router.get("", responses=REFUSALS)
 async def get(caller: AdminDep) -> RetentionOut:
-    """How long chats are kept."""
+    """How long chats, the audit log and deliveries are kept."""
     return _out(await caller.ask(GetRetention(), RetentionView))
 
 
 @router.patch("", responses=REFUSALS)
 async def patch(body: RetentionPatch, caller: OwnerDep) -> RetentionOut:
-    """Say how long chats are kept. What is too old is erased once a day, for good."""
-    if "chats_days" in body.model_fields_set:
-        await caller.order(SetRetention(tenant_id=caller.tenant_id, chats_days=body.chats_days))
+    """Say how long chats, the audit log and deliveries are kept. What is too old is erased once a
+    day, for good; what is left out here stays as it is.
+    """
+    kept = await caller.ask(GetRetention(), RetentionView)
+    changes = body.model_dump(exclude_unset=True)
+    if changes:
+        wanted = {**kept.model_dump(), **changes}
+        await caller.order(SetRetention(tenant_id=caller.tenant_id, **wanted))
     return _out(await caller.ask(GetRetention(), RetentionView))
 
 
@@ -60,4 +79,4 @@ async def preview(
 
 
 def _out(retention: RetentionView) -> RetentionOut:
-    return RetentionOut(chats_days=retention.chats_days)
+    return RetentionOut.model_validate(retention.model_dump())

@@ -103,6 +103,7 @@ async def get(webhook_id: Id, delivery_id: Id, caller: AdminDep) -> DeliveryDeta
 )
 async def redeliver(webhook_id: Id, delivery_id: Id, caller: AdminDep) -> DeliveryDetail:
     """Send it again, with the same id and bytes, whatever came of it before."""
+    await _detail(caller, webhook_id, delivery_id)  # one that is not kept is not sent
     await caller.order(RequestRedelivery(delivery_id=delivery_id, webhook_id=webhook_id))
     return await _detail(caller, webhook_id, delivery_id)
 

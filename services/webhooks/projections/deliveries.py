@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.webhooks.tables import attempts, deliveries
 from shared.contracts.base import Event, Recorded
+from shared.contracts.gateway_erasure import ErasureTold
 from shared.contracts.webhooks import (
     DeliveryAttemptFailed,
     DeliveryScheduled,
@@ -40,17 +41,28 @@ class Deliveries:
                     db, recorded, status="pending", next_attempt_at=recorded.at, parked=False
                 )
             case WebhookDeleted(webhook_id=webhook_id):
-                for table in (attempts, deliveries):
-                    await db.execute(
-                        delete(table).where(
-                            table.c.tenant_id == recorded.tenant_id,
-                            table.c.webhook_id == webhook_id,
-                            # A command's rows may be there before an earlier fact comes here.
-                            table.c.sequence < recorded.sequence,
-                        )
-                    )
+                await _forget(db, recorded, deliveries.c.webhook_id == webhook_id)
+            case ErasureTold(deliveries_before=before) if before is not None:
+                await _forget(db, recorded, deliveries.c.created_at < before)
             case _:
                 pass
+
+
+async def _forget(
+    db: AsyncConnection, recorded: Recorded[Event], which: ColumnElement[bool]
+) -> None:
+    # A command's rows may be there before an earlier fact comes here.
+    mine = (deliveries.c.tenant_id == recorded.tenant_id, which)
+    earlier = deliveries.c.sequence < recorded.sequence
+    gone = select(deliveries.c.id).where(*mine, earlier)
+    await db.execute(
+        delete(attempts).where(
+            attempts.c.tenant_id == recorded.tenant_id,
+            attempts.c.delivery_id.in_(gone),
+            attempts.c.sequence < recorded.sequence,
+        )
+    )
+    await db.execute(delete(deliveries).where(*mine, earlier))
 
 
 def _first_row(event: DeliveryScheduled, recorded: Recorded[Event]) -> dict[str, Any]:

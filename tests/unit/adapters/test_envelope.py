@@ -2,19 +2,17 @@
 
 import base64
 import json
-import os
 from typing import Any
 
 import pytest
 from cryptography.exceptions import InvalidTag
 from hypothesis import given, strategies as st
-from typing_extensions import override
 
 from shared.adapters.envelope import (
     CIPHER,
     MAX_BODY,
     Codec,
-    DataKeys,
+    Erased,
     aggregate_subject,
     command_subject,
     event_headers,
@@ -23,12 +21,14 @@ from shared.adapters.envelope import (
     read_metadata,
     tenant_of,
 )
+from shared.contracts.base import Keyed
 from shared.contracts.chat import AskQuestion, QuestionAsked
 from shared.contracts.gateway import SlugClaimed, UserCreated
+from shared.contracts.gateway_erasure import ErasureTold
 from shared.contracts.ingest import DeleteSource, SourceUnchanged
-from shared.kernel.errors import TooLarge
+from shared.kernel.errors import NotFound, TooLarge, Unusable
 from shared.kernel.registry import REGISTRY, UnknownEvent
-from tests.unit.samples import TENANT, metadata
+from tests.unit.samples import TENANT, MemoryKeys, metadata
 
 USER = UserCreated(
     tenant_id=TENANT,
@@ -42,17 +42,12 @@ USER = UserCreated(
 TYPE = UserCreated.type()
 
 
-class MemoryKeys(DataKeys):
-    def __init__(self) -> None:
-        self.kept: dict[tuple[str, str], bytes] = {}
-        self.asked = 0
-
-    @override
-    async def data_key(self, tenant_id: str, subject: str, *, create: bool) -> bytes | None:
-        self.asked += 1
-        if create:
-            self.kept.setdefault((tenant_id, subject), os.urandom(32))
-        return self.kept.get((tenant_id, subject))
+async def unsealed(codec: Codec, message: Keyed) -> dict[str, Any]:
+    """The body, in which only what is personal is still sealed."""
+    body: dict[str, Any] = json.loads(
+        await codec.clear(await codec.encode(message, TENANT), TENANT)
+    )
+    return body
 
 
 @pytest.fixture
@@ -70,7 +65,7 @@ class TestPersonalText:
         data = await codec.encode(USER, TENANT)
         for word in (b"ada@acme", b"Ada", "Größe".encode(), b"Gr\\u00f6"):
             assert word not in data
-        assert json.loads(data)["role"] == "owner"
+        assert (await unsealed(codec, USER))["role"] == "owner"
         assert await codec.decode(UserCreated, data, TENANT) == USER
         assert await codec.decode_event(TYPE, data, TENANT) == USER
 
@@ -96,29 +91,28 @@ class TestPersonalText:
         assert await codec.decode(UserCreated, after, TENANT) == USER
 
     async def test_cannot_be_moved_to_another_field(self, codec: Codec) -> None:
-        body = json.loads(await codec.encode(USER, TENANT))
+        body = await unsealed(codec, USER)
         body["email"], body["display_name"] = body["display_name"], body["email"]
         with pytest.raises(InvalidTag):
             await codec.decode(UserCreated, json.dumps(body).encode(), TENANT)
 
     async def test_cannot_be_moved_to_another_person(self, codec: Codec, keys: MemoryKeys) -> None:
         other = USER.model_copy(update={"user_id": "u2"})
-        mine = json.loads(await codec.encode(USER, TENANT))
-        theirs = json.loads(await codec.encode(other, TENANT))
+        mine, theirs = await unsealed(codec, USER), await unsealed(codec, other)
         keys.kept[TENANT, "user/u2"] = keys.kept[TENANT, "user/u1"]
         theirs["email"] = {**mine["email"], "of": "user/u2"}
         with pytest.raises(InvalidTag):
             await codec.decode(UserCreated, json.dumps(theirs).encode(), TENANT)
 
     async def test_cannot_be_moved_to_another_tenant(self, codec: Codec, keys: MemoryKeys) -> None:
-        data = await codec.encode(USER, TENANT)
+        data = json.dumps(await unsealed(codec, USER)).encode()
         assert (await codec.decode(UserCreated, data, "other")).email == "[erased]"
         keys.kept["other", "user/u1"] = keys.kept[TENANT, "user/u1"]
         with pytest.raises(InvalidTag):
             await codec.decode(UserCreated, data, "other")
 
     async def test_that_was_tampered_with_does_not_open(self, codec: Codec) -> None:
-        body = json.loads(await codec.encode(USER, TENANT))
+        body = await unsealed(codec, USER)
         raw = bytearray(base64.b64decode(body["email"][CIPHER]))
         raw[-1] ^= 1
         body["email"][CIPHER] = base64.b64encode(raw).decode()
@@ -131,7 +125,7 @@ class TestPersonalText:
     async def test_that_is_none_needs_no_key(self, codec: Codec, keys: MemoryKeys) -> None:
         event = SourceUnchanged(source_id="s1", run_id="r1")
         data = await codec.encode(event, TENANT)
-        assert json.loads(data) == {"source_id": "s1", "run_id": "r1"}
+        assert await unsealed(codec, event) == {"source_id": "s1", "run_id": "r1"}
         assert await codec.decode_event("source.unchanged.v1", data, TENANT) == event
         assert keys.asked == 0
 
@@ -142,8 +136,48 @@ class TestPersonalText:
             chat_id="c1", turn_id="t1", bot_profile_id="b1", new_chat=True, question=question
         )
         data = await codec.encode(order, TENANT)
-        assert data.isascii()
         assert await codec.decode(AskQuestion, data, TENANT) == order
+
+
+class TestATenant:
+    async def test_has_its_messages_sealed_as_a_whole(self, codec: Codec) -> None:
+        event = SourceUnchanged(source_id="s1", run_id="r1")
+        data = await codec.encode(event, TENANT)
+        assert b"s1" not in data
+        assert await codec.decode(SourceUnchanged, data, TENANT) == event
+        with pytest.raises(InvalidTag):
+            await codec.decode(SourceUnchanged, data, "other")
+
+    async def test_that_was_erased_can_be_neither_read_nor_written_about(
+        self, codec: Codec, keys: MemoryKeys
+    ) -> None:
+        event = SourceUnchanged(source_id="s1", run_id="r1")
+        sealed, plain = await codec.encode(event, TENANT), event.model_dump_json().encode()
+        assert await codec.decode(SourceUnchanged, plain, TENANT) == event
+        keys.erased.add(TENANT)
+        for data in (sealed, plain):
+            with pytest.raises(Erased):
+                await codec.decode(SourceUnchanged, data, TENANT)
+            with pytest.raises(Erased):
+                await codec.decode_event("source.unchanged.v1", data, TENANT)
+        with pytest.raises(NotFound, match="Tenant not found"):
+            await codec.encode(event, TENANT)
+
+    async def test_leaves_its_receipt(self, codec: Codec, keys: MemoryKeys) -> None:
+        keys.erased.add(TENANT)
+        told = ErasureTold(erasure_id=TENANT, kind="tenant", subject_id=TENANT)
+        data = await codec.encode(told, TENANT)
+        assert await codec.decode_event(told.type(), data, TENANT) == told
+
+    async def test_whose_key_is_another_is_not_taken_for_erased(
+        self, codec: Codec, keys: MemoryKeys
+    ) -> None:
+        event = SourceUnchanged(source_id="s1", run_id="r1")
+        data = await codec.encode(event, TENANT)
+        keys.tenants.clear()
+        headers = event_headers(event, "e1", metadata(), "ingest")
+        with pytest.raises(Unusable, match="restore the vault"):
+            await codec.recorded(1, headers, data)
 
 
 class TestBodies:

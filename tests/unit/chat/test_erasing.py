@@ -98,9 +98,19 @@ async def test_takes_what_is_too_old(metadata: Metadata) -> None:
     assert world.left == []
 
 
-async def test_leaves_users_to_their_owner(metadata: Metadata) -> None:
+async def test_takes_nothing_where_something_else_is_too_old(metadata: Metadata) -> None:
+    world = World("c1", "c2")
+    await erasing(world)(requested(metadata, "retention"))
+    assert world.left == ["c1", "c2"]
+    assert world.orders == [RecordErasureTold(erasure_id="e1", counts={"chats": 0})]
+
+
+@pytest.mark.parametrize("kind", ["user", "tenant"])
+async def test_leaves_users_and_tenants_to_their_owner(
+    metadata: Metadata, kind: ErasureKind
+) -> None:
     world = World("c1")
-    await erasing(world)(requested(metadata, "user"))
+    await erasing(world)(requested(metadata, kind))
     assert (world.left, world.orders) == (["c1"], [])
 
 

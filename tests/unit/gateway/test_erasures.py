@@ -6,7 +6,7 @@ import pytest
 
 from services.gateway.domain.directory import Directory, directory_decider
 from services.gateway.domain.erasures import ErasureState, erasure_decider
-from services.gateway.domain.retention import Retention, retention_decider, too_old
+from services.gateway.domain.retention import Retention, TooOld, retention_decider, too_old
 from shared.contracts.base import Metadata
 from shared.contracts.gateway import (
     CreateUser,
@@ -120,10 +120,18 @@ class TestRetention:
         told = RetentionSet(tenant_id="t", chats_days=30)
         retention.when(SetRetention(tenant_id="t", chats_days=30)).then(told)
         retention.given(told).when(SetRetention(tenant_id="t", chats_days=30)).then_nothing()
+        more = SetRetention(tenant_id="t", chats_days=30, audit_days=60)
+        retention.given(told).when(more).then(
+            RetentionSet(tenant_id="t", chats_days=30, audit_days=60)
+        )
         forever = RetentionSet(tenant_id="t")
         retention.given(told).when(SetRetention(tenant_id="t")).then(forever)
 
     def test_tells_what_has_become_too_old(self) -> None:
         at = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
         assert too_old(Retention(), at) is None
-        assert too_old(Retention(chats_days=1), at) == datetime(2026, 2, 28, 12, 0, tzinfo=UTC)
+        old = too_old(Retention(chats_days=1, deliveries_days=7), at)
+        assert old == TooOld(
+            before=datetime(2026, 2, 28, 12, 0, tzinfo=UTC),
+            deliveries_before=datetime(2026, 2, 22, 12, 0, tzinfo=UTC),
+        )

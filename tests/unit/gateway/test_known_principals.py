@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-import orjson
 import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -13,7 +12,18 @@ from typing_extensions import override
 from services.gateway.adapters import principals as module
 from services.gateway.adapters.principals import CachedPrincipals
 from services.gateway.ports import Principal, Principals, WidgetKey
-from shared.contracts.gateway import WidgetQuotas
+from shared.adapters.envelope import Codec, metadata_headers
+from shared.contracts.base import Event
+from shared.contracts.gateway import (
+    UserDeactivated,
+    UserErased,
+    UserReactivated,
+    UserUpdated,
+    WidgetQuotas,
+)
+from shared.contracts.gateway_erasure import ErasureTold
+from shared.kernel.registry import REGISTRY
+from tests.unit.samples import MemoryKeys, metadata
 
 Callback = Callable[[Msg], Awaitable[None]]
 
@@ -29,11 +39,16 @@ class Broker:
     async def subscribe(self, subject: str, cb: Callback) -> None:
         self.subscribed[subject] = cb
 
-    async def tell(self, aggregate: str, aggregate_id: str, name: str, **body: str) -> None:
-        """An event reaches the gateway."""
+    async def tell(self, aggregate: str, aggregate_id: str, name: str, data: bytes = b"") -> None:
+        """That something happened reaches the gateway."""
         subject = f"live.t.{aggregate}.{aggregate_id}.{name}"
         callback = self.subscribed[f"live.*.{aggregate}.*.{name}"]
-        await callback(Msg(cast("Client", None), subject=subject, data=orjson.dumps(body)))
+        headers = {
+            "ce-type": f"{aggregate}.{name}.v1",
+            "ce-id": "e1",
+            **metadata_headers(metadata(tenant_id="t")),
+        }
+        await callback(Msg(cast("Client", None), subject=subject, data=data, headers=headers))
 
 
 class Rows(Principals):
@@ -79,7 +94,14 @@ class Rows(Principals):
 class World:
     def __init__(self, seconds: float = 3600) -> None:
         self.broker, self.rows = Broker(), Rows()
-        self.known = CachedPrincipals(cast("Client", self.broker), self.rows, seconds)
+        self.keys = MemoryKeys()
+        self.codec = Codec(self.keys, REGISTRY)
+        self.known = CachedPrincipals(cast("Client", self.broker), self.codec, self.rows, seconds)
+
+    async def tell(self, event: Event) -> None:
+        """An event, with what it says, reaches the gateway."""
+        data = await self.codec.encode(event, "t")
+        await self.broker.tell(event.aggregate, event.aggregate_id, event.name, data)
 
     async def ask(self, kind: str) -> Principal | WidgetKey | None:
         match kind:
@@ -132,19 +154,34 @@ async def test_what_changed_is_looked_up_anew_and_not_kept_until_the_rows_show_i
     assert await world.lookups(kind) == 3
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["user_updated", "user_deactivated", "user_reactivated", "user_password_changed"],
-)
+@pytest.mark.parametrize("kind", [UserUpdated, UserDeactivated, UserReactivated, UserErased])
 async def test_what_changed_about_a_user_counts_for_all_its_credentials(
-    world: World, name: str
+    world: World, kind: type[UserUpdated | UserDeactivated | UserReactivated | UserErased]
 ) -> None:
-    for kind in ("token", "session"):
-        await world.lookups(kind)
-    await world.broker.tell("directory", "t", name, user_id="somebody else")
+    for credential in ("token", "session"):
+        await world.lookups(credential)
+    await world.tell(kind(tenant_id="t", user_id="somebody else"))
     assert await world.lookups("token") == await world.lookups("session") == 0
-    await world.broker.tell("directory", "t", name, user_id="u")
+    await world.tell(kind(tenant_id="t", user_id="u"))
     assert await world.lookups("token") == await world.lookups("session") == 3
+
+
+async def test_an_erasure_counts_if_it_is_of_the_whole_tenant(world: World) -> None:
+    for credential in ("token", "session", "key"):
+        await world.lookups(credential)
+    await world.tell(ErasureTold(erasure_id="e", kind="visitor", subject_id="v"))
+    assert await world.lookups("token") == 0
+    await world.tell(ErasureTold(erasure_id="t", kind="tenant", subject_id="t"))
+    for credential in ("token", "session", "key"):
+        assert await world.lookups(credential) == 3
+
+
+async def test_what_cannot_be_read_any_more_counts_for_the_whole_tenant(world: World) -> None:
+    await world.lookups("token")
+    data = await world.codec.encode(UserUpdated(tenant_id="t", user_id="somebody else"), "t")
+    world.keys.erased.add("t")
+    await world.broker.tell("directory", "t", "user_updated", data)
+    assert await world.lookups("token") == 3
 
 
 async def test_a_change_during_a_look_up_is_not_forgotten_by_it(world: World) -> None:
