@@ -18,6 +18,6 @@ Reacts    QuestionAsked → retrieve and answer; TurnStopRequested → stop answ
           what it replaced; ShadowFailed → end the re-index; ErasureRequested → erase chats;
           ChatErased → end answers that are being given in it
 Answers   GetBotProfile, FindBotProfile, ListBotProfiles, GetChat, ListChats, CountChats,
-          ListMessages, GetMessage, GetTurn, GetCitation, Retrieve, GetBotIndex,
-          CountChatsOfVisitor, CountOldChats
+          ListMessages, GetMessage, GetTurn, GetCitation, Retrieve, TryProvider,
+          GetBotIndex, CountChatsOfVisitor, CountOldChats
 """

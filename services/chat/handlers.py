@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
-from services.chat.domain.bots import Bot
+from services.chat.domain.bots import Bot, changed
 from shared.contracts.base import Metadata
 from shared.contracts.chat import (
     AskQuestion,
@@ -54,10 +54,11 @@ class CheckChat:
     async def __call__(self, command: Any, meta: Metadata) -> None:
         """Raise `NotFound` or `InvalidCommand`, in the words of the contract."""
         match command:
-            case AskQuestion(bot_profile_id=bot_id):
+            case AskQuestion(bot_profile_id=bot_id, draft=draft):
                 bot = await self._current("bot_profile", meta.tenant_id, bot_id)
                 if not isinstance(bot, Bot) or not bot.settings.is_active:
                     raise NotFound("Bot profile not found or inactive")
+                changed(bot.settings, draft or {})
             case SetFeedback(chat_id=chat_id, message_id=message_id):
                 question = GetMessage(chat_id=chat_id, message_id=message_id)
                 message = await self._find_message(question, meta)

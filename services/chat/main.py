@@ -21,7 +21,7 @@ from services.chat.domain.bots import bot_decider
 from services.chat.domain.chats import chat_decider
 from services.chat.domain.index import index_decider
 from services.chat.handlers import CheckBot, CheckChat
-from services.chat.ports import VectorIndexes
+from services.chat.ports import Retriever, VectorIndexes
 from services.chat.projections.bots import Bots
 from services.chat.projections.chats import Chats
 from services.chat.projections.index import Index
@@ -31,6 +31,7 @@ from services.chat.queries.bots import BotQueries
 from services.chat.queries.chats import ChatQueries
 from services.chat.queries.erasing import ErasureQueries
 from services.chat.queries.index import IndexQueries
+from services.chat.queries.providers import ProviderQueries
 from services.chat.queries.retrieval import RetrievalQueries
 from services.chat.queries.spending import SpendingQueries
 from services.chat.queries.turns import TurnQueries
@@ -86,6 +87,7 @@ from shared.contracts.chat_index import (
     ReindexStarted,
     RetryReindex,
 )
+from shared.contracts.chat_providers import TryProvider
 from shared.contracts.chat_retrieval import FindBotProfile, GetCitation, Retrieve
 from shared.contracts.gateway_erasure import ErasureRequested
 from shared.contracts.ingest import SourceDeleted, SourcePrepared, SourceUpdated
@@ -108,7 +110,7 @@ BOTS = ReadModel(
 CHATS = ReadModel(
     service="chat",
     name="chats",
-    version=5,
+    version=6,
     tables=chats_metadata,
     owns={"chat": chat_decider},
     projection=Chats(),
@@ -188,8 +190,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         bot_queries,
         platform.vault.get,
     )
-    retrieval = RetrievalQueries(bot_queries, retriever, language.detect)
-    service.answers(Retrieve, retrieval.retrieve)
+    _shows(service, platform, bot_queries, retriever, models)
 
     stops = StopSignals(platform.client)
     purse = Purse(SpendingQueries(spending), service.shown("spending"))
@@ -239,6 +240,20 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.starts(same_engine)
     service.depends("qdrant", indexes.state)
     return service
+
+
+def _shows(
+    service: Service,
+    platform: Platform,
+    bots: BotQueries,
+    retriever: Retriever,
+    models: LanguageModels,
+) -> None:
+    """The ways to see what a bot would do, without having it answer."""
+    retrieval = RetrievalQueries(bots, retriever, language.detect)
+    service.answers(Retrieve, retrieval.retrieve)
+    trials = ProviderQueries(bots, models, platform.vault.get, platform.vault.open)
+    service.answers(TryProvider, trials.try_provider)
 
 
 def _erases(

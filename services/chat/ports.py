@@ -195,13 +195,33 @@ class ModelFailed(Exception):
         retryable: bool,
         status: int = 502,
         retry_after: float | None = None,
+        reached: bool = True,
     ) -> None:
+        """`reached`: whether the provider said anything at all."""
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.retryable = retryable
         self.status = status
         self.retry_after = retry_after
+        self.reached = reached
+
+
+OF_OTHERS = ("embedding_", "rerank_")
+"""How credentials begin that are for a bot's other models."""
+
+
+def for_language_model(credentials: Mapping[str, str]) -> dict[str, str]:
+    """Those of a bot that go to its language model: the others are for other servers."""
+    return {name: value for name, value in credentials.items() if not name.startswith(OF_OTHERS)}
+
+
+class ModelTrial(Protocol):
+    async def once(self, prompt: Prompt) -> None:
+        """Ask the prompt's own model one single time, whatever became of it before. Raise
+        `ModelFailed`, with the code `llm_no_key` if there is no key for it.
+        """
+        ...
 
 
 class LanguageModel(Protocol):

@@ -83,6 +83,7 @@ messages = Table(
     Column("prompt_tokens", Integer, nullable=False),
     Column("completion_tokens", Integer, nullable=False),
     Column("feedback", Text),
+    Column("draft", Boolean, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Index("messages_of_chat", "tenant_id", "chat_id", "sequence"),
 )

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from services.gateway.adapters.broker_door import BrokerDoor
 from services.gateway.adapters.counters import SharedCounters
+from services.gateway.adapters.letters import TenantLetters
 from services.gateway.adapters.passwords import Argon2Passwords
 from services.gateway.adapters.principals import CachedPrincipals
 from services.gateway.adapters.replays import SealedReplays
@@ -282,6 +283,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         health=service.health,
         event_log=platform.event_log,
         leaving=leaving,
+        letters=TenantLetters(platform.client),
     )
     authenticator = Authenticator(principals, signed)
     _subscribers(service, settings, authenticator, token_uses)

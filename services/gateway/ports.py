@@ -1,6 +1,6 @@
 """What the gateway needs from the world, as protocols."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -196,4 +196,26 @@ class Replays(Protocol):
         Returns the new revision, or None if somebody else was first. Raises `Unavailable`, and
         `TooLarge` if it cannot be kept.
         """
+        ...
+
+
+LetterKind = Literal["event", "command", "job", "timer"]
+
+
+class DeadLetter(Message):
+    """A message that was given up, as its tenant may see it."""
+
+    id: str
+    given_up: str
+    """When, in ISO 8601."""
+    service: str
+    kind: LetterKind
+    aggregate: str
+    aggregate_id: str
+    name: str
+
+
+class DeadLetters(Protocol):
+    async def of_tenant(self, tenant_id: str) -> Sequence[DeadLetter]:
+        """Those that lie there still, newest first. Raise `Unavailable`."""
         ...

@@ -203,6 +203,8 @@ class AskQuestion(ChatMessage, Command):
     """Who asks in a web page. It can go on with its own chats only."""
     token_id: str | None = None
     """The token that asks, if that is bound to the bot. It can go on with its own chats only."""
+    draft: Mapping[str, Any] | None = None
+    """Fields of `BotSettings` to be tried before they are saved; None: the bot as it is."""
 
 
 class RecordAnswer(ChatMessage, Command):
@@ -272,6 +274,8 @@ class QuestionAsked(ChatMessage, Event):
     """What was said before, where the client keeps the conversation."""
     visitor_id: str | None = None
     token_id: str | None = None
+    draft: Mapping[str, Any] | None = None
+    """Fields of `BotSettings` as they were tried; None: the bot answers as it is."""
 
 
 class QuestionAnswered(ChatMessage, Event):
@@ -290,6 +294,8 @@ class QuestionAnswered(ChatMessage, Event):
     """Whether it was ended before its end; the usage is then an estimate."""
     leaked: bool = False
     """Whether it was ended because the model began to tell the prompt itself."""
+    draft: bool = False
+    """Whether unsaved settings were tried: it is paid for, and is no visitor's answer."""
 
 
 class TurnStopRequested(ChatMessage, Event):
@@ -311,6 +317,8 @@ class QuestionRefused(ChatMessage, Event):
     best_score: float
     usage: Usage
     timings: Timings
+    draft: bool = False
+    """Whether unsaved settings were tried."""
 
 
 class TurnFailed(ChatMessage, Event):
@@ -448,6 +456,8 @@ class MessageView(Message):
     prompt_tokens: int
     completion_tokens: int
     feedback: Feedback | None = None
+    draft: bool = False
+    """Whether unsaved settings of the bot were tried."""
     created_at: datetime
 
 

@@ -156,6 +156,8 @@ class ChatQuestion(PublicEvent):
     bot_profile_id: str
     turn_id: str
     new_chat: bool
+    draft: bool = False
+    """Whether somebody tries unsaved settings of the bot."""
 
 
 class ChatMessageSent(PublicEvent):
@@ -168,6 +170,8 @@ class ChatMessageSent(PublicEvent):
     turn_id: str
     grounded: bool
     refused: bool
+    draft: bool = False
+    """Whether somebody tries unsaved settings of the bot."""
 
 
 class ChatHasFailed(PublicEvent):
@@ -300,6 +304,7 @@ def _asked(event: QuestionAsked) -> ChatQuestion:
         bot_profile_id=event.bot_profile_id,
         turn_id=event.turn_id,
         new_chat=event.first,
+        draft=event.draft is not None,
     )
 
 
@@ -311,6 +316,7 @@ def _answered(event: QuestionAnswered | QuestionRefused) -> ChatMessageSent:
         turn_id=event.turn_id,
         grounded=isinstance(event, QuestionAnswered) and event.grounded,
         refused=isinstance(event, QuestionRefused),
+        draft=event.draft,
     )
 
 

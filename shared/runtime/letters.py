@@ -11,7 +11,7 @@ from nats.js.errors import NotFoundError
 
 from shared.adapters.event_log import STREAM as LOG
 from shared.kernel.errors import NotFound, Unavailable
-from shared.kernel.ids import derived_id
+from shared.kernel.ids import derived_id, subject_token
 
 STREAM: Final = "DLQ"
 OF_LETTERS: Final = frozenset({"reason", "id", "consumer", "sequence"})
@@ -43,21 +43,28 @@ class Letter:
         return self.consumer.split("-", 1)[0]
 
 
-async def every(client: Client) -> AsyncGenerator[Letter, None]:
-    """All dead letters, the oldest first. Raises `Unavailable`."""
+async def every(client: Client, subjects: str = "dlq.>") -> AsyncGenerator[Letter, None]:
+    """All dead letters under `subjects`, the oldest first. Raises `Unavailable`."""
     number = 0
     while True:
         try:
-            found = await _get(client, number + 1, following=True)
+            found = await _get(client, number + 1, subjects)
         except NotFound:
             return
         yield found
         number = found.number
 
 
+async def of_tenant(client: Client, tenant_id: str) -> AsyncGenerator[Letter, None]:
+    """Those of one tenant, the oldest first. Raises `Unavailable`."""
+    # Behind `dlq.<stream>` stands the message's own subject, whose second part is its tenant.
+    async for letter in every(client, f"dlq.*.*.{subject_token(tenant_id)}.>"):
+        yield letter
+
+
 async def read(client: Client, number: int) -> Letter:
     """One of them. Raises `NotFound`, `Unavailable`."""
-    return await _get(client, number, following=False)
+    return await _get(client, number)
 
 
 async def discard(client: Client, number: int) -> None:
@@ -87,11 +94,12 @@ async def send_again(client: Client, letter: Letter) -> None:
         raise Unavailable("the message was not sent again") from error
 
 
-async def _get(client: Client, number: int, *, following: bool) -> Letter:
+async def _get(client: Client, number: int, subjects: str | None = None) -> Letter:
+    """The one with this number; with `subjects`, the first of those from there on."""
     js = client.jetstream()
     try:
-        if following:
-            found = await js.get_msg(STREAM, number, subject="dlq.>", next=True)
+        if subjects is not None:
+            found = await js.get_msg(STREAM, number, subject=subjects, next=True)
         else:
             found = await js.get_msg(STREAM, number)
     except NotFoundError:

@@ -416,6 +416,9 @@ class TestHealth:
         assert set(found["redis_stats"]) >= {"used_memory_human", "connected_clients", "db_keys"}
         assert found["config"]["jwt_expire_minutes"] == 60
         assert "://" not in json.dumps(found["config"])
+        shown = {(model["service"], model["name"]) for model in found["read_models"]}
+        assert {("chat", "chats"), ("ingest", "sources"), ("analytics", "rollups")} <= shown
+        assert "read_models" not in tenant.http.get("/v1/system/health").json()
         others = other_tenant.http.get("/v1/system/health/detailed").json()
         assert set(others["db_stats"].pop("sources_by_status").values()) == {0}
         assert set(others["db_stats"].values()) == {0}

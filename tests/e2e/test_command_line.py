@@ -101,9 +101,10 @@ class TestWhatIsWrong:
 @pytest.mark.timeout(600)
 class TestDeadLetters:
     def test_they_are_seen_sent_again_and_let_go(
-        self, installation: Installation, tenant: Tenant
+        self, installation: Installation, tenant: Tenant, other_tenant: Tenant
     ) -> None:
-        subject = f"cmd.{tenant.id}.bot_profile.{new_id()}.dance"
+        named = new_id()
+        subject = f"cmd.{tenant.id}.bot_profile.{named}.dance"
         inside.publish(installation.data_dir, tenant.id, subject, b'{"steps": 3}')
 
         def mine() -> list[dict[str, Any]]:
@@ -113,6 +114,11 @@ class TestDeadLetters:
         (first,) = eventually(mine)
         assert first["tenant"] == tenant.id
         assert "takes no command" in first["reason"]
+        told_to = [one.http.get("/v1/system/dead-letters") for one in (tenant, other_tenant)]
+        ((seen,), nothing) = (answer.json() for answer in told_to)
+        assert (seen["kind"], seen["aggregate_id"], seen["name"]) == ("command", named, "dance")
+        assert (seen["id"], seen["service"], nothing) == (first["id"], "chat", [])
+        assert "takes no command" not in told_to[0].text
         assert str(first["number"]) in installation.cli("dead-letters", "list").stdout
         number = str(first["number"])
         shown = json.loads(installation.cli("dead-letters", "show", number).stdout)
@@ -124,6 +130,7 @@ class TestDeadLetters:
         done = installation.cli("dead-letters", "discard", str(second["number"]))
         assert done.returncode == 0, done.stderr
         assert mine() == []
+        assert tenant.http.get("/v1/system/dead-letters").json() == []
 
 
 @pytest.mark.timeout(600)

@@ -44,6 +44,7 @@ REFERENCES: dict[str, tuple[dict[str, Any], int]] = {
         {"model": "own", "messages": [{"role": "user", "content": "x"}]},
         404,
     ),
+    "POST /v1/providers/test bot_profile_id": ({"model": "local/extractive"}, 404),
     "POST /v1/sources bot_profile_id": ({"name": "x", "source_type": "text"}, 422),
     "POST /v1/sources parent_id": ({**BOT, "source_type": "text"}, 404),
     "POST /v1/sources/batch bot_profile_id": (

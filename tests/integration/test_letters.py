@@ -45,6 +45,8 @@ async def test_a_command_that_was_given_up_is_decided_when_it_is_sent_again(
             await bus.order(order, meta, "bank", wait=SECONDS)
         letter = await letter_of(client, tenant_id)
         assert (letter.stream, letter.reason) == ("CMDS", "a bug")
+        assert [one async for one in letters.of_tenant(client, tenant_id)] == [letter]
+        assert [one async for one in letters.of_tenant(client, new_id())] == []
         broken = False
         # Twice is once: the operator may not know whether the first time came through.
         await letters.send_again(client, letter)

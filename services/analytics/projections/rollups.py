@@ -88,6 +88,8 @@ class _Tally:
             case SourceUpdated() as event:
                 self._name("source", event.source_id, event.settings.name)
             case QuestionAsked() as event:
+                if event.draft is not None:
+                    return
                 if event.first:
                     self._add(totals, (), chats=1)
                 self._asked[event.turn_id] = {
@@ -96,10 +98,16 @@ class _Tally:
                     "asked_at": recorded.at,
                 }
             case QuestionAnswered() as event:
+                self._paid(recorded, event)
+                if event.draft:
+                    return
                 self._answered(recorded, event)
                 self._cited(event)
                 self._ended.add(event.turn_id)
             case QuestionRefused() as event:
+                self._paid(recorded, event)
+                if event.draft:
+                    return
                 self._answered(recorded, event)
                 self._not_answered(recorded, event)
                 self._ended.add(event.turn_id)
@@ -161,14 +169,10 @@ class _Tally:
     def _name(self, kind: str, named: str, name: str) -> None:
         self._names[kind, named] = {"kind": kind, "id": named, "name": name}
 
-    def _answered(
-        self, recorded: Recorded[Event], event: QuestionAnswered | QuestionRefused
-    ) -> None:
+    def _paid(self, recorded: Recorded[Event], event: QuestionAnswered | QuestionRefused) -> None:
+        """What was used, for drafts too: budgets and prices ask for all of it."""
         slot = slot_of(recorded.at)
         day, bot, used = day_of(slot), event.bot_profile_id, event.usage
-        self._answers.setdefault(event.message_id, slot)
-        self._add(feedback, (day, bot), answers=1)
-        self._add(feedback_slots, (slot, bot), answers=1)
         # A refusal without a model's words is no request to one.
         if isinstance(event, QuestionAnswered) or used.total_tokens:
             for table, when in ((usage, day), (usage_slots, slot)):
@@ -179,6 +183,15 @@ class _Tally:
                     completion_tokens=used.completion_tokens,
                     request_count=1,
                 )
+
+    def _answered(
+        self, recorded: Recorded[Event], event: QuestionAnswered | QuestionRefused
+    ) -> None:
+        slot = slot_of(recorded.at)
+        day, bot = day_of(slot), event.bot_profile_id
+        self._answers.setdefault(event.message_id, slot)
+        self._add(feedback, (day, bot), answers=1)
+        self._add(feedback_slots, (slot, bot), answers=1)
         timings = event.timings
         for stage, wait in (
             ("retrieval", timings.retrieval_ms),

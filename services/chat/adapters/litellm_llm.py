@@ -43,11 +43,12 @@ class LiteLlmModel(LanguageModel):
 
     @override
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Text | Spent, None]:
-        async with aclosing(patiently(lambda: self._once(prompt), self._retry_seconds)) as told:
+        async with aclosing(patiently(lambda: self.once(prompt), self._retry_seconds)) as told:
             async for piece in told:
                 yield piece
 
-    async def _once(self, prompt: Prompt) -> AsyncGenerator[Text | Spent, None]:
+    async def once(self, prompt: Prompt) -> AsyncGenerator[Text | Spent, None]:
+        """As `stream`, and never asked again."""
         litellm = await asyncio.to_thread(_litellm)
         usage: Any = None
         said = 0

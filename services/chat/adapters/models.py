@@ -16,7 +16,7 @@ from services.chat.adapters.extractive import ExtractiveModel
 from services.chat.adapters.litellm_llm import LiteLlmModel
 from services.chat.adapters.openai_llm import OpenAiModel
 from services.chat.domain.circuit import Circuit
-from services.chat.ports import LanguageModel, ModelFailed, Prompt, Spent, Text
+from services.chat.ports import LanguageModel, ModelFailed, ModelTrial, Prompt, Spent, Text
 
 OPENAI = "https://api.openai.com/v1"
 OPENAI_NAMES = ("gpt-", "chatgpt-", "o1", "o3", "o4", "openai/")
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class LanguageModels(LanguageModel):
+class LanguageModels(LanguageModel, ModelTrial):
     """Routes each prompt to the adapter that can answer it.
 
     A bot without a usable key is answered by `local/extractive`, and its usage says so.
@@ -79,6 +79,19 @@ class LanguageModels(LanguageModel):
                 )
             else:
                 return
+
+    @override
+    async def once(self, prompt: Prompt) -> None:
+        """Past pauses and fallbacks: whoever tries a key wants to know about that key now."""
+        adapter = self._adapter(prompt)
+        if not isinstance(adapter, OpenAiModel | LiteLlmModel):
+            if prompt.model == extractive.NAME:
+                return
+            raise ModelFailed("llm_no_key", "There is no key for this model.", retryable=False)
+        with ModelCall(adapter.name(prompt), prompt) as call:
+            async with aclosing(adapter.once(self._with_key(prompt))) as pieces:
+                async for piece in pieces:
+                    call.heard(piece)
 
     def generates(self, prompt: Prompt) -> bool:
         """Whether a model would write for this prompt, rather than quote."""

@@ -58,12 +58,13 @@ class OpenAiModel(LanguageModel):
 
     @override
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Text | Spent, None]:
-        pieces = patiently(lambda: self._once(prompt), self._retry_seconds)
+        pieces = patiently(lambda: self.once(prompt), self._retry_seconds)
         async with aclosing(pieces) as told:
             async for piece in told:
                 yield piece
 
-    async def _once(self, prompt: Prompt) -> AsyncGenerator[Text | Spent, None]:
+    async def once(self, prompt: Prompt) -> AsyncGenerator[Text | Spent, None]:
+        """As `stream`, and never asked again."""
         body = {
             "model": prompt.model.removeprefix("openai/"),
             "messages": [{"role": turn.role, "content": turn.content} for turn in prompt.messages],

@@ -78,5 +78,9 @@ def endless() -> ModelFailed:
 
 def timed_out() -> ModelFailed:
     return ModelFailed(
-        "llm_timeout", "The language model did not answer in time.", retryable=True, status=504
+        "llm_timeout",
+        "The language model did not answer in time.",
+        retryable=True,
+        status=504,
+        reached=False,
     )

@@ -87,7 +87,12 @@ def filtered() -> ModelFailed:
 
 
 def unreachable() -> ModelFailed:
-    return ModelFailed("llm_failed", "The connection to the language model failed.", retryable=True)
+    return ModelFailed(
+        "llm_failed",
+        "The connection to the language model failed.",
+        retryable=True,
+        reached=False,
+    )
 
 
 def broken(error: Mapping[str, Any]) -> ModelFailed:

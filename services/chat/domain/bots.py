@@ -1,7 +1,7 @@
 """What may happen to a bot."""
 
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -53,16 +53,21 @@ def decide(bot: BotState, command: BotProfileCommand, _meta: Metadata) -> Sequen
 def _update(bot: BotState, command: UpdateBotProfile) -> Sequence[BotProfileEvent]:
     if isinstance(bot, NoBot):
         raise NotFound("Bot profile not found")
-    try:
-        settings = BotSettings.model_validate(bot.settings.model_dump() | dict(command.changes))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = str(first["loc"][0])
-        raise InvalidCommand(f"{field}: {first['msg']}", field=field) from error
+    settings = changed(bot.settings, command.changes)
     _check_chunks(settings)
     if settings == bot.settings:
         return []
     return [BotProfileUpdated(bot_profile_id=command.bot_profile_id, settings=settings)]
+
+
+def changed(settings: BotSettings, changes: Mapping[str, Any]) -> BotSettings:
+    """The settings with other values for the named fields. Raises `InvalidCommand`."""
+    try:
+        return BotSettings.model_validate(settings.model_dump() | dict(changes))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = str(first["loc"][0])
+        raise InvalidCommand(f"{field}: {first['msg']}", field=field) from error
 
 
 def _check_chunks(settings: BotSettings) -> None:

@@ -45,6 +45,8 @@ class Chat(Message):
     """An ordered set of turn ids."""
     stopping: Mapping[str, None] = Field(default_factory=dict)
     """Those of them that somebody wants to end where they are."""
+    drafts: Mapping[str, None] = Field(default_factory=dict)
+    """Those of them that try unsaved settings of the bot."""
     feedback: Mapping[str, Feedback] = Field(default_factory=dict)
     """What is thought of answers now, by message id; answers without an opinion are left out."""
     visitor_id: str | None = None
@@ -80,6 +82,7 @@ def decide(chat: ChatState, command: ChatCommand, _meta: Metadata) -> Sequence[C
                     support=command.support,
                     stopped=command.stopped,
                     leaked=command.leaked,
+                    draft=command.turn_id in chat.drafts,
                     citations=command.citations,
                     usage=command.usage,
                     timings=command.timings,
@@ -103,6 +106,7 @@ def decide(chat: ChatState, command: ChatCommand, _meta: Metadata) -> Sequence[C
                     best_score=command.best_score,
                     usage=command.usage,
                     timings=command.timings,
+                    draft=command.turn_id in chat.drafts,
                 )
             ]
         case RecordFailedTurn():
@@ -162,6 +166,7 @@ def _ask(chat: ChatState, command: AskQuestion) -> Sequence[ChatEvent]:
             before=command.before,
             visitor_id=command.visitor_id,
             token_id=command.token_id,
+            draft=command.draft,
         )
     ]
 
@@ -211,14 +216,22 @@ def evolve(chat: ChatState, event: ChatEvent) -> ChatState:
                 visitor_id=event.visitor_id,
                 token_id=event.token_id,
             )
-        return chat.model_copy(update={"open_turns": {**chat.open_turns, event.turn_id: None}})
+        drafts = chat.drafts if event.draft is None else {**chat.drafts, event.turn_id: None}
+        turns = {**chat.open_turns, event.turn_id: None}
+        return chat.model_copy(update={"open_turns": turns, "drafts": drafts})
     if isinstance(chat, NoChat):
         return chat
     match event:
         case QuestionAnswered() | QuestionRefused() | TurnFailed():
-            left = {turn: None for turn in chat.open_turns if turn != event.turn_id}
-            stopping = {turn: None for turn in chat.stopping if turn != event.turn_id}
-            return chat.model_copy(update={"open_turns": left, "stopping": stopping})
+            others = {
+                name: {turn: None for turn in turns if turn != event.turn_id}
+                for name, turns in (
+                    ("open_turns", chat.open_turns),
+                    ("stopping", chat.stopping),
+                    ("drafts", chat.drafts),
+                )
+            }
+            return chat.model_copy(update=others)
         case TurnStopRequested(turn_id=turn_id):
             return chat.model_copy(update={"stopping": {**chat.stopping, turn_id: None}})
         case FeedbackGiven(message_id=message_id, feedback=feedback):

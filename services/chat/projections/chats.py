@@ -191,7 +191,8 @@ class Gathered:
                 "updated_at": recorded.at,
             }
             self.chats.append(row)
-        self._say(recorded, event, role="user", content=event.question)
+        draft = event.draft is not None
+        self._say(recorded, event, role="user", content=event.question, draft=draft)
         turn = {
             "tenant_id": tenant_id,
             "turn_id": event.turn_id,
@@ -216,6 +217,7 @@ class Gathered:
             event,
             role="assistant",
             content=event.answer,
+            draft=event.draft,
             refusal=refusal,
             prompt_tokens=event.usage.prompt_tokens,
             completion_tokens=event.usage.completion_tokens,
@@ -253,6 +255,7 @@ class Gathered:
         *,
         role: str,
         content: str,
+        draft: bool,
         refusal: bool = False,
         prompt_tokens: int = 0,
         completion_tokens: int = 0,
@@ -266,6 +269,7 @@ class Gathered:
             "role": role,
             "content": content,
             "refusal": refusal,
+            "draft": draft,
             "prompt_tokens": prompt_tokens,
             "completion_tokens": completion_tokens,
             "created_at": recorded.at,

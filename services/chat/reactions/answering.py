@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from services.chat.domain.bots import changed
 from services.chat.domain.chats import is_open, is_stopping
 from services.chat.domain.followup import standalone
 from services.chat.domain.grounding import Silent, floor_of, judge
@@ -38,6 +39,7 @@ from services.chat.ports import (
     Spent,
     Stops,
     candidate,
+    for_language_model,
 )
 from services.chat.reactions.citing import cite, passage
 from services.chat.reactions.conversing import (
@@ -166,7 +168,8 @@ class AnswerQuestion:
     ) -> int:
         """The position of the event that tells what was taken."""
         event, tenant_id = recorded.event, recorded.tenant_id
-        bot = await self.bots.settings(tenant_id, event.bot_profile_id)
+        saved = await self.bots.settings(tenant_id, event.bot_profile_id)
+        bot = changed(saved, event.draft or {})
         past = await self._past(recorded)
         await self._reserve(recorded, bot, past)
         languages = await self._foreign(recorded)
@@ -381,9 +384,7 @@ class AnswerQuestion:
         if bot.credentials_ref is None:
             return {}
         kept = await self.secret(tenant_id, bot.credentials_ref)
-        found: dict[str, str] = {} if kept is None else orjson.loads(kept)
-        # What is for the embedding model does not go to the language model.
-        return {name: value for name, value in found.items() if not name.startswith("embedding_")}
+        return for_language_model({} if kept is None else orjson.loads(kept))
 
     async def _refuse(
         self,

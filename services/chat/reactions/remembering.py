@@ -42,9 +42,9 @@ class RememberAnswers:
         languages: frozenset[str],
     ) -> Topic | None:
         """What an answer to this question depends on beside the sources; None: on what was said
-        before, or the bot is not told to remember.
+        before, or on a draft, or the bot is not told to remember.
         """
-        if past or not bot.cache_answers:
+        if past or not bot.cache_answers or recorded.event.draft is not None:
             return None
         return Topic(
             tenant_id=recorded.tenant_id,

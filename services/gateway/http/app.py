@@ -18,6 +18,7 @@ from services.gateway.http import (
     budgets,
     chat,
     chats,
+    dead_letters,
     erasures,
     events,
     exports,
@@ -25,6 +26,7 @@ from services.gateway.http import (
     mcp_server,
     openai_api,
     pages,
+    providers,
     retention,
     source_families,
     source_history,
@@ -71,6 +73,7 @@ ROUTES = (
     audit,
     bot_indexes,
     bot_profiles,
+    providers,
     uploads,
     source_families,
     source_history,
@@ -92,6 +95,7 @@ ROUTES = (
     budgets,
     system,
     health_details,
+    dead_letters,
     pages,
 )
 """Fixed paths before those with an id in the same place."""

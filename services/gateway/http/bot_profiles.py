@@ -1,5 +1,6 @@
 """/v1/bot-profiles."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import orjson
@@ -274,18 +275,24 @@ async def _keep(caller: Caller, credentials: dict[str, Any] | None) -> str | Non
 
     Raises `InvalidCommand` for what cannot be sent in a header.
     """
-    kept = {}
-    for name in NAMES:
-        value = (credentials or {}).get(name)
-        if value is not None and (not isinstance(value, str) or not _sendable(value)):
-            raise InvalidCommand(f"{name} must be a text", field=f"credentials.{name}")
-        if value:
-            kept[name] = value
+    kept = checked(credentials or {})
     if not kept:
         return None
     ref = f"credentials/{caller.id_for('credentials')}"
     await caller.gateway.vault.put(caller.tenant_id, ref, orjson.dumps(kept))
     return ref
+
+
+def checked(credentials: Mapping[str, Any]) -> dict[str, str]:
+    """What of them may be kept. Raises `InvalidCommand` for what cannot be sent in a header."""
+    kept = {}
+    for name in NAMES:
+        value = credentials.get(name)
+        if value is not None and (not isinstance(value, str) or not _sendable(value)):
+            raise InvalidCommand(f"{name} must be a text", field=f"credentials.{name}")
+        if value:
+            kept[name] = value
+    return kept
 
 
 def _sendable(value: str) -> bool:

@@ -1,6 +1,6 @@
 """/v1/chat and /v1/citations."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Annotated, Any
 
@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from services.gateway.http import relay
 from services.gateway.http.context import Caller, CallerDep, Id, Text, Timestamp
+from services.gateway.http.drafts import BotDraftIn, draft_of
 from services.gateway.http.pace import paced
 from services.gateway.http.standing import Gone, while_allowed
 from shared.contracts.chat import (
@@ -19,8 +20,9 @@ from shared.contracts.chat import (
     StopTurn,
     TurnView,
 )
+from shared.contracts.chat_frames import Frame
 from shared.contracts.chat_retrieval import CitationText, GetCitation
-from shared.kernel.errors import InvalidCommand, NotAuthenticated, NotFound
+from shared.kernel.errors import InvalidCommand, NotAuthenticated, NotFound, NotPermitted
 from shared.kernel.ids import derived_id
 from shared.web import sse
 from shared.web.problem import ProblemError, described, responses
@@ -29,6 +31,7 @@ router = APIRouter(prefix="/v1", tags=["chat"])
 
 EVENTS: dict[str, Any] = {"content": {sse.MEDIA_TYPE: {}}}
 """An answer as a stream; its events are in the guide."""
+OLD_FAILURE = "Stream error"
 HEARTBEAT_EVERY = 5
 """Looks without a frame between two heartbeats: one every ten seconds."""
 
@@ -38,6 +41,10 @@ class ChatIn(BaseModel):
     message: Annotated[Text, Field(min_length=1, max_length=32_000)]
     chat_id: Id | None = None
     stream: bool = False
+    draft: BotDraftIn | None = None
+    """Settings to be tried before they are saved, by whoever may change the bot. Such an answer
+    is paid for, and is in no statistics of what visitors ask.
+    """
 
 
 class MessageOut(BaseModel):
@@ -48,6 +55,8 @@ class MessageOut(BaseModel):
     prompt_tokens: int
     completion_tokens: int
     feedback: str | None
+    draft: bool
+    """Whether unsaved settings of the bot were tried."""
     created_at: Timestamp
 
 
@@ -107,21 +116,29 @@ class CitationTextOut(BaseModel):
     "/chat",
     response_model=ChatOut,
     responses={
-        **responses(NotAuthenticated, NotFound, InvalidCommand),
+        **responses(NotAuthenticated, NotPermitted, NotFound, InvalidCommand),
         200: EVENTS,
         402: described("A budget with a hard stop is used up; no model was asked."),
         502: described("The language model failed; the question stays stored."),
         504: described("The language model took too long; the question stays stored."),
     },
 )
-async def chat(body: ChatIn, caller: CallerDep) -> Any:
+async def chat(
+    body: ChatIn,
+    caller: CallerDep,
+    origin: Annotated[str | None, Header(include_in_schema=False)] = None,
+    idempotency_key: Annotated[str | None, Header(include_in_schema=False)] = None,
+) -> Any:
     """Ask a bot. With `stream: true` the answer comes as server-sent events."""
-    command = await question(caller, body.bot_profile_id, body.message, body.chat_id)
+    draft = draft_of(body.draft, caller)
+    command = await question(caller, body.bot_profile_id, body.message, body.chat_id, draft=draft)
     turn_id = command.turn_id
     await caller.order(command)
     if body.stream:
         first = sse.encode("turn", {"turn_id": turn_id, "chat_id": command.chat_id}, 0)
-        return _stream(caller, turn_id, 0, first)
+        # A page with a secret token, and without a key for repeats: the widget of the original.
+        old = origin is not None and idempotency_key is None and caller.principal.kind == "token"
+        return _stream(caller, turn_id, 0, first, told=_in_old_words if old else None)
     return await outcome(caller, turn_id)
 
 
@@ -168,7 +185,13 @@ async def citation(citation_id: Id, caller: CallerDep) -> CitationTextOut:
 
 
 async def question(
-    caller: Caller, bot_id: str, text: str, chat_id: str | None, before: Sequence[Said] = ()
+    caller: Caller,
+    bot_id: str,
+    text: str,
+    chat_id: str | None,
+    before: Sequence[Said] = (),
+    *,
+    draft: Mapping[str, Any] | None = None,
 ) -> AskQuestion:
     """The command that asks a bot, in a new chat or in one that exists; counted for who asks.
 
@@ -188,6 +211,7 @@ async def question(
         before=() if chat_id is not None else tuple(before),
         visitor_id=scope.visitor_id if scope else None,
         token_id=scope.token_id if scope else None,
+        draft=draft,
     )
 
 
@@ -208,8 +232,16 @@ async def outcome(caller: Caller, turn_id: str) -> ChatOut:
 
 
 def _stream(
-    caller: Caller, turn_id: str, after: int, first: bytes, *, begun: bool = False
+    caller: Caller,
+    turn_id: str,
+    after: int,
+    first: bytes,
+    *,
+    begun: bool = False,
+    told: Callable[[Frame], Mapping[str, Any]] | None = None,
 ) -> StreamingResponse:
+    """`told` gives the data of a frame; without it, as it is."""
+
     async def body() -> AsyncGenerator[bytes, None]:
         if first:
             yield first
@@ -219,14 +251,24 @@ def _stream(
             async for frame in frames:
                 if frame is not None:
                     quiet = 0
-                    yield sse.encode(frame.event, frame.data, frame.i)
+                    data = frame.data if told is None else told(frame)
+                    yield sse.encode(frame.event, data, frame.i)
                     continue
                 quiet += 1
                 if quiet % HEARTBEAT_EVERY == 0:
                     yield sse.encode("heartbeat", {})
 
-    told = while_allowed(body(), caller.recheck, _refused)
-    return StreamingResponse(told, media_type=sse.MEDIA_TYPE, headers=dict(sse.HEADERS))
+    allowed = while_allowed(body(), caller.recheck, _refused)
+    return StreamingResponse(allowed, media_type=sse.MEDIA_TYPE, headers=dict(sse.HEADERS))
+
+
+def _in_old_words(frame: Frame) -> Mapping[str, Any]:
+    """The original's widget shows a failure of a stream if it has this text, and passes all others
+    over: its reader would wait for ever.
+    """
+    if frame.event != "error":
+        return frame.data
+    return {**frame.data, "detail": OLD_FAILURE, "reason": frame.data.get("detail")}
 
 
 def _refused(gone: Gone) -> bytes:

@@ -21,7 +21,7 @@ from services.gateway.http.permissions import check
 from services.gateway.http.standing import Recheck
 from services.gateway.http.throttle import LoginThrottle
 from services.gateway.http.visitors import VisitorQuotas
-from services.gateway.ports import FrameSource, Passwords, Principal, SignedTokens
+from services.gateway.ports import DeadLetters, FrameSource, Passwords, Principal, SignedTokens
 from services.gateway.queries import IdentityQueries
 from services.gateway.reactions import TokenUses
 from shared.adapters.blobs import Blobs
@@ -130,6 +130,7 @@ class Gateway:
     event_log: EventLog
     leaving: asyncio.Event
     """Set once this gateway was told to stop; others take its place."""
+    letters: DeadLetters
 
 
 class StillRunning(Exception):

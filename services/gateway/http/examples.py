@@ -143,6 +143,7 @@ MESSAGE = {
     "prompt_tokens": 180,
     "completion_tokens": 16,
     "feedback": None,
+    "draft": False,
     "created_at": AT,
 }
 CITATION = {
@@ -369,6 +370,16 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
             "default_embedding_model": None,
             "cors_origins": ["*"],
         },
+        "read_models": [{"service": "chat", "name": "chats", "lag": 0}],
+    },
+    "DeadLetterOut": {
+        "id": TURN_ID,
+        "given_up": AT,
+        "service": "webhooks",
+        "kind": "event",
+        "aggregate": "chat",
+        "aggregate_id": CHAT_ID,
+        "name": "answered",
     },
     "Operation": {"id": TURN_ID, "status": "done", "detail": None},
 }

@@ -84,6 +84,13 @@ ASKING: Mapping[str, Mapping[str, Any]] = {
         "price_usd": 0.0,
         "price_known": True,
     },
+    "TrialIn": {"model": "gpt-4o-mini", "credentials": {"api_key": "sk-example"}},
+    "TrialOut": {
+        "outcome": "works",
+        "detail": "The model has answered.",
+        "model": "gpt-4o-mini",
+        "latency_ms": 412.7,
+    },
     "CompletionIn": {"model": "Shop", "messages": [{"role": "user", "content": QUESTION}]},
     "ModelOut": MODEL,
     "ModelsOut": {"object": "list", "data": [MODEL]},

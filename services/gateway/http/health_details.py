@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from services.gateway.http import lists
 from services.gateway.http.bot_profiles import BotProfileIn
 from services.gateway.http.context import Caller, CallerDep
-from services.gateway.http.system import Health, HealthProbe, probe_of
+from services.gateway.http.system import Health, HealthProbe, KnownHealth, probe_of
 from shared.contracts.chat import BotProfileView, BotProfileViews, ListBotProfiles
 from shared.contracts.chat_history import ChatTotals, CountChats
 from shared.contracts.ingest import CountSources, SourceStatus, SourceTotals
@@ -87,7 +87,7 @@ class Configuration(BaseModel):
     cors_origins: list[str]
 
 
-class DetailedHealth(Health):
+class DetailedHealth(KnownHealth):
     uptime_seconds: int
     """Of the gateway that answers."""
     python_version: str

@@ -95,6 +95,20 @@ def check(principal: Principal, method: str, path: str) -> Rule:
     raise NotPermitted(f"Only owners and admins can {what}")
 
 
+def demand(principal: Principal, scope: Scope) -> None:
+    """Raise `NotPermitted` unless it is good for `scope` too, and bound to no bot.
+
+    For what a part of a request asks for beyond its route's own rule.
+    """
+    if principal.bot_profile_id is not None:
+        raise NotPermitted("This credential is for one bot only")
+    if scope in effective(principal.role, principal.scopes):
+        return
+    if principal.scopes is not None and scope not in principal.scopes:
+        raise NotPermitted(f"This token lacks the scope '{scope}'")
+    raise NotPermitted("Only owners and admins can do this")
+
+
 def effective(role: Role, scopes: tuple[Scope, ...] | None) -> frozenset[Scope]:
     """What a credential is good for: never more than its role allows now."""
     allowed = SCOPES_OF[role]

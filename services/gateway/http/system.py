@@ -45,6 +45,21 @@ class Health(BaseModel):
     services: dict[str, Part]
 
 
+class ReadModel(BaseModel):
+    """What a service shows of the log, and how far it is."""
+
+    service: str
+    name: str
+    lag: int
+    """Events of the installation that it does not show yet."""
+
+
+class KnownHealth(Health):
+    """With what is not for everybody."""
+
+    read_models: list[ReadModel]
+
+
 class Operation(BaseModel):
     id: str
     status: str
@@ -155,7 +170,7 @@ async def _own(gateway: Gateway) -> str:
         return "degraded"
 
 
-async def _look(gateway: Gateway) -> Health:
+async def _look(gateway: Gateway) -> KnownHealth:
     found = await asyncio.gather(*(_ask(gateway, service) for service in SERVICES))
     services = dict(zip(SERVICES, found, strict=True))
     parts: dict[str, Any] = {"postgres": Part(status="error"), "qdrant": Part(status="error")}
@@ -182,13 +197,20 @@ async def _look(gateway: Gateway) -> Health:
         for name, (answer, latency) in services.items()
     }
     states = [part.status for part in (*shown.values(), *parts.values(), broker)]
-    return Health(
+    models = [
+        ReadModel(service=name, name=model.name, lag=model.lag)
+        for name, (answer, _) in services.items()
+        if answer is not None
+        for model in answer.read_models
+    ]
+    return KnownHealth(
         status="ok" if set(states) == {"ok"} else "degraded",
         postgres=parts["postgres"],
         qdrant=parts["qdrant"],
         redis=broker,
         nats=broker,
         services=shown,
+        read_models=models,
     )
 
 

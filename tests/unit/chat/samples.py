@@ -117,7 +117,7 @@ def cleared(message: str, previous: Feedback) -> FeedbackCleared:
     return FeedbackCleared(chat_id="c1", bot_profile_id="b1", message_id=message, previous=previous)
 
 
-def asked(turn: str = "t1", *, first: bool | None = None) -> QuestionAsked:
+def asked(turn: str = "t1", *, first: bool | None = None, **fields: Any) -> QuestionAsked:
     return QuestionAsked(
         chat_id="c1",
         turn_id=turn,
@@ -125,10 +125,11 @@ def asked(turn: str = "t1", *, first: bool | None = None) -> QuestionAsked:
         message_id=derived_id("message", turn, "user"),
         first=turn == "t1" if first is None else first,
         question=QUESTION,
+        **fields,
     )
 
 
-def answered(turn: str = "t1") -> QuestionAnswered:
+def answered(turn: str = "t1", *, draft: bool = False) -> QuestionAnswered:
     return QuestionAnswered(
         chat_id="c1",
         turn_id=turn,
@@ -139,10 +140,11 @@ def answered(turn: str = "t1") -> QuestionAnswered:
         citations=(citation(),),
         usage=USAGE,
         timings=TIMINGS,
+        draft=draft,
     )
 
 
-def refused(turn: str = "t1") -> QuestionRefused:
+def refused(turn: str = "t1", *, draft: bool = False) -> QuestionRefused:
     return QuestionRefused(
         chat_id="c1",
         turn_id=turn,
@@ -153,6 +155,7 @@ def refused(turn: str = "t1") -> QuestionRefused:
         best_score=0.2,
         usage=Usage(model="local/none"),
         timings=TIMINGS,
+        draft=draft,
     )
 
 

@@ -13,6 +13,7 @@ from services.chat.reactions.spending import Purse
 from shared.contracts.chat import (
     BotSettings,
     QuestionAnswered,
+    QuestionAsked,
     QuestionRefused,
     Said,
     TurnFailed,
@@ -60,6 +61,7 @@ class World:
     assistant: Assistant = field(default_factory=NoAssistant)
     chats_before: ChatReader | None = None
     """Where answers that were given before are read."""
+    question: QuestionAsked = field(default_factory=asked)
 
     def __post_init__(self) -> None:
         self.retriever = GivenChunks(self.chunks)
@@ -98,7 +100,7 @@ class World:
         return self.assistant.asked if isinstance(self.assistant, Translator) else 0
 
     async def attempt(self) -> None:
-        await self.answer(recorded(asked()))
+        await self.answer(recorded(self.question))
 
 
 class TestAnAnswer:
@@ -119,6 +121,14 @@ class TestAnAnswer:
             "total_tokens": 120,
         }
         assert (done["chat_id"], done["message_id"]) == ("c1", end.message_id)
+
+    async def test_of_a_draft_is_made_with_what_is_unsaved_and_else_with_the_bots_own(self) -> None:
+        it = World(bot=BotSettings(name="Guide", temperature=0.4, max_tokens=77))
+        it.question = asked(draft={"model": "gpt-4o", "system_prompt": "Answer in rhymes."})
+        await it.attempt()
+        (prompt,) = it.model.prompts
+        assert (prompt.model, prompt.temperature, prompt.max_tokens) == ("gpt-4o", 0.4, 77)
+        assert "Answer in rhymes." in prompt.messages[0].content
 
     async def test_cites_exactly_where_its_passages_stand(self) -> None:
         it = World()

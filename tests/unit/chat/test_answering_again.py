@@ -6,7 +6,7 @@ from services.chat.adapters.phrasing import phrasing
 from services.chat.ports import Query
 from shared.contracts.chat import BotSettings, QuestionAnswered
 from tests.unit.chat.fakes import Translator
-from tests.unit.chat.samples import QUESTION
+from tests.unit.chat.samples import QUESTION, asked
 from tests.unit.chat.test_answering import CHUNKS, World
 
 
@@ -49,6 +49,18 @@ class TestAnAnswerGivenAgain:
         assert len(again.model.prompts) == 1, "a passage that it cites is gone"
         assert (again.translated, third.translated, third.model.prompts) == (0, 0, [])
         assert again.retriever.queries == third.retriever.queries
+
+    async def test_is_not_given_to_whoever_tries_a_draft_nor_taken_from_it(self) -> None:
+        first, tried = await self.after_an_answer()
+        tried.question = asked(draft={"temperature": 0.1})
+        await tried.attempt()
+        assert [prompt.temperature for prompt in tried.model.prompts] == [0.1]
+        fresh = self.world()
+        fresh.question = asked(draft={})
+        await fresh.attempt()
+        later = self.world(memory=fresh.memory, chats_before=fresh.chat)
+        await later.attempt()
+        assert len(first.model.prompts) == len(later.model.prompts) == 1
 
     async def test_is_translated_anew_once_there_are_other_languages(self) -> None:
         _, again = await self.after_an_answer()

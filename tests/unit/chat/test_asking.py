@@ -58,6 +58,14 @@ async def test_an_active_bot_may_be_asked() -> None:
     await check(Bot(settings=BotSettings(name="Guide")))(ask(), metadata())
 
 
+async def test_unsaved_settings_are_held_against_what_settings_can_be() -> None:
+    ask_bot = check(Bot(settings=BotSettings(name="Guide")))
+    await ask_bot(ask(draft={"floor": 0.5, "refusal_text": None}), metadata())
+    with pytest.raises(InvalidCommand) as refusal:
+        await ask_bot(ask(draft={"temperature": 9}), metadata())
+    assert refusal.value.field == "temperature"
+
+
 @pytest.mark.parametrize("bot", [NoBot(), Bot(settings=BotSettings(name="Off", is_active=False))])
 async def test_any_other_is_not_found(bot: BotState) -> None:
     with pytest.raises(NotFound, match="Bot profile not found or inactive"):

@@ -57,6 +57,14 @@ class TestAsking:
         chat.given(asked(), answered()).when(ask("t2")).then(asked("t2"))
         assert not asked("t2").first
 
+    def test_with_unsaved_settings_is_told_by_question_and_answer(self, chat: ChatScenario) -> None:
+        tried = asked(draft={"floor": 1})
+        chat.given().when(ask(draft={"floor": 1})).then(tried)
+        chat.given(tried).when(record_answer()).then(answered(draft=True))
+        chat.given(tried).when(record_refusal()).then(refused(draft=True))
+        later = (tried, answered(draft=True), asked("t2"))
+        chat.given(*later).when(record_answer("t2")).then(answered("t2"))
+
     def test_while_another_question_is_open_is_allowed(self, chat: ChatScenario) -> None:
         chat.given(asked()).when(ask("t2")).then(asked("t2"))
 

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from services.gateway.http.app import Limits, create_app
 from services.gateway.http.authentication import Authenticator
 from services.gateway.http.context import Gateway, admin, caller, owner
-from services.gateway.http.permissions import RULES, check, effective, rule_for
+from services.gateway.http.permissions import RULES, check, demand, effective, rule_for
 from services.gateway.ports import Principal
 from shared.contracts.gateway import Role, Scope
 from shared.kernel.errors import NotPermitted
@@ -157,3 +157,14 @@ def test_a_credential_is_never_good_for_more_than_its_role() -> None:
         check(principal("member"), "POST", "/v1/users")
     with pytest.raises(NotPermitted, match="Only owners and admins can do this"):
         check(principal("member", ("write",)), "POST", "/v1/sources")
+
+
+def test_what_a_part_of_a_request_asks_for_is_held_against_all_that_a_credential_may() -> None:
+    demand(principal("admin"), "write")
+    demand(principal("owner", ("chat", "write")), "write")
+    with pytest.raises(NotPermitted, match="Only owners and admins"):
+        demand(principal("member"), "write")
+    with pytest.raises(NotPermitted, match="lacks the scope 'write'"):
+        demand(principal("owner", ("chat", "read")), "write")
+    with pytest.raises(NotPermitted, match="for one bot only"):
+        demand(principal("owner", bot_profile_id="b1"), "write")
