@@ -17,9 +17,11 @@ RETURNS = "You can return any item within 30 days. Labels are free in the Europe
 
 
 @asynccontextmanager
-async def working(browser: Browser, tenant: Tenant, path: str) -> AsyncIterator[Page]:
+async def working(
+    browser: Browser, tenant: Tenant, path: str, *allowed: str
+) -> AsyncIterator[Page]:
     """A page of the dashboard, of a tenant's owner."""
-    async with opened(browser) as page:
+    async with opened(browser, *allowed) as page:
         await page.goto(f"{tenant.url}/dashboard{path}")
         await sign_in(page, tenant.email, PASSWORD)
         yield page
@@ -116,6 +118,27 @@ class TestABot:
             await expect(page.locator("dl.kv")).to_contain_text("400 characters")
             await expect(page.get_by_text("index active")).to_be_visible()
 
+    async def test_is_tried_with_what_is_not_saved(
+        self, browser: Browser, tenant: Tenant, bot: str, source: str
+    ) -> None:
+        assert source
+        async with working(browser, tenant, f"/bots/{bot}") as page:
+            await page.get_by_text("When it should not answer").click()
+            await page.get_by_label("Evidence that an answer needs").fill("1")
+            await page.get_by_label("What it says when it does not know").fill("Ask the captain.")
+            await expect(page.locator(".draft")).to_contain_text("Evidence that an answer needs")
+            await page.get_by_label("Your question").fill("How long can I return an item?")
+            await page.keyboard.press("Enter")
+            await expect(page.locator(".msg-assistant")).to_contain_text("Ask the captain.")
+            await expect(page.locator(".side .tag")).to_have_text("unsaved draft")
+            await page.get_by_role("button", name="Discard").click()
+            await expect(page.locator(".draft p")).to_have_count(0)
+            await page.get_by_label("Your question").fill("How long can I return an item?")
+            await page.keyboard.press("Enter")
+            await expect(page.locator(".msg-assistant").last).to_contain_text("30 days")
+            await expect(page.locator(".side .tag")).to_have_count(0)
+        assert tenant.http.get(f"/v1/bot-profiles/{bot}").json()["floor"] is None
+
     async def test_keeps_what_is_set_for_it(
         self, browser: Browser, tenant: Tenant, bot: str
     ) -> None:
@@ -129,6 +152,51 @@ class TestABot:
         assert kept["link_hosts"] == ["*.example.com"]
         assert kept["cache_answers"] is True
         assert kept["floor"] is None
+
+
+class TestSettings:
+    async def test_tell_whether_a_key_works_and_how_long_chats_are_kept(
+        self, browser: Browser, tenant: Tenant, bot: str
+    ) -> None:
+        tenant.ask(bot, "Is anybody there?")
+        async with working(browser, tenant, "/settings") as page:
+            keys = page.locator("section", has_text="Language models and keys")
+            await keys.get_by_label("Model").fill("gpt-4o-mini")
+            await keys.get_by_label("API key").fill("sk-none")
+            await keys.get_by_label("API address").fill("http://127.0.0.1:9/v1")
+            await keys.get_by_role("button", name="Test model and key").first.click()
+            told = keys.locator(".outcome", has_text="gpt-4o-mini")
+            await expect(told).to_contain_text("did not answer")
+            await keys.locator("li").get_by_role("button", name="Test model and key").click()
+            await expect(keys.locator("li .outcome")).to_contain_text("It works.")
+            kept = page.locator("section", has_text="How long chats are kept")
+            await kept.get_by_label("Erase chats so many days").fill("30")
+            await kept.get_by_role("button", name="What would that erase?").click()
+            await expect(kept).to_contain_text("0 chats")
+            await kept.get_by_role("button", name="Save").click()
+            await kept.get_by_role("button", name="Save").click()
+            await expect(kept).to_contain_text("erased 30 days after")
+            await expect(page.get_by_text("Nothing was given up.")).to_be_visible()
+        answer = tenant.http.get("/v1/tenants/me/retention")
+        assert answer.json()["chats_days"] == 30
+
+
+class TestWhatIsOld:
+    async def test_stays_to_be_seen_and_says_so(
+        self, browser: Browser, tenant: Tenant, source: str
+    ) -> None:
+        assert source
+        async with working(browser, tenant, "/sources", "ERR_FAILED") as page:
+            await expect(page.locator("tbody tr")).to_have_count(1)
+            await page.route("**/v1/sources", lambda route: route.abort())
+            await expect(page.locator(".stale")).to_contain_text("may be old")
+            await expect(page.locator("tbody tr")).to_have_count(1)
+            await page.unroute("**/v1/sources")
+            await page.get_by_role("button", name="Try again").click()
+            await expect(page.locator(".stale")).to_have_count(0)
+            await page.get_by_label("Filter sources").fill("nothing like it")
+            await page.get_by_role("button", name="Show all").click()
+            await expect(page.locator("tbody tr")).to_have_count(1)
 
 
 class TestMoney:

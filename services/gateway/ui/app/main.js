@@ -1,11 +1,12 @@
 /** The frame of the dashboard: navigation, language, theme, and the page that is open. */
 
-import { Icon, html, render, useEffect, useLayoutEffect, useRef, useSignal } from './lib/kit.js';
+import { Icon, html, render, useEffect, useLayoutEffect, useSignal } from './lib/kit.js';
 import { renew, session, signOut } from './lib/api.js';
 import { look, offers } from './lib/offered.js';
-import { go, href, path } from './lib/router.js';
+import { href, path } from './lib/router.js';
 import { language, learn, t, theme } from './lib/words.js';
-import { Empty, Told, Waiting } from './parts/basics.js';
+import { Empty, Stale, Told, Waiting } from './parts/basics.js';
+import { Goto } from './parts/goto.js';
 import { SignIn } from './pages/signin.js';
 
 /** Pages, by address; loaded when first opened. The last part of an address may be an id. */
@@ -49,34 +50,6 @@ function Open({ page, id }) {
   return View ? html`<${View} id=${id}/>` : html`<${Waiting} error=${error} reload=${load}/>`;
 }
 
-function Goto({ close }) {
-  const ref = useRef();
-  const asked = useSignal('');
-  const at = useSignal(0);
-  useLayoutEffect(() => {
-    ref.current.showModal();
-  }, []);
-  const hits = [...PAGES, ...HIDDEN].filter(page => offers(page.needs) && t(page.name).toLowerCase().includes(asked.value.toLowerCase()));
-  const pick = page => {
-    ref.current.close();
-    go(page.to);
-  };
-  const key = event => {
-    if (event.key === 'ArrowDown') at.value = Math.min(hits.length - 1, at.value + 1);
-    else if (event.key === 'ArrowUp') at.value = Math.max(0, at.value - 1);
-    else if (event.key === 'Enter' && hits[at.value]) pick(hits[at.value]);
-    else return;
-    event.preventDefault();
-  };
-  const type = event => {
-    asked.value = event.target.value;
-    at.value = 0;
-  };
-  return html`<dialog class="goto" ref=${ref} onClose=${close} aria-label=${t('Go to')}>
-    <input autofocus role="combobox" aria-expanded="true" aria-controls="places" aria-activedescendant=${`place${at.value}`} aria-label=${t('Go to a page')} placeholder=${t('Go to…')} onInput=${type} onKeyDown=${key}/>
-    <ul id="places" role="listbox" aria-label=${t('Pages')}>${hits.map((page, i) => html`<li id=${`place${i}`} role="option" aria-selected=${i === at.value} onClick=${() => pick(page)}>${t(page.name)}</li>`)}</ul></dialog>`;
-}
-
 const speak = other => {
   language.value = other;
   learn().catch(() => {}); // it goes on in English
@@ -118,8 +91,8 @@ function Shell() {
       <nav aria-label=${t('Main')}>${PAGES.filter(one => offers(one.needs)).map(one => html`<a class="nav" href=${href(one.to)} aria-current=${page === one ? 'page' : undefined}><${Icon} name=${one.icon}/>${t(one.name)}</a>`)}</nav>
       <a class="nav docs" href="/docs" target="_blank" rel="noopener"><${Icon} name="external"/>${t('API reference')}</a></header>
     <div><${Tools} here=${page} search=${() => (looking.value = true)}/>
-    <main id="main" tabindex="-1">${page ? html`<${Open} key=${page.to + (id ?? '')} page=${page} id=${id}/>` : html`<${Empty} title=${t('There is no such page')}><a class="btn" href=${href('/')}>${t('Overview')}</a></>`}</main></div>
-    <${Told}/>${looking.value && html`<${Goto} close=${() => (looking.value = false)}/>`}</div>`;
+    <${Stale}/><main id="main" tabindex="-1">${page ? html`<${Open} key=${page.to + (id ?? '')} page=${page} id=${id}/>` : html`<${Empty} title=${t('There is no such page')}><a class="btn" href=${href('/')}>${t('Overview')}</a></>`}</main></div>
+    <${Told}/>${looking.value && html`<${Goto} pages=${[...PAGES, ...HIDDEN]} close=${() => (looking.value = false)}/>`}</div>`;
 }
 
 function App() {

@@ -44,11 +44,14 @@ export class Connection {
   #bot;
   #session;
   #opening;
+  #besides;
 
-  constructor({ origin, key, token, bot, authorization, persist = 'session' }) {
+  /** `besides()` gives what else is sent with a question. */
+  constructor({ origin, key, token, bot, authorization, besides, persist = 'session' }) {
     this.#origin = origin;
     this.#key = key;
     this.#bot = bot;
+    this.#besides = besides;
     this.#kept = keeper(persist, `minirag:${key ?? bot}`);
     this.#authorization =
       authorization ?? (key ? () => this.#visitor() : () => Promise.resolve(`Bearer ${token}`));
@@ -72,11 +75,13 @@ export class Connection {
   send(message) {
     // The same key for every attempt: a question whose answer got lost is not asked twice.
     const key = crypto.randomUUID?.() ?? String(Math.random());
+    const more = this.#besides?.();
     const body = () => ({
       bot_profile_id: this.#bot,
       message,
       stream: true,
       ...(this.chat && { chat_id: this.chat }),
+      ...more,
     });
     const open = signal =>
       this.#call('POST', '/v1/chat', { signal, body: body(), headers: { 'idempotency-key': key } });

@@ -97,6 +97,17 @@ export const api = {
 export const explained = error =>
   error.shown ?? (navigator.onLine ? t('That did not work. Try again.') : t('No connection.'));
 
+/** What a page shows of an earlier answer because the last try failed: error, and how to try again, by what shows it. */
+export const stale = signal(new Map());
+
+function mark(what, error, reload) {
+  if (!error && !stale.value.has(what)) return;
+  const marked = new Map(stale.value);
+  if (error) marked.set(what, { error, reload });
+  else marked.delete(what);
+  stale.value = marked;
+}
+
 /**
  * Fetch when the page opens, and again every `every` ms as long as `every` is set.
  * Gives {data, error, reload}.
@@ -106,12 +117,17 @@ export function useApi(path, { every = 0 } = {}) {
   const load = async live => {
     try {
       const data = await api.get(path);
-      if (live()) state.value = { data };
+      if (!live()) return;
+      state.value = { data };
+      mark(state);
     } catch (error) {
+      if (!live()) return;
       // What was there stays to be seen, beside what went wrong.
-      if (live()) state.value = { data: state.value.data, error };
+      state.value = { data: state.value.data, error };
+      mark(state, state.value.data && error, () => load(() => true));
     }
   };
+  useEffect(() => () => mark(state), []);
   useEffect(() => {
     if (!path) return undefined;
     let on = true;

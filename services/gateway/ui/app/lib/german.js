@@ -3,7 +3,7 @@
 export const GERMAN = {
   // Frame
   'Overview': 'Übersicht', 'Bots': 'Bots', 'Sources': 'Quellen', 'Chats': 'Chats', 'Keys and tokens': 'Schlüssel und Tokens',
-  'Team': 'Team', 'Settings': 'Einstellungen', 'Set up a bot': 'Bot einrichten', 'Go to': 'Gehe zu', 'Go to a page': 'Zu einer Seite gehen',
+  'Team': 'Team', 'Settings': 'Einstellungen', 'Set up a bot': 'Bot einrichten', 'Go to': 'Gehe zu', 
   'Go to…': 'Gehe zu…', 'Pages': 'Seiten', 'Tools': 'Werkzeuge', 'Not found': 'Nicht gefunden', 'Light theme': 'Helles Design',
   'Dark theme': 'Dunkles Design', 'Sign out': 'Abmelden', 'Skip to the content': 'Zum Inhalt springen', 'Main': 'Hauptnavigation',
   'API reference': 'API-Referenz', 'There is no such page': 'Diese Seite gibt es nicht', 'Loading…': 'Wird geladen…', 'Try again': 'Erneut versuchen',
@@ -47,6 +47,19 @@ export const GERMAN = {
   'Latest chats': 'Neueste Chats', 'All chats': 'Alle Chats', 'Nobody has asked anything yet.': 'Noch hat niemand etwas gefragt.', '(empty)': '(leer)', 'What needs you': 'Was Sie braucht',
   'Nothing. Every source is well.': 'Nichts. Allen Quellen geht es gut.',
   // Bots
+  'Test model and key': 'Modell und Schlüssel prüfen', 'It works.': 'Es geht.', 'There is no key for this model. The built-in answerer would step in.': 'Für dieses Modell gibt es keinen Schlüssel. Das eingebaute Antworten spränge ein.', 'The provider refused the key.': 'Der Anbieter hat den Schlüssel abgelehnt.',
+  'The account that pays has nothing left.': 'Das Konto, das bezahlt, ist aufgebraucht.', 'The key is good, but the provider takes no more requests at the moment.': 'Der Schlüssel ist gut, aber der Anbieter nimmt gerade keine Anfragen mehr an.', 'The provider does not know this model, or the address cannot be used.': 'Der Anbieter kennt dieses Modell nicht, oder die Adresse lässt sich nicht benutzen.',
+  'The provider did not answer.': 'Der Anbieter hat nicht geantwortet.', 'The provider failed.': 'Beim Anbieter ging etwas schief.', 'Language models and keys': 'Sprachmodelle und Schlüssel', 'A key that you have': 'Ein Schlüssel, den Sie haben', 'What your bots have': 'Was Ihre Bots haben', 'own key': 'eigener Schlüssel', 'no key of its own': 'kein eigener Schlüssel',
+  'It is asked for one word, which costs a few tokens. Nothing of it is kept.': 'Das Modell wird nach einem Wort gefragt, was ein paar Tokens kostet. Nichts davon wird aufgehoben.', 'Empty: what the operator has set.': 'Leer: was der Betreiber gesetzt hat.',
+  'Erase chats so many days after their last message': 'Chats so viele Tage nach ihrer letzten Nachricht löschen', 'Empty: never by itself.': 'Leer: nie von selbst.', 'What would that erase?': 'Was würde das löschen?', 'Nothing any more.': 'Nichts mehr.', '1 chat': '1 Chat', '{n} chats': '{n} Chats',
+  'at once: those without a message since {time}': 'sofort: die ohne Nachricht seit {time}', 'Chats are then kept.': 'Chats werden dann aufgehoben.', 'What is erased is gone for good.': 'Was gelöscht ist, ist für immer fort.', 'Chats are kept until somebody erases them.': 'Chats werden aufgehoben, bis jemand sie löscht.',
+  'Chats are erased 1 day after their last message.': 'Chats werden 1 Tag nach ihrer letzten Nachricht gelöscht.', 'Chats are erased {n} days after their last message.': 'Chats werden {n} Tage nach ihrer letzten Nachricht gelöscht.', 'How long chats are kept': 'Wie lange Chats aufgehoben werden', 'What was given up': 'Was aufgegeben wurde',
+  'None. Nothing was given up.': 'Keines. Nichts wurde aufgegeben.', 'The operator sees why, and can have it done once more.': 'Der Betreiber sieht, warum, und kann es noch einmal erledigen lassen.', 'given up event': 'was darauf folgen sollte', 'given up command': 'ein Auftrag', 'given up job': 'eine Arbeit', 'given up timer': 'ein Zeitgeber',
+  'Everything that happened is shown.': 'Alles, was geschah, wird gezeigt.', 'Not shown yet': 'Noch nicht gezeigt', '1 event': '1 Ereignis', '{n} events': '{n} Ereignisse',
+  'No passage of its sources fits. Add a source, or ask in other words.': 'Keine Stelle seiner Quellen passt. Fügen Sie eine Quelle hinzu, oder fragen Sie mit anderen Worten.',
+  'What you see may be old.': 'Was Sie sehen, kann veraltet sein.', 'Go to a page, a bot or a source': 'Zu einer Seite, einem Bot oder einer Quelle gehen', 'Action': 'Aktion',
+  'Secret tokens in pages of other sites': 'Geheime Tokens in Seiten anderer Websites', 'Whoever visits such a page can read the token; public keys are made for that.': 'Wer eine solche Seite besucht, kann das Token lesen; dafür gibt es öffentliche Schlüssel.', 'none may be used': 'keines darf benutzt werden', 'only those of one bot': 'nur solche eines Bots', 'all may be used': 'alle dürfen benutzt werden',
+  'unsaved draft': 'ungespeicherter Entwurf', 'The next answer here uses it; visitors get what is saved.': 'Die nächste Antwort hier nutzt ihn; Besucher bekommen, was gespeichert ist.', 'Discard': 'Verwerfen',
   'Try it': 'Ausprobieren', 'Embed': 'Einbetten', '(unnamed)': '(ohne Namen)', 'Model': 'Modell', 'Each reads its own sources and answers in its own way.': 'Jeder liest seine eigenen Quellen und antwortet auf seine Weise.',
   'New bot': 'Neuer Bot', 'Saved. The next answer uses it.': 'Gespeichert. Die nächste Antwort nutzt es.', 'Description': 'Beschreibung', 'Instructions': 'Anweisungen',
   'How it should answer. What it knows comes from the sources.': 'Wie er antworten soll. Was er weiß, kommt aus den Quellen.', 'Any LiteLLM name, or local/extractive, which needs no key.': 'Ein beliebiger LiteLLM-Name, oder local/extractive, das keinen Schlüssel braucht.',

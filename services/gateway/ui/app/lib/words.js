@@ -20,6 +20,7 @@ export const keep = (name, value) => {
 export const language = signal(kept('minirag:language') ?? (navigator.language.startsWith('de') ? 'de' : 'en'));
 /** German by English texts; fetched when somebody reads it. */
 const german = signal({});
+const toldInGerman = signal(text => text);
 export const theme = signal(kept('minirag:theme') ?? 'auto');
 effect(() => {
   document.documentElement.lang = language.value;
@@ -33,8 +34,9 @@ effect(() => {
 /** Fetch the words of the language that is chosen; until they are there, the English ones stand. */
 export async function learn() {
   if (language.value !== 'de') return;
-  const { GERMAN } = await import('./german.js');
+  const [{ GERMAN }, { inGerman }] = await Promise.all([import('./german.js'), import('./german_told.js')]);
   german.value = GERMAN;
+  toldInGerman.value = inGerman;
 }
 
 /** The text in the language that is chosen, with `{name}` filled in. */
@@ -42,6 +44,9 @@ export function t(text, values = {}) {
   const said = language.value === 'de' ? (german.value[text] ?? text) : text;
   return said.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
+
+/** What a service tells of something in English, in the language that is chosen. */
+export const told = text => (text && language.value === 'de' ? toldInGerman.value(text) : text);
 
 /** One or several: `counted(3, '1 passage', '{n} passages')`. */
 export const counted = (n, one, several) => t(n === 1 ? one : several, { n: number(n) });

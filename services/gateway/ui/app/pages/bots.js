@@ -1,12 +1,12 @@
 /** Bots: all of them, or one with what shapes it. */
 
-import { Icon, html, useSignal } from '../lib/kit.js';
+import { Icon, html, useRef, useSignal } from '../lib/kit.js';
 import { api, useApi } from '../lib/api.js';
 import { href, params, set } from '../lib/router.js';
 import { ago, number, t } from '../lib/words.js';
 import { Empty, Head, Status, Sure, Waiting } from '../parts/basics.js';
 import { Index } from '../parts/bot_index.js';
-import { Settings } from '../parts/bot_settings.js';
+import { Settings, nameOf } from '../parts/bot_settings.js';
 import { Chat } from '../parts/chat.js';
 import { Embed } from '../parts/embed.js';
 import { Inspector } from '../parts/inspector.js';
@@ -34,12 +34,35 @@ function List() {
 function Figures({ of }) {
   if (!of) return html`<p class="soft">${t('Ask what your visitors ask.')}</p>`;
   const seconds = ms => new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 }).format(ms / 1000);
-  return html`<p class="soft">${t('First word after {first} s, all after {all} s · {n} tokens', { first: seconds(of.first ?? of.ms), all: seconds(of.ms), n: number(of.usage?.total_tokens ?? 0) })} · ${of.grounded ? html`<mark>${t('from the sources')}</mark>` : t('not in the sources')} · <span class="mono">${of.usage?.model}</span></p>`;
+  return html`<p class="soft">${of.draft && html`<span class="tag">${t('unsaved draft')}</span> `}${t('First word after {first} s, all after {all} s · {n} tokens', { first: seconds(of.first ?? of.ms), all: seconds(of.ms), n: number(of.usage?.total_tokens ?? 0) })} · ${of.grounded ? html`<mark>${t('from the sources')}</mark>` : t('not in the sources')} · <span class="mono">${of.usage?.model}</span></p>`;
+}
+
+/** The form, and beside it the bot as the form has it, saved or not. */
+function Try({ bot, reload }) {
+  const answer = useSignal(null);
+  const draft = useSignal(null);
+  const version = useSignal(0);
+  const asked = useRef(null);
+  const besides = () => {
+    asked.current = draft.value;
+    return draft.value ? { draft: draft.value } : {};
+  };
+  const settled = () => {
+    draft.value = null;
+    version.value++; // the form is drawn anew, with what is saved
+  };
+  const saved = async () => {
+    await reload();
+    settled();
+  };
+  return html`<div class="try"><${Settings} key=${version.value} bot=${bot} saved=${saved} drafted=${value => (draft.value = value)}/>
+    <div class="side"><div class="draft" role="status">${draft.value && html`<p><mark>${t('unsaved draft')}</mark> ${t('The next answer here uses it; visitors get what is saved.')} <span class="soft">${Object.keys(draft.value).map(nameOf).join(' · ')}</span></p>
+        <button class="btn" type="button" onClick=${settled}><${Icon} name="undo"/>${t('Discard')}</button>`}</div>
+      <${Chat} bot=${bot.id} besides=${besides} answered=${told => (answer.value = { ...told, draft: Boolean(asked.current) })}/><${Figures} of=${answer.value}/></div></div>`;
 }
 
 function One({ id }) {
   const bot = useApi(`/v1/bot-profiles/${id}`);
-  const answer = useSignal(null);
   if (!bot.data) return html`<${Waiting} error=${bot.error} reload=${bot.reload}/>`;
   const tab = params.value.get('tab') ?? 'try';
   const off = async () => {
@@ -54,8 +77,7 @@ function One({ id }) {
   return html`<${Head} title=${bot.data.name || t('(unnamed)')} lead=${html`<${Status} is=${state(bot.data)}/> · <a href=${href('/sources', { bot: id })}>${t('Sources')}</a> · <a href=${href('/chats', { bot: id })}>${t('Chats')}</a>`}>
       ${bot.data.is_active && html`<${Sure} label=${t('Switch off')} question=${t('Visitors get no answer any more.')} act=${off} icon="close"/>`}</>
     <${Tabs} parts=${[['try', t('Try it')], ['retrieval', t('Retrieval')], ['index', t('Index')], ['embed', t('Embed')]]} open=${tab} pick=${value => set({ tab: value })}/>
-    ${tabs[tab]?.() ?? html`<div class="try"><${Settings} key=${bot.data.updated_at} bot=${bot.data} saved=${bot.reload}/>
-      <div class="side"><${Chat} bot=${id} answered=${told => (answer.value = told)}/><${Figures} of=${answer.value}/></div></div>`}`;
+    ${tabs[tab]?.() ?? html`<${Try} key=${id} bot=${bot.data} reload=${bot.reload}/>`}`;
 }
 
 export default function Bots({ id }) {

@@ -1,8 +1,8 @@
 /** How much may be used, who is told, and where it stops. */
 
-import { Icon, html, useSignal } from '../lib/kit.js';
+import { Icon, html } from '../lib/kit.js';
 import { api, session, useApi } from '../lib/api.js';
-import { href } from '../lib/router.js';
+import { href, params, set } from '../lib/router.js';
 import { language, number, t } from '../lib/words.js';
 import { Dialog, Empty, Field, Form, Head, Sure, Waiting, tell } from '../parts/basics.js';
 
@@ -48,17 +48,18 @@ function Edit({ budget, bots, close, saved }) {
 export default function Budgets() {
   const budgets = useApi('/v1/budgets', { every: 10_000 });
   const bots = useApi('/v1/bot-profiles');
-  const editing = useSignal(null);
+  const asked = params.value.get('edit');
   if (!budgets.data || !bots.data) return html`<${Waiting} error=${budgets.error ?? bots.error} reload=${budgets.reload}/>`;
   const names = new Map(bots.data.map(bot => [bot.id, bot.name]));
   const may = session.value.user.role === 'owner';
-  const close = () => (editing.value = null);
+  const editing = may && (asked === 'new' ? NEW : budgets.data.find(one => one.id === asked));
+  const close = () => set({ edit: '' });
   const saved = () => {
     close();
     budgets.reload();
   };
-  return html`<${Head} title=${t('Budgets')} lead=${t('Days and months are those of UTC. What is spent is shown under Usage.')}><a class="btn" href=${href('/usage')}><${Icon} name="chart"/>${t('Usage')}</a>${may && html`<button class="btn go" onClick=${() => (editing.value = NEW)}><${Icon} name="plus"/>${t('New budget')}</button>`}</>
+  return html`<${Head} title=${t('Budgets')} lead=${t('Days and months are those of UTC. What is spent is shown under Usage.')}><a class="btn" href=${href('/usage')}><${Icon} name="chart"/>${t('Usage')}</a>${may && html`<button class="btn go" onClick=${() => set({ edit: 'new' })}><${Icon} name="plus"/>${t('New budget')}</button>`}</>
     ${budgets.data.length === 0 ? html`<${Empty} title=${t('No budget yet')}><p>${t('A budget tells you in time, or stops questions that it does not hold.')}</p></>`
-      : html`<ul class="budgets">${budgets.data.map(one => html`<${One} key=${one.id} budget=${one} bot=${names.get(one.bot_profile_id)} edit=${may && (it => (editing.value = it))} changed=${budgets.reload}/>`)}</ul>`}
-    ${editing.value && html`<${Edit} budget=${editing.value} bots=${bots.data} close=${close} saved=${saved}/>`}`;
+      : html`<ul class="budgets">${budgets.data.map(one => html`<${One} key=${one.id} budget=${one} bot=${names.get(one.bot_profile_id)} edit=${may && (it => set({ edit: it.id }))} changed=${budgets.reload}/>`)}</ul>`}
+    ${editing && html`<${Edit} key=${asked} budget=${editing} bots=${bots.data} close=${close} saved=${saved}/>`}`;
 }

@@ -52,7 +52,7 @@ function Message({ message, chat }) {
       tell(explained(error));
     }
   };
-  return html`<article class=${`message ${message.role}`}><header><b>${mine ? t('Visitor') : t('Bot')}</b><time class="soft" datetime=${message.created_at}>${moment(message.created_at)}</time>
+  return html`<article class=${`message ${message.role}`}><header><b>${mine ? t('Visitor') : t('Bot')}</b><time class="soft" datetime=${message.created_at}>${moment(message.created_at)}</time>${message.draft && html`<span class="tag">${t('unsaved draft')}</span>`}
     ${!mine && html`<span class="votes">${[['up', 'positive', t('Helpful')], ['down', 'negative', t('Not helpful')]].map(([icon, value, label]) => html`<button class=${`btn icon ${vote.value === value ? 'on' : ''}`} aria-label=${label} aria-pressed=${vote.value === value} onClick=${() => give(value)}><${Icon} name=${icon}/></button>`)}</span>`}</header>
     <div class="prose" ref=${ref}/></article>`;
 }

@@ -3,7 +3,7 @@
 import { Icon, html, useSignal } from '../lib/kit.js';
 import { api, useApi } from '../lib/api.js';
 import { go, href, params } from '../lib/router.js';
-import { counted, number, t } from '../lib/words.js';
+import { counted, number, t, told } from '../lib/words.js';
 import { Empty, Field, Form, Head, Trouble, Waiting } from '../parts/basics.js';
 import { PageGrid } from '../parts/page_grid.js';
 
@@ -64,7 +64,7 @@ function Found({ of, again }) {
   return html`<section class="sec"><header><h2>${counted(preview.included, '1 page would be read', '{n} pages would be read')}</h2></header>
     <dl class="kv"><dt>${t('Address')}</dt><dd class="mono">${config.root_url}</dd><dt>${t('Takes about')}</dt><dd>${time} <span class="soft">${t('and more as links are found')}</span></dd>
       <dt>${t('Sitemaps')}</dt><dd class="mono">${preview.sitemaps.join(', ') || html`<span class="soft">${t('none')}</span>`}</dd>
-      ${preview.notes.length > 0 && html`<dt>${t('Notes')}</dt><dd>${preview.notes.join('; ')}</dd>`}</dl>
+      ${preview.notes.length > 0 && html`<dt>${t('Notes')}</dt><dd>${preview.notes.map(told).join('; ')}</dd>`}</dl>
     <div class="bar after"><button class="btn go" disabled=${state.value.busy || preview.included === 0} onClick=${start}>${state.value.busy ? t('One moment…') : t('Start the import')}</button><button class="btn" onClick=${again}>${t('Change something')}</button></div>
     <${Trouble} error=${state.value.error}/>
     <${PageGrid} pages=${preview.pages.map(page => ({ ...page, outcome: page.included ? 'pending' : 'skipped' }))}/></section>`;

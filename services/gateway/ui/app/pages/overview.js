@@ -3,7 +3,7 @@
 import { Icon, html } from '../lib/kit.js';
 import { session, useApi } from '../lib/api.js';
 import { href } from '../lib/router.js';
-import { ago, counted, number, t } from '../lib/words.js';
+import { ago, counted, number, t, told } from '../lib/words.js';
 import { Empty, Head, Kpi, Status, Waiting } from '../parts/basics.js';
 
 const sum = (rows, key) => rows.reduce((total, row) => total + row[key], 0);
@@ -30,5 +30,5 @@ export default function Overview() {
     <div class="cols"><section class="sec"><header><h2>${t('Latest chats')}</h2><a href=${href('/chats')}>${t('All chats')}</a></header>
       ${chats.data.length === 0 ? html`<p class="soft">${t('Nobody has asked anything yet.')}</p>` : html`<ul class="list">${chats.data.slice(0, 8).map(chat => html`<li><a href=${href(`/chats/${chat.id}`)}>${chat.title || t('(empty)')}</a><span class="soft">${names.get(chat.bot_profile_id)} · ${ago(chat.created_at)}</span></li>`)}</ul>`}</section>
     <section class="sec"><header><h2>${t('What needs you')}</h2></header>
-      ${failed.length === 0 ? html`<p class="soft">${t('Nothing. Every source is well.')}</p>` : html`<ul class="list">${failed.slice(0, 8).map(source => html`<li><a href=${href('/sources', { open: source.id })}>${source.name}</a><span><${Status} is="error"/> <span class="soft">${source.error_message}</span></span></li>`)}</ul>`}</section></div>`;
+      ${failed.length === 0 ? html`<p class="soft">${t('Nothing. Every source is well.')}</p>` : html`<ul class="list">${failed.slice(0, 8).map(source => html`<li><a href=${href('/sources', { open: source.id })}>${source.name}</a><span><${Status} is="error"/> <span class="soft">${told(source.error_message)}</span></span></li>`)}</ul>`}</section></div>`;
 }

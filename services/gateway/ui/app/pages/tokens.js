@@ -2,6 +2,7 @@
 
 import { Icon, html, useSignal } from '../lib/kit.js';
 import { api, useApi } from '../lib/api.js';
+import { params, set } from '../lib/router.js';
 import { ago, moment, t } from '../lib/words.js';
 import { Code, Dialog, Empty, Field, Form, Head, Status, Sure, Waiting, tell } from '../parts/basics.js';
 import { Table } from '../parts/table.js';
@@ -9,20 +10,23 @@ import { Table } from '../parts/table.js';
 const SCOPES = ['chat', 'read', 'write', 'admin', 'events'];
 const state = one => (one.is_active ? (one.expires_at && Date.parse(one.expires_at) < Date.now() ? 'expired' : 'live') : 'revoked');
 
+const NEW = { allowed_origins: [], quotas: {} };
+
 const origins = text => text.split(/[\s,]+/).filter(Boolean);
 
 function Keys() {
   const keys = useApi('/v1/widget/keys');
   const bots = useApi('/v1/bot-profiles');
-  const editing = useSignal(null);
+  const asked = params.value.get('key');
+  const close = () => set({ key: '' });
   if (!keys.data || !bots.data) return html`<${Waiting} error=${keys.error ?? bots.error} reload=${keys.reload}/>`;
   const names = new Map(bots.data.map(bot => [bot.id, bot.name]));
   const save = async ({ name, bot, allowed, hour, day }) => {
-    const quotas = { ...editing.value.quotas, questions_per_visitor_hour: hour ? Number(hour) : null, questions_per_day: day ? Number(day) : null };
+    const quotas = { ...key.quotas, questions_per_visitor_hour: hour ? Number(hour) : null, questions_per_day: day ? Number(day) : null };
     const body = { name, allowed_origins: origins(allowed), quotas };
-    if (editing.value.id) await api.patch(`/v1/widget/keys/${editing.value.id}`, body);
+    if (key.id) await api.patch(`/v1/widget/keys/${key.id}`, body);
     else await api.post('/v1/widget/keys', { ...body, bot_profile_id: bot });
-    editing.value = null;
+    close();
     keys.reload();
   };
   const columns = [
@@ -33,10 +37,10 @@ function Keys() {
     { key: 'allowed_origins', label: t('Sites'), cell: key => key.allowed_origins.join(', ') || html`<span class="soft">${t('no site yet')}</span>` },
     { key: 'act', label: '', cell: key => key.is_active && html`<${Sure} label=${t('Revoke')} question=${t('It stops at once.')} act=${() => api.delete(`/v1/widget/keys/${key.id}`).then(keys.reload)}/>` },
   ];
-  const key = editing.value;
-  return html`<section class="sec"><header><h2>${t('Public keys for websites')}</h2><span class="r"><button class="btn" disabled=${bots.data.length === 0} onClick=${() => (editing.value = { allowed_origins: [], quotas: {} })}><${Icon} name="plus"/>${t('New key')}</button></span></header>
-    ${keys.data.length === 0 ? html`<p class="soft">${t('None yet. A bot gets its key with its embed code.')}</p>` : html`<${Table} rows=${keys.data} columns=${columns} caption=${t('Public keys')} open=${one => one.is_active && (editing.value = one)}/>`}</section>
-    ${key && html`<${Dialog} title=${key.id ? key.name : t('New key')} close=${() => (editing.value = null)}><${Form} send=${save} action=${t('Save')}>
+  const key = asked === 'new' ? NEW : keys.data.find(one => one.id === asked && one.is_active);
+  return html`<section class="sec"><header><h2>${t('Public keys for websites')}</h2><span class="r"><button class="btn" disabled=${bots.data.length === 0} onClick=${() => set({ key: 'new' })}><${Icon} name="plus"/>${t('New key')}</button></span></header>
+    ${keys.data.length === 0 ? html`<p class="soft">${t('None yet. A bot gets its key with its embed code.')}</p>` : html`<${Table} rows=${keys.data} columns=${columns} caption=${t('Public keys')} open=${one => one.is_active && set({ key: one.id })}/>`}</section>
+    ${key && html`<${Dialog} title=${key.id ? key.name : t('New key')} close=${close}><${Form} send=${save} action=${t('Save')}>
       <${Field} label=${t('Name')}><input class="f" name="name" maxlength="255" defaultValue=${key.name ?? ''} required/></>
       ${!key.id && html`<${Field} label=${t('Bot')}><select class="f" name="bot">${bots.data.map(bot => html`<option value=${bot.id}>${bot.name}</option>`)}</select></>`}
       <${Field} label=${t('Sites')} hint=${t('One in each line, such as https://example.com or https://*.example.com')}><textarea class="f mono" name="allowed" rows="3" defaultValue=${key.allowed_origins.join('\n')}></textarea></>
@@ -46,7 +50,8 @@ function Keys() {
 
 function Tokens() {
   const tokens = useApi('/v1/api-tokens');
-  const making = useSignal(false);
+  const making = params.value.get('add') === 'token';
+  const done = () => set({ add: '' });
   const made = useSignal(null);
   if (!tokens.data) return html`<${Waiting} error=${tokens.error} reload=${tokens.reload}/>`;
   const make = async (fields, form) => {
@@ -54,7 +59,7 @@ function Tokens() {
     const ends = fields.days && new Date(Date.now() + Number(fields.days) * 86_400_000).toISOString();
     const body = { name: fields.name, ...(scopes.length < SCOPES.length && { scopes }), ...(ends && { expires_at: ends }) };
     made.value = (await api.post('/v1/api-tokens', body)).raw_token;
-    making.value = false;
+    done();
     tokens.reload();
   };
   const columns = [
@@ -66,9 +71,9 @@ function Tokens() {
     { key: 'expires_at', label: t('Ends'), cell: one => html`<span class="soft">${one.expires_at ? moment(one.expires_at) : t('never')}</span>` },
     { key: 'act', label: '', cell: one => one.is_active && html`<${Sure} label=${t('Revoke')} question=${t('It stops at once.')} act=${() => api.delete(`/v1/api-tokens/${one.id}`).then(tokens.reload)}/>` },
   ];
-  return html`<section class="sec"><header><h2>${t('Secret tokens for programs')}</h2><span class="r"><button class="btn" onClick=${() => (making.value = true)}><${Icon} name="plus"/>${t('New token')}</button></span></header>
+  return html`<section class="sec"><header><h2>${t('Secret tokens for programs')}</h2><span class="r"><button class="btn" onClick=${() => set({ add: 'token' })}><${Icon} name="plus"/>${t('New token')}</button></span></header>
     ${tokens.data.length === 0 ? html`<${Empty} title=${t('No tokens')}/>` : html`<${Table} rows=${tokens.data} columns=${columns} caption=${t('Secret tokens')}/>`}</section>
-    ${making.value && html`<${Dialog} title=${t('New token')} close=${() => (making.value = false)}><${Form} send=${make} action=${t('Make it')}>
+    ${making && html`<${Dialog} title=${t('New token')} close=${done}><${Form} send=${make} action=${t('Make it')}>
       <${Field} label=${t('Name')} hint=${t('Where it will be used.')}><input class="f" name="name" maxlength="255" required/></>
       <${Field} label=${t('Ends after')}><select class="f" name="days"><option value="">${t('never')}</option><option value="30">${t('{n} days', { n: 30 })}</option><option value="90">${t('{n} days', { n: 90 })}</option><option value="365">${t('{n} days', { n: 365 })}</option></select></>
       <fieldset class="kinds"><legend>${t('May')}</legend>${SCOPES.map(scope => html`<label class="check"><input type="checkbox" name="scope" value=${scope} defaultChecked/> ${scope}</label>`)}</fieldset></></>`}

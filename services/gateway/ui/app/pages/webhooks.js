@@ -37,13 +37,14 @@ const chosen = form => [...form.querySelectorAll('input[name=event]:checked')].m
 
 function List() {
   const hooks = useApi('/v1/webhooks', { every: 10_000 });
-  const adding = useSignal(false);
+  const adding = params.value.get('add');
+  const done = () => set({ add: '' });
   const secret = useSignal(null);
   if (!hooks.data) return html`<${Waiting} error=${hooks.error} reload=${hooks.reload}/>`;
   const add = async ({ url, description }, form) => {
     const made = await api.post('/v1/webhooks', { url, description, events: chosen(form) });
     secret.value = made.secret;
-    adding.value = false;
+    done();
     hooks.reload();
   };
   const columns = [
@@ -52,9 +53,9 @@ function List() {
     { key: 'events', label: t('What it is told'), cell: hook => html`<span class="mono soft">${hook.events.join(', ')}</span>` },
     { key: 'created_at', label: t('Added'), sort: hook => Date.parse(hook.created_at), cell: hook => html`<span class="soft">${ago(hook.created_at)}</span>` },
   ];
-  return html`<${Head} title="Webhooks" lead=${t('Your own programs are told what happens, signed and until they have it.')}><button class="btn go" onClick=${() => (adding.value = true)}><${Icon} name="plus"/>${t('Add a webhook')}</button></>
+  return html`<${Head} title="Webhooks" lead=${t('Your own programs are told what happens, signed and until they have it.')}><button class="btn go" onClick=${() => set({ add: '1' })}><${Icon} name="plus"/>${t('Add a webhook')}</button></>
     ${hooks.data.length === 0 ? html`<${Empty} title=${t('Nobody is told yet')}><p>${t('Add the address of a program that wants to know.')}</p></>` : html`<${Table} rows=${hooks.data} columns=${columns} caption="Webhooks"/>`}
-    ${adding.value && html`<${Dialog} title=${t('Add a webhook')} close=${() => (adding.value = false)}><${Form} send=${add} action=${t('Add')}><${Fields}/></></>`}
+    ${adding && html`<${Dialog} title=${t('Add a webhook')} close=${done}><${Form} send=${add} action=${t('Add')}><${Fields}/></></>`}
     ${secret.value && html`<${Secret} text=${secret.value} close=${() => (secret.value = null)}/>`}`;
 }
 

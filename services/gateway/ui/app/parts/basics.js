@@ -1,7 +1,7 @@
 /** Small parts that every page uses. */
 
 import { Icon, copied, html, signal, useLayoutEffect, useRef, useSignal } from '../lib/kit.js';
-import { explained } from '../lib/api.js';
+import { explained, stale } from '../lib/api.js';
 import { t } from '../lib/words.js';
 
 const said = signal('');
@@ -30,6 +30,13 @@ export function Waiting({ error, reload }) {
     ${reload && html`<button class="btn" onClick=${reload}>${t('Try again')}</button>`}</div>`;
 }
 
+/** That what the page shows may be old. */
+export function Stale() {
+  if (stale.value.size === 0) return null;
+  const all = [...stale.value.values()];
+  return html`<div class="stale" role="status"><p><b>${t('What you see may be old.')}</b> ${explained(all[0].error)}</p><button class="btn" type="button" onClick=${() => all.forEach(one => one.reload())}>${t('Try again')}</button></div>`;
+}
+
 export const Trouble = ({ error }) => error && html`<p class="bad" role="alert">${explained(error)}</p>`;
 
 /** A labelled field. */
@@ -37,8 +44,8 @@ export function Field({ label, hint, children }) {
   return html`<label class="field"><span>${label}</span>${hint && html`<small>${hint}</small>`}${children}</label>`;
 }
 
-/** A form that cannot be sent twice and tells why it was refused. `send` gets its fields. */
-export function Form({ send, action, children, wide }) {
+/** A form that cannot be sent twice and tells why it was refused. `send` gets its fields; `typed` hears of each change. */
+export function Form({ send, action, children, wide, typed }) {
   const state = useSignal({});
   const submit = async event => {
     event.preventDefault();
@@ -52,7 +59,7 @@ export function Form({ send, action, children, wide }) {
       state.value = { error };
     }
   };
-  return html`<form class=${wide ? 'form wide' : 'form'} onSubmit=${submit}>${children}
+  return html`<form class=${wide ? 'form wide' : 'form'} onSubmit=${submit} onInput=${typed}>${children}
     <${Trouble} error=${state.value.error}/>
     <div><button class="btn go" disabled=${state.value.busy}>${state.value.busy ? t('One moment…') : action}</button></div></form>`;
 }

@@ -2,7 +2,7 @@
 
 import { html, useSignal } from '../lib/kit.js';
 import { api, useApi } from '../lib/api.js';
-import { counted, language, moment, number, t } from '../lib/words.js';
+import { counted, language, moment, number, t, told } from '../lib/words.js';
 import { Field, Sure, Trouble, Waiting, tell } from './basics.js';
 
 const STATES = { active: 'ready', queued: 'pending', building: 'processing', failed: 'error' };
@@ -58,6 +58,6 @@ export function Index({ bot, saved }) {
       <dl class="kv wide"><dt>${t('Generation')}</dt><dd>${number(generation)}${switched_at && html` <span class="soft">${t('since {time}', { time: moment(switched_at) })}</span>`}</dd><dt>${t('Sources')}</dt><dd>${number(sources)}</dd><dt>${t('Passages')}</dt><dd>${number(chunks)}</dd><dt>${t('Cut into')}</dt><dd>${said(settings)}</dd></dl>
       ${building && html`<div class="crawl"><p role="status">${t('Generation {n} is being made', { n: number(building.generation) })} <span class="soft">${t('{n} of {all} sources', { n: number(building.sources_done), all: number(building.sources_total) })} · ${said(building.settings)}</span></p>
         <div class="meter" role="meter" aria-label=${t('Sources that are done')} aria-valuemin="0" aria-valuemax="100" aria-valuenow=${Math.round(part * 100)}><span style=${{ width: `${part * 100}%` }}/></div>
-        ${building.reason && html`<div class="problem" role="alert"><p>${building.reason}</p>${building.failed_source_id && html`<a href=${`/dashboard/sources?open=${building.failed_source_id}`}>${t('Look at the source')}</a>`}<${Sure} label=${t('Try again')} question=${t('It begins anew.')} act=${retry} icon="refresh"/></div>`}</div>`}</section>
+        ${building.reason && html`<div class="problem" role="alert"><p>${told(building.reason)}</p>${building.failed_source_id && html`<a href=${`/dashboard/sources?open=${building.failed_source_id}`}>${t('Look at the source')}</a>`}<${Sure} label=${t('Try again')} question=${t('It begins anew.')} act=${retry} icon="refresh"/></div>`}</div>`}</section>
     <section class="sec"><header><h2>${t('Cut and embed otherwise')}</h2></header><${Change} key=${bot.updated_at} bot=${bot} saved=${() => { saved(); index.reload(); }}/></section></div>`;
 }

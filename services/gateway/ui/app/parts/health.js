@@ -3,7 +3,7 @@
 import { html } from '../lib/kit.js';
 import { useApi } from '../lib/api.js';
 import { href } from '../lib/router.js';
-import { number, t } from '../lib/words.js';
+import { counted, number, t } from '../lib/words.js';
 import { Kpi, Status, Waiting } from './basics.js';
 import { Table } from './table.js';
 
@@ -16,6 +16,13 @@ const running = seconds => (seconds < 2 * HOUR ? t('{n} minutes', { n: number(Ma
 function Parts({ of }) {
   const rows = [...PARTS.map(name => [name, of[name]]), ...Object.entries(of.services)];
   return html`<ul class="list health">${rows.map(([name, part]) => html`<li><b>${name}</b><span><${Status} is=${part.status === 'ok' ? 'ready' : 'error'}/> <span class="soft">${[part.detail, part.version, part.latency_ms != null && `${number(Math.round(part.latency_ms))} ms`].filter(Boolean).join(' · ')}</span></span></li>`)}</ul>`;
+}
+
+/** How far what is shown is behind what has happened. */
+function Lag({ of }) {
+  const behind = of.filter(model => model.lag > 0);
+  if (behind.length === 0) return html`<p class="soft">${t('Everything that happened is shown.')}</p>`;
+  return html`<h3>${t('Not shown yet')}</h3><ul class="list">${behind.map(model => html`<li><span class="mono">${model.service} ${model.name}</span><span>${counted(model.lag, '1 event', '{n} events')}</span></li>`)}</ul>`;
 }
 
 function Contents({ of }) {
@@ -41,5 +48,5 @@ export function Health() {
   const health = useApi('/v1/system/health/detailed', { every: EVERY_MS });
   const { data } = health;
   return html`<section class="sec"><header><h2>${t('How everything does')}</h2>${data && html`<span class="r soft">${t('up for {time}', { time: running(data.uptime_seconds) })} · Python ${data.python_version}</span>`}</header>
-    ${data ? html`<${Contents} of=${data.db_stats}/><div class="cols even"><${Parts} of=${data}/><div><${Bots} of=${data.bot_sources}/></div></div>` : html`<${Waiting} error=${health.error} reload=${health.reload}/>`}</section>`;
+    ${data ? html`<${Contents} of=${data.db_stats}/><div class="cols even"><div><${Parts} of=${data}/><${Lag} of=${data.read_models}/></div><div><${Bots} of=${data.bot_sources}/></div></div>` : html`<${Waiting} error=${health.error} reload=${health.reload}/>`}</section>`;
 }

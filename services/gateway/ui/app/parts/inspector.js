@@ -1,11 +1,13 @@
 /** What a bot would answer from, and why: every passage with its scores and its place in each ranking. */
 
-import { html, useEffect, useSignal } from '../lib/kit.js';
+import { html, useEffect, useRef, useSignal } from '../lib/kit.js';
 import { api, useApi } from '../lib/api.js';
 import { href, params, set } from '../lib/router.js';
 import { language, number, t } from '../lib/words.js';
-import { Field, Form, Kpi, Trouble } from './basics.js';
+import { Empty, Field, Form, Kpi, Waiting } from './basics.js';
 
+/** What begins lower than this share of the window is not taken for seen. */
+const SEEN = 0.6;
 const LIMITS = [5, 10, 20, 50];
 const VERDICTS = { grounded: 'it would answer', below_floor: 'too weak: it would refuse', nothing_found: 'nothing found' };
 
@@ -34,27 +36,38 @@ function Passage({ passage, query, floor }) {
 export function Inspector({ bot }) {
   const sources = useApi(`/v1/sources?bot_profile_id=${bot}`);
   const found = useSignal(null);
-  const state = useSignal({});
+  const error = useSignal(null);
+  const results = useRef();
   const asked = params.value.get('q') ?? '';
   const look = async ({ query, limit, source, language: spoken }) => {
     const body = { query, limit: Number(limit), ...(source && { source_ids: [source] }), ...(spoken && { language: spoken }) };
     found.value = await api.post(`/v1/bot-profiles/${bot}/retrieve`, body);
     set({ q: query });
   };
+  // A link that carries a question shows its answer at once.
+  const open = () => {
+    error.value = null;
+    look({ query: asked, limit: 5 }).catch(failed => (error.value = failed));
+  };
+  const linked = useRef(Boolean(asked));
   useEffect(() => {
-    // A link that carries a question shows its answer at once.
-    if (asked && !found.value) look({ query: asked, limit: 5 }).catch(error => (state.value = { error }));
+    if (linked.current) open();
   }, []);
+  useEffect(() => {
+    // On a phone the form fills the screen, and what was found would not be seen.
+    if (results.current?.getBoundingClientRect().top > innerHeight * SEEN) results.current.scrollIntoView({ block: 'start' });
+  }, [found.value]);
   const { value } = found;
   return html`<p class="soft measure">${t('See which passages a question finds, and why. No model is asked, and nothing is spent.')}</p>
     <${Form} send=${look} action=${t('Look')} wide><${Field} label=${t('Question')}><input class="f" name="query" maxlength="32000" defaultValue=${asked} required/></>
       <div class="bar wishes"><${Field} label=${t('Passages')}><select class="f" name="limit">${LIMITS.map(n => html`<option value=${n}>${n}</option>`)}</select></>
       <${Field} label=${t('Source')}><select class="f" name="source"><option value="">${t('all')}</option>${(sources.data ?? []).map(one => html`<option value=${one.id}>${one.name}</option>`)}</select></>
       <${Field} label=${t('Language')}><select class="f" name="language"><option value="">${t('all')}</option><option value="en">English</option><option value="de">Deutsch</option></select></></div></>
-    <${Trouble} error=${state.value.error}/>
-    ${value && html`<section class="found"><dl class="kpis"><${Kpi} label=${t('Verdict')} value=${html`<span class="verdict">${value.verdict === 'grounded' ? html`<mark>${t(VERDICTS.grounded)}</mark>` : t(VERDICTS[value.verdict] ?? value.verdict)}</span>`}/>
+    ${linked.current && !value && html`<${Waiting} error=${error.value} reload=${open}/>`}
+    ${value && html`<section class="found" ref=${results}><dl class="kpis"><${Kpi} label=${t('Verdict')} value=${html`<span class="verdict">${value.verdict === 'grounded' ? html`<mark>${t(VERDICTS.grounded)}</mark>` : t(VERDICTS[value.verdict] ?? value.verdict)}</span>`}/>
       <${Kpi} label=${t('Best evidence')} value=${percent(value.best)} note=${t('needed: {n}', { n: percent(value.floor) })}/><${Kpi} label=${t('Found within')} value=${`${number(Math.round(value.latency_ms))} ms`}/>
       <${Kpi} label=${t('Passages')} value=${number(value.passages.length)} note=${value.query_language}/></dl>
       ${value.searched.length > 0 && value.searched.join() !== value.query && html`<p class="soft">${t('Searched for:')} ${value.searched.map(one => html`<span class="tag">${one}</span> `)}</p>`}
+      ${value.passages.length === 0 && html`<${Empty} title=${t('nothing found')}><p>${t('No passage of its sources fits. Add a source, or ask in other words.')}</p><a class="btn" href=${href('/sources', { add: '1', bot })}>${t('Add source')}</a></>`}
       <ol class="hits">${value.passages.map(passage => html`<${Passage} key=${passage.chunk_id} passage=${passage} query=${value.query} floor=${value.floor}/>`)}</ol></section>`}`;
 }

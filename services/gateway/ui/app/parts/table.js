@@ -2,7 +2,11 @@
 
 import { html, useEffect, useLayoutEffect, useRef, useSignal } from '../lib/kit.js';
 import { MANY, compare, passed, seen } from '../lib/lists.js';
+import { params, set } from '../lib/router.js';
 import { counted, t } from '../lib/words.js';
+
+/** How pages call what narrows a table, in their addresses. */
+const NARROWING = ['q', 'status', 'outcome'];
 
 /** Of a row among many, in px; the style sheet has the same. */
 const ROW = 38;
@@ -18,6 +22,12 @@ function sorted(rows, columns, order) {
   if (!order) return rows;
   const of = columns.find(column => column.key === order.key).sort ?? (row => row[order.key]);
   return rows.map(row => [of(row), row]).sort(([a], [b]) => compare(a, b) * order.direction).map(([, row]) => row);
+}
+
+function Nothing() {
+  if (!NARROWING.some(name => params.value.get(name))) return html`<p class="soft">${t('None.')}</p>`;
+  const clear = () => set(Object.fromEntries(NARROWING.map(name => [name, ''])));
+  return html`<div class="empty"><h2>${t('Nothing fits')}</h2><button class="btn" type="button" onClick=${clear}>${t('Show all')}</button></div>`;
 }
 
 const Gap = ({ height, columns }) => height > 0 && html`<tr class="gap" aria-hidden="true"><td colspan=${columns} style=${{ height: `${height}px` }}/></tr>`;
@@ -45,6 +55,7 @@ export function Table({ rows, columns, caption, open, filter = '' }) {
   useLayoutEffect(() => {
     if (many) height.value = box.current.clientHeight;
   }, [many]);
+  if (all.length === 0) return html`<${Nothing}/>`;
   const [first, last] = many ? seen(all.length, ROW, top.value, height.value) : [0, all.length];
   const turn = key => (order.value = { key, direction: order.value?.key === key ? -order.value.direction : 1 });
   const cell = (column, row) => (column.cell ? column.cell(row) : row[column.key]);

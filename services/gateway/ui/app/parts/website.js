@@ -3,7 +3,7 @@
 import { Icon, html } from '../lib/kit.js';
 import { api, explained, useApi } from '../lib/api.js';
 import { href } from '../lib/router.js';
-import { ago, counted, number, t } from '../lib/words.js';
+import { ago, counted, number, t, told } from '../lib/words.js';
 import { Empty, Head, Status, Sure, Waiting, tell } from './basics.js';
 import { PageGrid } from './page_grid.js';
 
@@ -37,6 +37,6 @@ export function Website({ id }) {
       ${!on && html`<button class="btn" onClick=${() => again().catch(error => tell(explained(error)))}><${Icon} name="refresh"/>${t('Read it again')}</button>`}</>
     ${phase === null ? html`<${Empty} title=${t('Not imported yet')}/>` : html`<div class="crawl"><p role="status"><span class=${`st ${PHASES[phase]}`}>${t(`import ${phase}`)}</span> <span class="soft">${t('{n} of {all} pages', { n: number(counts.visited), all: number(counts.found) })} · ${counted(source.data.chunk_count, '1 passage', '{n} passages')}${crawl.data.updated_at ? ` · ${ago(crawl.data.updated_at)}` : ''}</span></p>
       <div class="meter" role="meter" aria-label=${t('Pages that were visited')} aria-valuemin="0" aria-valuemax="100" aria-valuenow=${Math.round(part * 100)}><span style=${{ width: `${part * 100}%` }}/></div>
-      ${crawl.data.reason && html`<div class="problem" role="alert"><p>${crawl.data.reason}</p></div>`}</div>
+      ${crawl.data.reason && html`<div class="problem" role="alert"><p>${told(crawl.data.reason)}</p></div>`}</div>
     <${PageGrid} pages=${pages.data}/>`}`;
 }
