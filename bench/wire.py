@@ -52,9 +52,7 @@ class Wire:
 
     async def send(self, request: bytes) -> Answer:
         """Raises `OSError` or `EOFError` if the connection breaks."""
-        reader, writer = (
-            self._free.pop() if self._free else await asyncio.open_connection(*self._address)
-        )
+        reader, writer = await self._connection()
         writer.write(request)
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         body = await _body(reader, head)
@@ -63,6 +61,14 @@ class Wire:
         else:
             self._free.append((reader, writer))
         return Answer(int(head[9:12]), b"\r\nretry-after: " in head, body)
+
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        while self._free:
+            reader, writer = self._free.pop()
+            if not reader.at_eof():  # the server closes what nobody used for some seconds
+                return reader, writer
+            writer.close()
+        return await asyncio.open_connection(*self._address)
 
     async def good(self, request: bytes) -> None:
         """Raise `RuntimeError` unless it goes well."""

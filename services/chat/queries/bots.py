@@ -1,12 +1,13 @@
 """Questions about bots."""
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from sqlalchemy import RowMapping, Select, Text, bindparam, func, or_, select
 
 from services.chat.tables import bot_profiles
-from shared.adapters.pages import AFTER, LIMIT, bounds, cut, page_of
+from shared.adapters.pages import AFTER, LIMIT, as_dicts, bounds, cut, page_of
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Metadata
 from shared.contracts.chat import (
@@ -57,7 +58,7 @@ class BotQueries:
         mine = {"of_tenant": meta.tenant_id}
         async with self._store.reading(meta.tenant_id) as db:
             found = await db.execute(page, {**mine, **bounds(question.after, question.limit)})
-            rows = found.mappings().all()
+            rows = as_dicts(found)
             total = await db.scalar(number, mine) if question.counted else None
         items, following = cut(rows, [_bot(row) for row in rows])
         return BotProfileViews(items=items, following=following, total=total)
@@ -96,7 +97,7 @@ def _listing(*, goes_on: bool) -> tuple[Select[Any], Select[tuple[int]]]:
     return page, select(func.count()).select_from(query.subquery())
 
 
-def _bot(row: RowMapping) -> BotProfileView:
+def _bot(row: Mapping[str, Any]) -> BotProfileView:
     return BotProfileView.model_validate(
         dict(row) | {"has_credentials": row["credentials_ref"] is not None}
     )

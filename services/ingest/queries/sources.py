@@ -1,13 +1,12 @@
 """Questions about sources, answered from rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    RowMapping,
     Select,
     Text,
     bindparam,
@@ -19,7 +18,7 @@ from sqlalchemy import (
 
 from services.ingest.queries import history
 from services.ingest.tables import sources
-from shared.adapters.pages import AFTER, LIMIT, NUMBER, bounds, cut, page_of
+from shared.adapters.pages import AFTER, LIMIT, NUMBER, as_dicts, bounds, cut, page_of
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Metadata
 from shared.contracts.ingest import (
@@ -79,11 +78,9 @@ class SourceQueries:
 
     async def get_source(self, question: GetSource, meta: Metadata) -> SourceView:
         """Inactive ones too. Raises `NotFound`."""
-        one = select(sources).where(
-            sources.c.tenant_id == meta.tenant_id, sources.c.id == question.source_id
-        )
+        values = {"of_tenant": meta.tenant_id, "of_source": question.source_id}
         async with self._store.reading(meta.tenant_id) as db:
-            row = (await db.execute(_with_children(one))).mappings().one_or_none()
+            row = (await db.execute(_one(), values)).mappings().one_or_none()
         if row is None:
             raise NotFound("Source not found")
         return _view(row, aggregated=True)
@@ -103,7 +100,7 @@ class SourceQueries:
         }
         async with self._store.reading(meta.tenant_id) as db:
             found = await db.execute(page, {**values, **bounds(question.after, question.limit)})
-            rows = found.mappings().all()
+            rows = as_dicts(found)
             total = await db.scalar(number, values) if question.counted else None
         views = [_view(row, aggregated=not question.flat) for row in rows]
         items, following = cut(rows, views)
@@ -205,6 +202,17 @@ class SourceQueries:
 
 
 @cache
+def _one() -> Select[Any]:
+    mine = sources.c
+    return _with_children(
+        select(sources).where(
+            mine.tenant_id == bindparam("of_tenant", type_=Text),
+            mine.id == bindparam("of_source", type_=Text),
+        )
+    )
+
+
+@cache
 def _listing(
     *, of_bot: bool, of_parent: bool, flat: bool, oldest_first: bool, goes_on: bool
 ) -> tuple[Select[Any], Select[tuple[int]]]:
@@ -274,7 +282,7 @@ def _with_children(query: Select[Any]) -> Select[Any]:
     return select(found, below).join(below, true()).order_by(*order)
 
 
-def _view(row: RowMapping, *, aggregated: bool) -> SourceView:
+def _view(row: Mapping[str, Any], *, aggregated: bool) -> SourceView:
     children = Children(
         count=row["children_count"],
         chunks=row["children_chunks"],
