@@ -231,7 +231,7 @@ def test_a_tenant_is_gone_with_everything_and_no_other(
     analysed(installation)
     for one in planted:
         assert traces(installation.data_dir, one), "planted text was not even there"
-    events = inside.facts(installation.data_dir)
+    events = inside.facts(installation.data_dir, tenant.id)
     messages = of(installation, other_tenant)["chat_chats.messages"]
 
     place, confirmed = "/v1/tenants/me/erase", {"confirm": tenant.slug}
@@ -249,7 +249,7 @@ def test_a_tenant_is_gone_with_everything_and_no_other(
 
     assert traces(installation.data_dir, *planted) == []
     assert traces(installation.data_dir, kept)
-    assert not events - inside.facts(installation.data_dir), "the log loses no event"
+    assert not events - inside.facts(installation.data_dir, tenant.id), "the log loses no event"
     assert not any(file.is_file() for file in installation.data_dir.rglob(f"{tenant.id}/**/*"))
     before = of(installation, tenant), of(installation, other_tenant)
     assert before[0].keys() == {

@@ -79,7 +79,7 @@ class BotQueries:
 
 
 @cache
-def _listing(*, goes_on: bool) -> tuple[Select[Any], Select[tuple[int]]]:
+def _listing(*, goes_on: bool) -> tuple[Select[Any], Select[int]]:
     """A page of bots, and how many there are; the values come with every run."""
     mine = bot_profiles.c
     query = select(bot_profiles).where(mine.tenant_id == bindparam("of_tenant", type_=Text))
@@ -97,7 +97,7 @@ def _listing(*, goes_on: bool) -> tuple[Select[Any], Select[tuple[int]]]:
     return page, select(func.count()).select_from(query.subquery())
 
 
-def _bot(row: Mapping[str, Any]) -> BotProfileView:
+def _bot(row: RowMapping | Mapping[str, Any]) -> BotProfileView:
     return BotProfileView.model_validate(
         dict(row) | {"has_credentials": row["credentials_ref"] is not None}
     )

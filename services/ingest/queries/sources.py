@@ -215,7 +215,7 @@ def _one() -> Select[Any]:
 @cache
 def _listing(
     *, of_bot: bool, of_parent: bool, flat: bool, oldest_first: bool, goes_on: bool
-) -> tuple[Select[Any], Select[tuple[int]]]:
+) -> tuple[Select[Any], Select[int]]:
     """A page of active sources, and how many there are; the values come with every run."""
     query = select(sources).where(
         sources.c.tenant_id == bindparam("of_tenant", type_=Text), sources.c.is_active
