@@ -37,7 +37,7 @@ from shared.kernel.clock import utc_now
 from shared.kernel.ids import derived_id, new_id
 from shared.kernel.registry import REGISTRY
 
-MUCH, QUICK = 120_000, 1_200
+MUCH, QUICK = 120_000, 6_000
 """Events in all; a third of them about each of three kinds of aggregates."""
 MODELS: Sequence[ReadModel] = (IDENTITY, BOTS, SOURCES, AUDIT)
 """Whose facts mean a row or two. The last listens to what the others own."""
@@ -101,7 +101,11 @@ async def rebuilt(servers: Servers, log: EventLog, model: ReadModel) -> dict[str
     try:
         projector = Projector(ReadModelStore(engine, model), log)
         await projector.prepare()
-        runs = [await projector.rebuild() for _ in range(RUNS)]
+        runs, used = [], []
+        for _ in range(RUNS):
+            before = time.process_time()
+            runs.append(await projector.rebuild())
+            used.append(time.process_time() - before)
     finally:
         await engine.dispose()
     best = min(runs, key=lambda run: run.seconds)
@@ -109,6 +113,7 @@ async def rebuilt(servers: Servers, log: EventLog, model: ReadModel) -> dict[str
         "events": best.events,
         "seconds": best.seconds,
         "events per second": best.events / best.seconds,
+        "microseconds of CPU per event, without the servers'": min(used) / best.events * 1e6,
     }
 
 

@@ -98,7 +98,7 @@ def cut(
     if not rows:
         return (), None
     kept = len(views)
-    weight = rows[-1][BYTES]
+    weight = rows[-1].get(BYTES)  # of rows that are of no page, none
     if weight is None or weight * ESCAPED > PAGE_BYTES:  # else all fit, whatever is in them
         kept = _fitting(views)
     last = rows[kept - 1]

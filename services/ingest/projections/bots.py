@@ -1,5 +1,6 @@
 """Facts about bots, their indexes and shadows → rows."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Integer, delete, update
@@ -7,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest.tables import bots, revisions, shadows, sources
+from shared.adapters.bulk import many, parameter
 from shared.contracts.base import Event, Recorded
 from shared.contracts.chat import BotProfileCreated, BotProfileUpdated
 from shared.contracts.chat_index import (
@@ -22,16 +24,33 @@ DEFAULTS = IndexSettings().model_dump()
 NOTHING = {"building": None, "building_settings": None}
 
 
+async def apply_settings(db: AsyncConnection, records: Sequence[Recorded[Event]]) -> None:
+    """What each bot was set to last."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for recorded in records:
+        if isinstance(event := recorded.event, BotProfileCreated | BotProfileUpdated):
+            rows[recorded.tenant_id, event.bot_profile_id] = {
+                "tenant_id": recorded.tenant_id,
+                "bot_profile_id": event.bot_profile_id,
+                "model": event.settings.model,
+                "credentials_ref": event.settings.credentials_ref,
+                "generation": 0,
+                "settings": DEFAULTS,
+            }
+    if not rows:
+        return
+    statement = many(bots, tuple(next(iter(rows.values()))))
+    given = statement.excluded
+    upsert = statement.on_conflict_do_update(
+        index_elements=["tenant_id", "bot_profile_id"],
+        set_={"model": given.model, "credentials_ref": given.credentials_ref},
+    )
+    await db.execute(upsert, {parameter(bots): list(rows.values())})
+
+
 async def apply(db: AsyncConnection, recorded: Recorded[Event]) -> None:
+    """All but settings."""
     match recorded.event:
-        case BotProfileCreated(bot_profile_id=bot_id, settings=settings):
-            await _bot(
-                db, recorded, bot_id, model=settings.model, credentials_ref=settings.credentials_ref
-            )
-        case BotProfileUpdated(bot_profile_id=bot_id, settings=settings):
-            await _bot(
-                db, recorded, bot_id, model=settings.model, credentials_ref=settings.credentials_ref
-            )
         case ReindexStarted(bot_profile_id=bot_id, generation=generation, settings=settings):
             building = {"building": generation, "building_settings": settings.model_dump()}
             await _bot(db, recorded, bot_id, **building)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
 from sqlalchemy import ColumnElement, Text, case, literal, update
@@ -43,15 +42,17 @@ class Sources:
         await self.apply_all(db, [recorded])
 
     async def apply_all(self, db: AsyncConnection, records: Sequence[Recorded[Event]]) -> None:
-        """One statement for all timelines, and one for sources that were created in a row."""
+        """One statement for all timelines, one for new sources, one for what bots are set to; then
+        the rest, one by one. An id is never given again, so nothing new is older than a change to
+        it; and what a bot is set to are columns of their own.
+        """
         mine = [recorded for recorded in records if recorded.event.aggregate == "source"]
         await insert_rows(db, timeline, [_entry(recorded) for recorded in mine])
-        for created, run in groupby(records, key=lambda one: isinstance(one.event, SourceCreated)):
-            if created:
-                await insert_rows(db, sources, [_first_row(recorded) for recorded in run])
-                continue
-            for recorded in run:
-                await _apply(db, recorded)
+        new = [recorded for recorded in mine if isinstance(recorded.event, SourceCreated)]
+        await insert_rows(db, sources, [_first_row(recorded) for recorded in new])
+        await bots.apply_settings(db, records)
+        for recorded in records:
+            await _apply(db, recorded)
 
 
 async def _apply(db: AsyncConnection, recorded: Recorded[Event]) -> None:
