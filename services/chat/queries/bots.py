@@ -97,7 +97,7 @@ def _listing(*, goes_on: bool) -> tuple[Select[Any], Select[int]]:
     return page, select(func.count()).select_from(query.subquery())
 
 
-def _bot(row: RowMapping | Mapping[str, Any]) -> BotProfileView:
+def _bot(row: Mapping[Any, Any]) -> BotProfileView:
     return BotProfileView.model_validate(
         dict(row) | {"has_credentials": row["credentials_ref"] is not None}
     )
