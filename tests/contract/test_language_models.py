@@ -201,6 +201,18 @@ class TestAnAnswer:
                 await closed.wait()
 
 
+def google(quota: str) -> bytes:
+    """How Gemini tells of a quota."""
+    told = "You exceeded your current quota, please check your plan. Please retry in 36.5s."
+    error = {
+        "code": 429,
+        "message": told,
+        "status": "RESOURCE_EXHAUSTED",
+        "details": [{"violations": [{"quotaId": quota}]}],
+    }
+    return json.dumps({"error": error}).encode()
+
+
 REFUSALS = {
     "a bad key": (answering(401, error("invalid_api_key")), "llm_auth"),
     "a key without rights": (answering(403), "llm_auth"),
@@ -212,6 +224,7 @@ REFUSALS = {
         answering(429, error(None, "You exceeded your current quota.")),
         "llm_quota",
     ),
+    "a day's quota of Google": (answering(429, google("GenerateRequestsPerDay")), "llm_quota"),
     "nothing paid": (answering(402), "llm_quota"),
     "too long": (answering(400, error("context_length_exceeded")), "llm_context_too_long"),
     "too long, in words": (
@@ -265,6 +278,12 @@ class TestBeforeTheFirstPiece:
             failed = await failure(asking(server.url))
         assert (failed.code, failed.status, failed.retryable) == ("llm_rate_limited", 429, True)
         assert (failed.retry_after, server.connections) == (37.0, 1)
+
+    async def test_a_limit_a_minute_that_is_worded_as_a_quota_passes(self, asking: Asking) -> None:
+        async with serving(answering(429, google("GenerateRequestsPerMinute"))) as server:
+            failed = await failure(asking(server.url))
+        assert (failed.code, failed.status, failed.retryable) == ("llm_rate_limited", 429, True)
+        assert (failed.retry_after, server.connections) == (36.5, 1)
 
     async def test_too_many_requests_without_a_time_is_tried_again(self, asking: Asking) -> None:
         async with serving(answering(429)) as server:

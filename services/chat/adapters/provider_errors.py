@@ -40,6 +40,11 @@ WORDS = {
     FILTERED: r"content management policy|content filter|safety system",
 }
 """By what the texts of well-known servers say, where they tell neither code nor fitting status."""
+PASSES = re.compile(r"RESOURCE_EXHAUSTED|please retry in", re.IGNORECASE)
+"""How Google words what another provider would call too many requests a minute: as a quota."""
+RETRY_IN = re.compile(r"please retry in (\d+(?:\.\d+)?)s", re.IGNORECASE)
+A_DAY = re.compile(r"PerDay", re.IGNORECASE)
+"""Part of the name that Google gives to a quota that does not come back within minutes."""
 SAID = {reason: re.compile(words, re.IGNORECASE) for reason, words in WORDS.items()}
 CODES = re.compile(r"\b(" + "|".join(REASONS) + r")\b")
 TOO_MANY = 429
@@ -67,16 +72,20 @@ def refused(status: int, headers: Mapping[str, str], told: str = "") -> ModelFai
             "The language model takes no more requests at the moment.",
             retryable=True,
             status=429,
-            retry_after=retry_after_seconds(headers.get("retry-after")),
+            retry_after=_pause(headers, told),
         )
     return ModelFailed("llm_failed", FAILED, retryable=status in RETRYABLE)
 
 
 def told_in(body: bytes) -> str:
-    """Code, type and text of the error in a body, in the form of OpenAI's API; else the body."""
+    """Code, type and text of the error in a body, in the form of OpenAI's API; else the body.
+
+    Google puts the status and the quota beside the text.
+    """
     try:
         error = orjson.loads(body)["error"]
-        fields = [error.get(name) for name in ("code", "type", "message")]
+        fields = [error.get(name) for name in ("code", "type", "status", "message")]
+        fields.append(str(error.get("details", "")))
     except (ValueError, AttributeError, TypeError, KeyError):
         return body.decode(errors="replace")
     return " ".join(field for field in fields if isinstance(field, str))
@@ -120,5 +129,19 @@ def _reason(status: int, told: str) -> Reason | None:
         return STATUSES[status]
     said = (reason for reason, words in SAID.items() if words.search(told))
     reason = next(said, None)
-    # A limit of tokens a minute is worded like a limit of tokens, and passes.
-    return None if status == TOO_MANY and reason == TOO_LONG else reason
+    return None if status == TOO_MANY and _passes(reason, told) else reason
+
+
+def _pause(headers: Mapping[str, str], told: str) -> float | None:
+    """Seconds that the provider asks to wait, in a header or, as Google does, in words."""
+    said = RETRY_IN.search(told)
+    return retry_after_seconds(headers.get("retry-after") or (said and said[1]))
+
+
+def _passes(reason: Reason | None, told: str) -> bool:
+    """A limit of tokens a minute is worded like a limit of tokens, and Google's limits of requests
+    a minute like an account that has nothing left.
+    """
+    if reason == NO_QUOTA:
+        return PASSES.search(told) is not None and A_DAY.search(told) is None
+    return reason == TOO_LONG
