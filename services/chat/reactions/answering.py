@@ -171,9 +171,11 @@ class AnswerQuestion:
         saved = await self.bots.settings(tenant_id, event.bot_profile_id)
         bot = changed(saved, event.draft or {})
         past = await self._past(recorded)
-        await self._reserve(recorded, bot, past)
         languages = await self._foreign(recorded)
         topic = self.answers.topic(recorded, bot, past, languages)
+        free = self.answers.costs_nothing(topic)
+        if not free:
+            await self._reserve(recorded, bot, past)
         put_before = self.answers.query(topic)
         query, spent_before = await self._query(recorded, bot, past, languages, put_before)
         retrieval = await self.retriever.retrieve(tenant_id, event.bot_profile_id, query)
@@ -189,6 +191,8 @@ class AnswerQuestion:
         if known is not None:
             again = await repeat(recorded, speech, known, verdict, retrieval_ms, spent_before)
             return (await self.execute(again, recorded.metadata, "answer")).position
+        if free:
+            await self._reserve(recorded, bot, past)
         citations = cite(event.turn_id, context, verdict)
         await speech.once("sources", sources_data(citations))
         await speech.once("citations", citations_data(citations))

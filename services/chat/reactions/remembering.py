@@ -59,6 +59,13 @@ class RememberAnswers:
         found = None if topic is None else self.memory.recall(topic)
         return None if found is None else found.query
 
+    def costs_nothing(self, topic: Topic | None) -> bool:
+        """Whether an answer may be given again, and the question needs no model to be put."""
+        found = None if topic is None else self.memory.recall(topic)
+        if topic is None or found is None:
+            return False
+        return found.query is not None or not topic.languages
+
     async def recall(
         self, topic: Topic | None, context: Sequence[Found], meta: Metadata
     ) -> Known | None:

@@ -4,10 +4,11 @@ import pytest
 
 from services.chat.adapters.phrasing import phrasing
 from services.chat.ports import Query
-from shared.contracts.chat import BotSettings, QuestionAnswered
+from shared.contracts.chat import BotSettings, QuestionAnswered, TurnFailed
 from tests.unit.chat.fakes import Translator
 from tests.unit.chat.samples import QUESTION, asked
 from tests.unit.chat.test_answering import CHUNKS, World
+from tests.unit.chat.test_spending import TOKENS, Counted
 
 
 class TestAnAnswerGivenAgain:
@@ -67,3 +68,17 @@ class TestAnAnswerGivenAgain:
         again.retriever.spoken = frozenset({"en", "de"})
         await again.attempt()
         assert (again.translated, len(again.model.prompts)) == (1, 1)
+
+    async def test_is_given_though_the_budget_is_used_up(self) -> None:
+        _, again = await self.after_an_answer(spending=Counted((TOKENS,), used=900))
+        await again.attempt()
+        assert isinstance(again.chat.log[-1], QuestionAnswered)
+
+    async def test_that_does_not_hold_any_more_costs_what_the_budget_has_not(self) -> None:
+        spent = Counted((TOKENS,), used=900)
+        _, again = await self.after_an_answer(chunks=CHUNKS[1:], spending=spent)
+        await again.attempt()
+        end = again.chat.log[-1]
+        assert isinstance(end, TurnFailed)
+        assert (end.error, again.model.prompts) == ("budget-exceeded", [])
+        assert again.frames.names == ["error"]
