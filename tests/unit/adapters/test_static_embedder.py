@@ -4,6 +4,7 @@ import struct
 
 import pytest
 
+from shared.adapters import static_embedder
 from shared.adapters.static_embedder import DIMENSION, embed, similarity
 
 
@@ -35,3 +36,11 @@ def test_a_text_without_words_is_like_nothing() -> None:
     empty, other = embed(["", "A bicycle."])
     assert similarity(empty, other) == similarity(empty, empty) == 0
     assert similarity(other, other) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_model_that_was_loaded_is_not_read_when_the_first_text_comes() -> None:
+    static_embedder._model.cache_clear()
+    static_embedder.load()
+    assert static_embedder._model.cache_info().currsize == 1
+    embed(["A bridge."])
+    assert static_embedder._model.cache_info().misses == 1
