@@ -44,7 +44,9 @@ export function Goto({ pages, close }) {
   const actions = ACTIONS.map(action => ({ id: action.name, text: t(action.name), kind: 'Action', run: action.run }));
   // Without a word only pages: the rest would hide them.
   const all = wanted ? [...places, ...actions, ...things] : places;
-  const hits = all.filter(one => one.text.toLowerCase().includes(wanted)).slice(0, wanted ? SHOWN : all.length);
+  const begins = one => one.text.toLowerCase().startsWith(wanted);
+  const fits = all.filter(one => one.text.toLowerCase().includes(wanted));
+  const hits = [...fits.filter(begins), ...fits.filter(one => !begins(one))].slice(0, wanted ? SHOWN : all.length);
   const pick = one => {
     ref.current.close();
     one.run();
