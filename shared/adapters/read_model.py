@@ -237,7 +237,7 @@ class ReadModelStore:
         ended = {r.tenant_id: r.sequence for r in records if of_whole_tenant(r.event)}
         for tenant_id in ended:
             await self.forget(db, tenant_id)
-        records = [r for r in records if r.sequence >= ended.get(r.tenant_id, 0) or _receipt(r)]
+        records = [r for r in records if r.sequence >= ended.get(r.tenant_id, 0) or self._kept(r)]
         owned = [r for r in records if r.event.aggregate in self.model.owns]
         kept = await self._lock_aggregates(db, owned)
         fresh: list[Recorded[Event]] = []
@@ -266,6 +266,11 @@ class ReadModelStore:
                 continue
             for record in its:
                 await projection.apply(db, record)
+
+    def _kept(self, record: Recorded[Event]) -> bool:
+        """Whether it is part of a receipt here, so that it outlives its tenant."""
+        event = record.event
+        return event.aggregate == ErasureMessage.aggregate and event.aggregate in self.model.owns
 
     async def forget(self, db: AsyncConnection, tenant_id: str) -> None:
         """Delete every row of a tenant but receipts of erasures."""
@@ -475,11 +480,6 @@ def takes_rows(event: ErasureTold, model: ReadModel) -> bool:
     """Whether the erasure takes rows of this model."""
     kinds = {event.kind, *(name for name in PERIODS if getattr(event, name) is not None)}
     return event.kind == "tenant" or bool(kinds & {*model.erased})
-
-
-def _receipt(record: Recorded[Event]) -> bool:
-    """Whether it tells of an erasure, so that it outlives the tenant."""
-    return record.event.aggregate == ErasureMessage.aggregate
 
 
 def _key(record: Recorded[Event]) -> Key:

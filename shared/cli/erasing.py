@@ -10,7 +10,7 @@ from shared.adapters.envelope import tenant_subjects
 from shared.cli.status import Operator, operator, operators_metadata
 from shared.cli.tenants import tenant_of
 from shared.contracts.base import Metadata
-from shared.contracts.chat import QuestionAsked
+from shared.contracts.chat import ChatErased, QuestionAsked
 from shared.contracts.chat_history import ChatCount, CountChatsOfVisitor
 from shared.contracts.gateway import UserCreated, UserErased
 from shared.contracts.gateway_erasure import (
@@ -71,7 +71,7 @@ async def _found(it: Operator, metadata: Metadata, kind: ErasureKind, subject_id
             return await _of_user(it, metadata.tenant_id, subject_id)
         case _:
             told = await it.event_log.tail(metadata.tenant_id, QuestionAsked.aggregate, subject_id)
-            if not told:
+            if not told or any(isinstance(one.event, ChatErased) for one in told):
                 raise NotFound("Chat not found")
             questions = sum(isinstance(one.event, QuestionAsked) for one in told)
             return [f"chat {subject_id} with {questions} questions"]

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.adapters.projector import project
 from shared.adapters.read_model import ReadModel, ReadModelStore
 from shared.contracts.base import Event, Recorded
-from shared.contracts.gateway_erasure import ErasureTold
+from shared.contracts.gateway_erasure import ErasureRequested, ErasureTold
 from shared.kernel.ids import derived_id, new_id
 from tests.bank.messages import metadata
 from tests.bank.rows import rows
@@ -145,8 +145,9 @@ class ProjectionContract:
         chunk: int,
     ) -> None:
         theirs = recorded(other_tenant_id, *self.of_another_tenant(events), first=2)
-        told = ErasureTold(erasure_id=tenant_id, kind="tenant", subject_id=tenant_id)
-        end = recorded(tenant_id, told, first=past[-1].sequence + 2)
+        about = {"erasure_id": tenant_id, "kind": "tenant", "subject_id": tenant_id}
+        asked, told = ErasureRequested.model_validate(about), ErasureTold.model_validate(about)
+        end = recorded(tenant_id, asked, told, first=past[-1].sequence + 2)
         await replay(store, sorted([*past, *theirs, *end], key=lambda r: r.sequence), chunk=chunk)
         left = await rows(store, tenant_id, leave_out=DIFFERENT_ON_PURPOSE)
         receipts = {"aggregates", "erasures"} if "erasure" in store.model.owns else set()

@@ -212,27 +212,34 @@ def too_old(**since: datetime) -> ErasureTold:
     )
 
 
-class TestTheAuditLog(OfGateway):
-    @pytest.fixture
-    def model(self) -> ReadModel:
-        return AUDIT
+AUDITED: Sequence[Event] = (
+    WebhookDeleted(webhook_id="early", secret_refs=()),
+    WebhookDeleted(webhook_id="late", secret_refs=()),
+    too_old(deliveries_before=NOW + timedelta(hours=1)),
+    too_old(audit_before=NOW + timedelta(minutes=1)),
+    WebhookDeleted(webhook_id="later", secret_refs=()),
+)
 
-    @pytest.fixture
-    def events(self) -> Sequence[Event]:
-        return (
-            WebhookDeleted(webhook_id="early", secret_refs=()),
-            WebhookDeleted(webhook_id="late", secret_refs=()),
-            too_old(deliveries_before=NOW + timedelta(hours=1)),
-            too_old(audit_before=NOW + timedelta(minutes=1)),
-            WebhookDeleted(webhook_id="later", secret_refs=()),
-        )
 
+@pytest.mark.parametrize("chunk", [1, 500])
+class TestTheAuditLog:
     async def test_shows_nothing_that_is_too_old(
-        self, store: ReadModelStore, past: list[Recorded[Event]], tenant_id: str
+        self, engines: Callable[[str], AsyncEngine], tenant_id: str, chunk: int
     ) -> None:
-        await replay(store, past)
-        shown = str((await rows(store, tenant_id))["audit_entries"])
-        assert [name in shown for name in ("/early'", "/late'", "/later'")] == [False, True, True]
+        async with fresh(engines("gateway"), AUDIT) as store:
+            await replay(store, recorded(tenant_id, *AUDITED), chunk=chunk)
+            shown = str((await rows(store, tenant_id))["audit_entries"])
+        names = ("/early'", "/late'", "/later'")
+        assert [name in shown for name in names] == [False, True, True]
+
+    async def test_keeps_nothing_of_a_tenant_that_is_erased(
+        self, engines: Callable[[str], AsyncEngine], tenant_id: str, chunk: int
+    ) -> None:
+        asked = ErasureRequested(erasure_id="t1", kind="tenant", subject_id="t1")
+        told = ErasureTold(erasure_id="t1", kind="tenant", subject_id="t1")
+        async with fresh(engines("gateway"), AUDIT) as store:
+            await replay(store, recorded(tenant_id, *AUDITED, asked, told), chunk=chunk)
+            assert not any((await rows(store, tenant_id)).values())
 
 
 class TestDeliveries(ProjectionContract):
