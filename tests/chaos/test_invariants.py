@@ -18,6 +18,7 @@ from shared.contracts.chat import (
     Usage,
 )
 from shared.contracts.gateway import UserCreated
+from shared.contracts.gateway_erasure import ErasureCompleted, ErasureRequested
 from shared.contracts.ingest import (
     IngestionRequested,
     Prepared,
@@ -260,6 +261,7 @@ def told(name: str, **fields: Any) -> Evidence:
     return replace(SOUND, rows=changed, rebuilt=changed)
 
 
+ERASURE = {"erasure_id": STORM, "kind": "tenant", "subject_id": STORM}
 EARLY = record(user("b@example.com"), 1, message="m", cause=f"{STORM}/17")
 AGAIN = [[FaultPoint.INGEST_EMBEDDED, *BATCH]]
 I = invariants  # noqa: E741  it is short, and read as what it is
@@ -300,6 +302,11 @@ AGAINST: Sequence[tuple[Invariant, Evidence]] = (
     (I.a_slot_comes_once, with_(IngestionRequested(source_id="s1", run_id="r4"))),
     (I.a_crawl_visits_a_page_once, with_(visited("r2", "http://site.example.com/"))),
     (I.a_crawl_visits_a_page_once, with_(created("s4", "copy", "http://site.example.com/"))),
+    (I.what_is_to_be_erased_is_erased, with_(ErasureRequested.model_validate(ERASURE))),
+    (
+        I.what_is_to_be_erased_is_erased,
+        with_(ErasureRequested.model_validate(ERASURE), ErasureCompleted.model_validate(ERASURE)),
+    ),
     (I.what_was_given_up_was_planted, replace(SOUND, given_up=2)),
     (I.what_was_given_up_was_planted, replace(SOUND, given_up=0)),
     (promises.nobody_sees_what_is_anothers, with_(user(f"{WORD}@example.com"))),
