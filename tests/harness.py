@@ -66,7 +66,7 @@ class Installation:
         # Two that start at the same time must not both find the same port free, and the seed of
         # `random` may be the same in both.
         self._port = 10_000 + secrets.randbelow(9_000)
-        self._env = {**os.environ, **ENVIRONMENT, **(env or {})}
+        self.env = {**os.environ, **ENVIRONMENT, **(env or {})}
         self._process: subprocess.Popen[str] | None = None
         self.output: list[str] = []
 
@@ -79,7 +79,7 @@ class Installation:
         command = [sys.executable, *self.program, "--data-dir", str(self.data_dir)]
         self._process = subprocess.Popen(
             [*command, "--port", str(self._port), *self._flags],
-            env=self._env,
+            env=self.env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -127,6 +127,10 @@ class Installation:
         known = time.monotonic() + HEALTH_SECONDS
         eventually(lambda: time.monotonic() > known and self.all_well(), self.logs)
 
+    def terminate(self, name: str) -> None:
+        """SIGTERM to one child, by the name in its pid file; it is started again."""
+        os.kill(self.pids()[name], signal.SIGTERM)
+
     def pids(self) -> dict[str, int]:
         return {
             file.stem: int(file.read_text().split()[0])
@@ -163,7 +167,7 @@ class Installation:
         command = [sys.executable, "-m", "shared.cli.app", *args]
         return subprocess.run(
             [*command, "--data-dir", str(self.data_dir)],
-            env=self._env,
+            env=self.env,
             capture_output=True,
             text=True,
             timeout=120,

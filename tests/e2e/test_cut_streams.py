@@ -1,20 +1,19 @@
 """Streams that are cut and resumed elsewhere, also while gateways and chat are killed."""
 
 import asyncio
-import json
 import os
 import random
 import signal
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import httpx
 import pytest
 
 from tests.e2e import inside
 from tests.e2e.paced_model import PROMPT_TOKENS, PacedModel, paced_model
+from tests.e2e.streaming import Reader
 from tests.e2e.test_gateways import one_more
 from tests.harness import Installation, Tenant, eventually
 
@@ -26,7 +25,6 @@ AT_ONCE = 64
 FEW = 24
 """Streams where a process is killed under them."""
 TEXT = "The harbour of Corran was closed in 1998 because the sea had become too shallow."
-END = ("done", "error")
 
 
 @dataclass
@@ -41,88 +39,6 @@ class Place:
 def place(isolated: Installation) -> Iterator[Place]:
     with paced_model(WORDS, SECONDS) as model:
         yield Place(isolated, model)
-
-
-@dataclass
-class Reader:
-    """One client with one question. It is cut after each of `cuts` frames, and asks elsewhere."""
-
-    question: str
-    bot: str
-    gateways: Sequence[httpx.AsyncClient]
-    cuts: list[int]
-    turn: str = ""
-    chat: str = ""
-    text: str = ""
-    last: int = 0
-    deltas: int = 0
-    ends: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    connections: int = 0
-    trouble: str = ""
-
-    async def read(self) -> None:
-        """To the end, over as many connections as it takes."""
-        while not self.ends:
-            http = self.gateways[self.connections % len(self.gateways)]
-            self.connections += 1
-            assert self.connections < 200, self
-            try:
-                await self._read(http)
-            except httpx.HTTPError as error:
-                self.trouble = repr(error)
-                await asyncio.sleep(0.1)  # that gateway is gone, or will be back in a moment
-
-    async def _read(self, http: httpx.AsyncClient) -> None:
-        body = {"bot_profile_id": self.bot, "message": self.question, "stream": True}
-        if self.turn:
-            headers = {"Last-Event-ID": str(self.last)}
-            request = http.stream("GET", f"/v1/chat/turns/{self.turn}/stream", headers=headers)
-        else:
-            # The same key: a question whose answer was lost on the way is asked but once.
-            headers = {"Idempotency-Key": f"k-{self.question}"}
-            request = http.stream("POST", "/v1/chat", json=body, headers=headers)
-        cut = self.cuts.pop() if self.cuts else 1_000_000
-        async with request as answer:
-            if answer.status_code != 200:
-                raise httpx.HTTPError(f"{answer.status_code} {await answer.aread()!r}")
-            seen = 0
-            async for name, number, data in frames(answer):
-                if name == "heartbeat":
-                    continue
-                self._take(name, number, data)
-                seen += 1
-                if self.turn and seen >= cut:
-                    return
-
-    def _take(self, name: str, number: int, data: dict[str, Any]) -> None:
-        if name == "turn":
-            self.turn, self.chat = data["turn_id"], data["chat_id"]
-            return
-        assert number > self.last, f"{self.turn}: frame {number} after {self.last}"
-        self.last = number
-        if name == "reset":
-            self.text = ""
-        if name == "delta":
-            self.text += data["content"]
-            self.deltas += 1
-        if name in END:
-            self.ends.append((name, data))
-
-
-async def frames(answer: httpx.Response) -> AsyncIterator[tuple[str, int, dict[str, Any]]]:
-    name, number = "", 0
-    async for line in answer.aiter_lines():
-        label, _, value = line.partition(": ")
-        match label:
-            case "event":
-                name = value
-            case "id":
-                number = int(value)
-            case "data":
-                yield name, number, json.loads(value)
-                name, number = "", 0
-            case _:
-                pass  # the empty line behind a frame
 
 
 def known_bot(place: Place, tenant: Tenant) -> str:

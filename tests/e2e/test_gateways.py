@@ -1,25 +1,17 @@
 """Two gateways on one installation: what one of them changes, the other knows at once."""
 
 import contextlib
-import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from secrets import randbelow
 
 import httpx
 import pytest
 
-from shared.embedded.data_dir import DataDir
-from shared.embedded.ports import HIGHEST, LOOPBACK, LOWEST, first_free
-from shared.embedded.secrets import keep_secrets
-from shared.embedded.surroundings import SERVICES, service_environment
+from tests.e2e.replicas import Replica
 from tests.e2e.test_events import ended
 from tests.harness import PASSWORD, Installation, Tenant, answers, client, eventually
 
@@ -29,54 +21,15 @@ FOR_EVER = "36000"
 REQUESTS = 400
 
 
-class Gateway:
-    """One more gateway, that remembers who is who for as long as it may."""
-
-    def __init__(self, installation: Installation, requests: int) -> None:
-        home = DataDir(installation.data_dir)
-        secrets = keep_secrets(home.secrets, SERVICES)
-        ports = json.loads(home.ports.read_bytes())
-        # Another process of tests may look for one at the same time.
-        self.port = first_free(LOWEST + randbelow(HIGHEST - LOWEST), LOOPBACK)
-        self.url = f"http://{LOOPBACK}:{self.port}"
-
-        def database_url(service: str) -> str:
-            password = secrets.database_passwords[service]
-            address = f"{LOOPBACK}:{ports['postgres']}"
-            return f"postgresql://minirag_{service}:{password}@{address}/minirag"
-
-        env = service_environment(
-            home,
-            secrets,
-            nats_url=f"nats://minirag:{secrets.nats_password}@{LOOPBACK}:{ports['nats']}",
-            host=LOOPBACK,
-            port=self.port,
-            database_url=database_url,
-            service="gateway",
-        )
-        limits = {
-            "MINIRAG_PRINCIPAL_CACHE_SECONDS": FOR_EVER,
-            "MINIRAG_REQUESTS_PER_CALLER_MINUTE": str(requests),
-        }
-        command = [sys.executable, "-P", "-m", "shared.cli.app", "run", "gateway"]
-        self._log = (installation.data_dir / "logs" / f"gateway-{self.port}.log").open("wb")
-        self.process = subprocess.Popen(
-            command, env={**env, **limits}, cwd=Path(__file__).parents[2], stderr=self._log
-        )
-
-    def said(self) -> str:
-        """The end of its log."""
-        return "".join(Path(self._log.name).read_text().splitlines(keepends=True)[-15:])
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(120)
-        self._log.close()
-
-
 @contextmanager
-def one_more(installation: Installation, requests: int = REQUESTS) -> Iterator[Gateway]:
-    gateway = Gateway(installation, requests)
+def one_more(installation: Installation, requests: int = REQUESTS) -> Iterator[Replica]:
+    """One more gateway, that remembers who is who for as long as it may."""
+    gateway = Replica(
+        installation,
+        "gateway",
+        MINIRAG_PRINCIPAL_CACHE_SECONDS=FOR_EVER,
+        MINIRAG_REQUESTS_PER_CALLER_MINUTE=str(requests),
+    )
     try:
         eventually(lambda: httpx.get(f"{gateway.url}/livez", timeout=60).status_code == 200)
         yield gateway
@@ -85,13 +38,13 @@ def one_more(installation: Installation, requests: int = REQUESTS) -> Iterator[G
 
 
 @pytest.fixture(scope="module")
-def second(installation: Installation) -> Iterator[Gateway]:
+def second(installation: Installation) -> Iterator[Replica]:
     with one_more(installation) as gateway:
         yield gateway
 
 
 @pytest.fixture
-def there(second: Gateway) -> Iterator[Callable[[str], httpx.Client]]:
+def there(second: Replica) -> Iterator[Callable[[str], httpx.Client]]:
     """Makes clients of the second gateway that have been let in once."""
     with contextlib.ExitStack() as stack:
 
@@ -163,7 +116,7 @@ def test_a_tenants_setting_that_changed_here_counts_there(
     answers(http, "/v1/bot-profiles", 200)
 
 
-def test_who_asks_too_often_is_told_how_often_and_when(second: Gateway, tenant: Tenant) -> None:
+def test_who_asks_too_often_is_told_how_often_and_when(second: Replica, tenant: Tenant) -> None:
     with client(second.url, tenant.token) as http:
         tried = (http.get("/v1/nothing") for _ in range(10 * REQUESTS))
         answer = next(answer for answer in tried if answer.status_code == 429)

@@ -1,0 +1,103 @@
+"""What stands before several gateways: it sends connections to those that are ready, as clusters
+do.
+
+It knows nothing of HTTP. A connection stays with its gateway for as long as both ends want.
+"""
+
+import asyncio
+import itertools
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import httpx
+
+from tests.loopback import serving_streams
+
+LOOK_SECONDS = 0.05
+LOOKS = 3
+"""So many in a row must fail before a gateway counts as not ready: one may be late."""
+PATIENCE = 60.0
+"""Seconds that a client is kept waiting while nobody is ready."""
+PIECE = 65_536
+
+
+@dataclass
+class Door:
+    """Its address, and which gateways it knows of as ready."""
+
+    url: str = ""
+    gateways: list[str] = field(default_factory=list)
+    ready: set[str] = field(default_factory=set)
+    connections: int = 0
+    _failed: Counter[str] = field(default_factory=Counter)
+    _turns: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection of a client."""
+        self.connections += 1
+        try:
+            far, to_gateway = await self._connected()
+        except OSError:
+            writer.transport.abort()
+            return
+        async with asyncio.TaskGroup() as both:
+            both.create_task(_pumped(reader, to_gateway))
+            both.create_task(_pumped(far, writer))
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """To the next of those that are ready, or the one after it if nobody is there."""
+        loop, first = asyncio.get_running_loop(), next(self._turns)
+        until = loop.time() + PATIENCE
+        while loop.time() < until:
+            ready = sorted(self.ready)
+            for n in range(len(ready)):
+                address = urlsplit(ready[(first + n) % len(ready)])
+                with suppress(ConnectionRefusedError):
+                    return await asyncio.open_connection(address.hostname, address.port)
+            await asyncio.sleep(LOOK_SECONDS)
+        raise ConnectionRefusedError("no gateway is ready")
+
+    def look(self) -> None:
+        """Ask every gateway whether it is ready."""
+        for url in list(self.gateways):
+            try:
+                well = httpx.get(f"{url}/readyz", timeout=30, trust_env=False).status_code == 200
+            except httpx.HTTPError:
+                well = False
+            self._failed[url] = 0 if well else self._failed[url] + 1
+            if well:
+                self.ready.add(url)
+            elif self._failed[url] >= LOOKS:
+                self.ready.discard(url)
+
+
+async def _pumped(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while piece := await reader.read(PIECE):
+            writer.write(piece)
+            await writer.drain()
+    writer.close()
+
+
+@contextmanager
+def opened() -> Iterator[Door]:
+    """A door that knows of no gateway yet."""
+    door = Door()
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(LOOK_SECONDS):
+            door.look()
+
+    watching = threading.Thread(target=watch, daemon=True)
+    with serving_streams(door.serve) as door.url:
+        watching.start()
+        try:
+            yield door
+        finally:
+            over.set()
+            watching.join()
