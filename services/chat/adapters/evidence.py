@@ -4,8 +4,9 @@ The measures and weights were chosen by measuring: see the decision on evidence.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -27,25 +28,34 @@ FEW = 5
 Numbers = npt.NDArray[np.float64]
 
 
-def coverages(words: Sequence[str], texts: Sequence[str], *, foreign: bool) -> list[float]:
+def coverages(
+    words: Sequence[str],
+    texts: Sequence[str],
+    *,
+    foreign: bool,
+    meanings: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> list[float]:
     """For each of `texts`, how much of `words` it holds, between 0 and 1.
 
     The mean of two shares. One counts a word by the share of its 4-grams that stand there, weighed
     by its length. The other squares that share, so that an inflected form counts nearly whole and a
     chance likeness hardly, and weighs a word by how much it means and how few of `texts` have it:
     these are the best the index has, so a word that none of them has is missing. In texts of a
-    `foreign` language only parts can be the same; there it is the first share, by meaning.
+    `foreign` language a word counts as one of its `meanings` if that stands there, and it is the
+    second share, by rarity alone: what the model knows of words is English.
     """
     terms = terms_of(words)
     if not terms or not texts:
         return [0.0] * len(texts)
-    wanted = [pieces(term) for term in terms]
-    shares = np.array([[_share(parts, fold(text)) for parts in wanted] for text in texts])
-    meaning = np.array(static_embedder.weights(terms)) + 1e-6
-    if foreign:
-        return _list(_mean(shares, meaning))
+    wanted = [[pieces(said) for said in (term, *meanings.get(term, ()))] for term in terms]
+    shares = np.array(
+        [[max(_share(parts, fold(text)) for parts in one) for one in wanted] for text in texts]
+    )
     having = (shares >= FOUND).sum(axis=0)
     rarity = np.array([_rarity(int(count), len(texts)) for count in having])
+    if foreign:
+        return _list(_mean(shares**2, rarity))
+    meaning = np.array(static_embedder.weights(terms)) + 1e-6
     letters = np.array([_letters(term) for term in terms])
     return _list((_mean(shares, letters) + _mean(shares**2, meaning * rarity)) / 2)
 

@@ -5,8 +5,9 @@ word that is nearest to it by the vectors of the bundled model. The principle is
 (https://arxiv.org/abs/2004.12832), with static vectors of words in place of a model's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 
 import numpy as np
 
@@ -21,7 +22,10 @@ REMEMBERED = 32_768
 
 
 def kinships(
-    words: Sequence[str], texts: Sequence[str], languages: Sequence[str | None]
+    words: Sequence[str],
+    texts: Sequence[str],
+    languages: Sequence[str | None],
+    meanings: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> list[float]:
     """For each of `texts`, how near it comes to `words`, between 0 and 1.
 
@@ -31,14 +35,19 @@ def kinships(
     terms = terms_of(words)
     if not terms or not texts:
         return [0.0] * len(texts)
-    asked = static_embedder.words(terms)
+    said_too = [(term, *meanings.get(term, ())) for term in terms]
+    asked = static_embedder.words([word for one in said_too for word in one])
+    starts = np.cumsum([0, *(len(one) for one in said_too[:-1])])
     meaning = np.array(static_embedder.weights(terms)) + 1e-6
     meaning /= meaning.sum()
     found = []
     for text, language in zip(texts, languages, strict=True):
         said = [word for word in _said(text) if not _empty(word, language)]
-        nearest = (asked @ static_embedder.words(said).T).max(axis=1) if said else np.zeros(1)
-        found.append(float(np.maximum(nearest, 0.0) @ meaning) if said else 0.0)
+        if not said:
+            found.append(0.0)
+            continue
+        nearest = (asked @ static_embedder.words(said).T).max(axis=1)
+        found.append(float(np.maximum(np.maximum.reduceat(nearest, starts), 0.0) @ meaning))
     return found
 
 

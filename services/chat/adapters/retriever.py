@@ -8,6 +8,7 @@ from typing_extensions import override
 from services.chat.adapters.evidence import coverages, likenesses
 from services.chat.adapters.kinship import kinships
 from services.chat.adapters.lexical import query_terms
+from services.chat.adapters.lexicon import known_words, translations
 from services.chat.adapters.questions import asked, content_words
 from services.chat.domain.calibration import Calibration, calibration
 from services.chat.domain.passages import Place, distinct, neighbours, united
@@ -43,6 +44,10 @@ class Wording:
     words: Sequence[str]
     dense: bytes
     foreign: bool
+    meanings: Mapping[str, Sequence[str]]
+    """What its words mean in the languages of the texts, if it is in none of them."""
+    spoken: str | None
+    """The language it is in, if that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,13 @@ class Worded:
     terms: str
     words: Sequence[str]
     foreign: bool
+    meanings: Mapping[str, Sequence[str]]
+    spoken: str | None
+
+    @property
+    def bundled(self) -> str:
+        """What the bundled model embeds: each word as the texts would say it."""
+        return " ".join(next(iter(self.meanings.get(word, ())), word) for word in self.words)
 
 
 class HybridRetriever(Retriever):
@@ -106,9 +118,10 @@ class HybridRetriever(Retriever):
     ) -> list[Wording]:
         """A model that does not answer is like one that finds nothing alike: words still find."""
         model = known.embedding_model
-        worded = [_worded(text, known.languages) for text in texts]
+        languages = known.languages if scope.language is None else {scope.language}
+        worded = [_worded(text, languages) for text in texts]
         bundled = model == static_embedder.MODEL
-        asked_for = [" ".join(one.words) if bundled else one.plain for one in worded]
+        asked_for = [one.bundled if bundled else one.plain for one in worded]
         vectors = await self._embedder.embed(
             scope.tenant_id, scope.bot_profile_id or "", model, asked_for
         )
@@ -116,7 +129,7 @@ class HybridRetriever(Retriever):
         if vectors is None or any(len(vector) != len(nothing) for vector in vectors):
             vectors = [nothing] * len(worded)
         return [
-            Wording(one.terms, one.words, vector, one.foreign)
+            Wording(one.terms, one.words, vector, one.foreign, one.meanings, one.spoken)
             for one, vector in zip(worded, vectors, strict=True)
         ]
 
@@ -154,7 +167,14 @@ def _worded(text: str, languages: Collection[str | None]) -> Worded:
     spoken = languages if told is None else [told]
     words = content_words(text, spoken)
     foreign = told is not None and None not in languages and told not in languages
-    return Worded(text, asked(text, spoken), words, foreign)
+    terms = asked(text, spoken)
+    if told is None or not foreign:
+        return Worded(text, terms, words, foreign, {}, told)
+    words = known_words(words, told)
+    wanted = [one for one in languages if one is not None]
+    meanings = {word: translations(word, told, wanted) for word in words}
+    said = " ".join(meaning for one in meanings.values() for meaning in one)
+    return Worded(text, f"{terms} {said}", words, foreign, meanings, told)
 
 
 def _places(knowledge: Sequence[Knowledge]) -> set[tuple[str, int]]:
@@ -181,7 +201,7 @@ def _nearer(
     whole = 1 + numbers.kinship
     texts = [indexed_text(hit.heading, hit.text) for hit in hits]
     spoken = [sources[hit.source_id].language for hit in hits]
-    found = [kinships(wording.words, texts, spoken) for wording in wordings]
+    found = [kinships(wording.words, texts, spoken, wording.meanings) for wording in wordings]
     nearest = [max(column) for column in zip(*found, strict=True)]
     return [
         replace(hit, kinship=near, score=(hit.score + numbers.kinship * near) / whole)
@@ -198,8 +218,12 @@ def _passages(
     groups = neighbours(hits, _place)
     whole = [united([_place(hit) for hit in group]) for group in groups]
     texts = [indexed_text(place.heading, place.text) for place in whole]
-    held = [coverages(wording.words, texts, foreign=wording.foreign) for wording in wordings]
+    held = [
+        coverages(wording.words, texts, foreign=wording.foreign, meanings=wording.meanings)
+        for wording in wordings
+    ]
     foreign = all(wording.foreign for wording in wordings)
+    abroad = numbers.worth_abroad(wordings[0].spoken)
     cosines = [max(hit.similarity for hit in group) for group in groups]
     spoken = [sources[place.source_id].language for place in whole]
     likeness = cosines if foreign else likenesses(cosines, spoken, numbers)
@@ -226,7 +250,7 @@ def _passages(
                 text_ref=source.text_ref,
                 authority=source.authority,
                 language=source.language,
-                worth=numbers.worth(source.language),
+                worth=abroad if foreign else numbers.worth(source.language),
                 foreign=foreign,
             )
         )

@@ -20,9 +20,9 @@ LIKENESS, COVERAGE = 0.31, 0.69
 AUTHORITY_ORDER = ("mandatory", "guideline", "informational")
 
 
-FOREIGN_LIKENESS, FOREIGN_COVERAGE = 0.78, 1.3
-"""The same, for a question in a language that the knowledge base does not have: most words cannot
-match, so what does match counts more. Four of five strange questions are still refused."""
+FOREIGN_LIKENESS, FOREIGN_COVERAGE = 0.62, 0.76
+"""The same, for a question in a language that the knowledge base does not have: a word may be
+none of those that the lexicon has for it, so likeness counts for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Candidate:
     """The similarity above what chance gives; unknown: the similarity itself."""
 
     worth: float = 1.0
-    """What evidence in the text's language is multiplied by (`Calibration.worth`)."""
+    """What evidence is multiplied by, for the language of the text, or of a foreign question."""
     foreign: bool = False
     """Whether the question is in a language that the knowledge base does not have."""
 
@@ -52,8 +52,10 @@ class Candidate:
         """Between 0 and 1."""
         likeness = max(self.similarity if self.likeness is None else self.likeness, 0.0)
         if self.foreign:
-            return min(1.0, FOREIGN_LIKENESS * likeness + FOREIGN_COVERAGE * self.coverage)
-        return min(1.0, self.worth * (LIKENESS * likeness + COVERAGE * self.coverage))
+            told = FOREIGN_LIKENESS * likeness + FOREIGN_COVERAGE * self.coverage
+        else:
+            told = LIKENESS * likeness + COVERAGE * self.coverage
+        return min(1.0, self.worth * told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,16 @@ def test_a_sentence_is_enough(language: str) -> None:
     assert detect(TEXTS[language]) == language
 
 
-@pytest.mark.parametrize("text", ["", " ", "Hallo", "x" * (SHORTEST - 1), " \n" * 100])
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [("喀拉喀托岛位于哪个海峡", "zh"), ("日本の首都はどこですか", "ja")],
+)
+def test_fewer_characters_are_enough_where_each_is_a_word(text: str, language: str) -> None:
+    assert len(text) < SHORTEST
+    assert detect(text) == language
+
+
+@pytest.mark.parametrize("text", ["", " ", "Hallo", "你好", "x" * (SHORTEST - 1), " \n" * 100])
 def test_less_than_a_sentence_is_not(text: str) -> None:
     assert detect(text) is None
 

@@ -123,10 +123,13 @@ class TestCoverage:
         assert held[0] > 0.5
         assert held[1] == 0.0
 
-    def test_parts_of_words_count_for_more_across_languages(self) -> None:
-        texts = ["the bridge of harrow"]
-        near = coverages(["harrower"], texts, foreign=False)[0]
-        assert coverages(["harrower"], texts, foreign=True)[0] > near > 0
+    def test_across_languages_a_word_counts_as_any_of_its_meanings(self) -> None:
+        texts = ["the bridge of harrow", "the king of harrow"]
+        meanings = {"brücke": ("gangway", "bridge")}
+        held = coverages(["brücke", "harrow"], texts, foreign=True, meanings=meanings)
+        assert held[0] == pytest.approx(1)
+        assert held[1] < 0.5
+        assert coverages(["brücke"], texts, foreign=True)[0] < 0.3
 
     def test_of_nothing_is_nothing(self) -> None:
         assert coverages([], ["text"], foreign=False) == [0.0]
