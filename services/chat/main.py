@@ -53,7 +53,7 @@ from shared.adapters import language, minilm, static_embedder
 from shared.adapters.egress import egress_client
 from shared.adapters.embedding import EmbeddingModels
 from shared.adapters.frames import FrameChannel
-from shared.adapters.read_model import ReadModel, ReadModelStore
+from shared.adapters.read_model import ReadModel
 from shared.contracts.analytics import BudgetCreated, BudgetDeleted, BudgetUpdated
 from shared.contracts.chat import (
     AskQuestion,
@@ -265,11 +265,9 @@ async def _load() -> None:
 
 
 def _erases(
-    service: Service, platform: Platform, chats: ReadModelStore, stops: StopSignals
+    service: Service, platform: Platform, queries: ErasureQueries, stops: StopSignals
 ) -> None:
     """The ways into erasing chats."""
-    take_part(service, chats)
-    queries = ErasureQueries(chats)
     service.answers(CountChatsOfVisitor, queries.count_of_visitor)
     service.answers(CountOldChats, queries.count_old)
     frames = FrameChannel(platform.client)
