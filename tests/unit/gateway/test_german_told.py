@@ -102,7 +102,8 @@ def test_german_fills_in_what_english_does() -> None:
     wrong = [
         english
         for english, german in pairs()
-        if set(PLACE.findall(english)) != set(PLACE.findall(german))
+        if not set(PLACE.findall(english)) - {"what"} <= set(PLACE.findall(german))
+        or not set(PLACE.findall(german)) <= set(PLACE.findall(english))
     ]
     assert wrong == []
 

@@ -1,7 +1,7 @@
 /** The API, for whoever is signed in with this browser. */
 
 import { signal, useEffect, useSignal } from './kit.js';
-import { t } from './words.js';
+import { t, told } from './words.js';
 import { refusal } from '../../widget/sse.js';
 
 const RENEW_MS = 60_000;
@@ -95,7 +95,7 @@ export const api = {
 
 /** What a reader is told about an error. */
 export const explained = error =>
-  error.shown ?? (navigator.onLine ? t('That did not work. Try again.') : t('No connection.'));
+  told(error.shown) ?? (navigator.onLine ? t('That did not work. Try again.') : t('No connection.'));
 
 /** What a page shows of an earlier answer because the last try failed: error, and how to try again, by what shows it. */
 export const stale = signal(new Map());

@@ -132,6 +132,25 @@ export const TOLD = [
   ['The address of the embedding model cannot be used', 'Die Adresse des Einbettungsmodells lässt sich nicht benutzen'],
   ['The server does not speak of embeddings for {model}', 'Der Server gibt keine Einbettungen für {model}'],
   ['This installation lacks LiteLLM: install the extra embedders', 'Dieser Installation fehlt LiteLLM: Installieren Sie das Extra embedders'],
+  // What the API refuses
+  ['Only owners and admins can {what}', 'Das können nur Inhaber und Admins'],
+  ['Only owners can do this', 'Das können nur Inhaber'],
+  ['Only owners can manage owners', 'Inhaber verwalten können nur Inhaber'],
+  ['You cannot take your own rights away; another owner or admin can', 'Ihre eigenen Rechte können Sie sich nicht nehmen; das kann jemand anderes mit diesen Rechten'],
+  ['The current password is not right', 'Das jetzige Passwort stimmt nicht'],
+  ['Invalid email or password', 'E-Mail oder Passwort stimmt nicht'],
+  ['Account is disabled', 'Das Konto ist abgeschaltet'],
+  ['Tenant is disabled', 'Der Arbeitsbereich ist abgeschaltet'],
+  ['This installation does not take new tenants', 'Diese Installation nimmt keine neuen Arbeitsbereiche'],
+  ['Too many attempts; try again later', 'Zu viele Versuche; versuchen Sie es später noch einmal'],
+  ['Source not found', 'Diese Quelle gibt es nicht'],
+  ['Bot profile not found or inactive', 'Diesen Bot gibt es nicht, oder er ist abgeschaltet'],
+  ['Bot profile not found', 'Diesen Bot gibt es nicht'],
+  ['Chat session not found', 'Diesen Chat gibt es nicht'],
+  ['Webhook not found', 'Diesen Webhook gibt es nicht'],
+  ['Delivery not found', 'Diese Zustellung gibt es nicht'],
+  ['Source is already being processed', 'Die Quelle ist schon in Arbeit'],
+  ['{service} does not answer', '{service} antwortet nicht'],
 ];
 
 const PLACE = /\{(\w+)\}/g;

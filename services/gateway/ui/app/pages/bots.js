@@ -1,6 +1,6 @@
 /** Bots: all of them, or one with what shapes it. */
 
-import { Icon, html, useRef, useSignal } from '../lib/kit.js';
+import { Icon, html, useEffect, useRef, useSignal } from '../lib/kit.js';
 import { api, useApi } from '../lib/api.js';
 import { href, params, set } from '../lib/router.js';
 import { ago, number, t } from '../lib/words.js';
@@ -47,17 +47,16 @@ function Try({ bot, reload }) {
     asked.current = draft.value;
     return draft.value ? { draft: draft.value } : {};
   };
-  const settled = () => {
+  const discard = () => {
     draft.value = null;
     version.value++; // the form is drawn anew, with what is saved
   };
-  const saved = async () => {
-    await reload();
-    settled();
-  };
-  return html`<div class="try"><${Settings} key=${version.value} bot=${bot} saved=${saved} drafted=${value => (draft.value = value)}/>
+  useEffect(() => {
+    draft.value = null; // with other settings the form is drawn anew too
+  }, [bot.updated_at]);
+  return html`<div class="try"><${Settings} key=${`${bot.updated_at} ${version.value}`} bot=${bot} saved=${reload} drafted=${value => (draft.value = value)}/>
     <div class="side"><div class="draft" role="status">${draft.value && html`<p><mark>${t('unsaved draft')}</mark> ${t('The next answer here uses it; visitors get what is saved.')} <span class="soft">${Object.keys(draft.value).map(nameOf).join(' · ')}</span></p>
-        <button class="btn" type="button" onClick=${settled}><${Icon} name="undo"/>${t('Discard')}</button>`}</div>
+        <button class="btn" type="button" onClick=${discard}><${Icon} name="undo"/>${t('Discard')}</button>`}</div>
       <${Chat} bot=${bot.id} besides=${besides} answered=${told => (answer.value = { ...told, draft: Boolean(asked.current) })}/><${Figures} of=${answer.value}/></div></div>`;
 }
 
