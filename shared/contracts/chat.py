@@ -139,7 +139,6 @@ class Citation(Message):
 
     @property
     def hit(self) -> SourceHit:
-        """As clients of the original see it."""
         return SourceHit(
             chunk_id=self.chunk_id,
             content=self.snippet,
@@ -204,7 +203,6 @@ class AskQuestion(ChatMessage, Command):
     token_id: str | None = None
     """The token that asks, if that is bound to the bot. It can go on with its own chats only."""
     draft: Mapping[str, Any] | None = None
-    """Fields of `BotSettings` to be tried before they are saved; None: the bot as it is."""
 
 
 class RecordAnswer(ChatMessage, Command):
@@ -271,7 +269,6 @@ class QuestionAsked(ChatMessage, Event):
     first: bool
     question: PersonalText
     before: PersonalTalk = ()
-    """What was said before, where the client keeps the conversation."""
     visitor_id: str | None = None
     token_id: str | None = None
     draft: Mapping[str, Any] | None = None
@@ -289,7 +286,6 @@ class QuestionAnswered(ChatMessage, Event):
     usage: Usage
     timings: Timings
     support: float | None = None
-    """Share of the cited claims that their passages support; None: not checked."""
     stopped: bool = False
     """Whether it was ended before its end; the usage is then an estimate."""
     leaked: bool = False
@@ -318,7 +314,6 @@ class QuestionRefused(ChatMessage, Event):
     usage: Usage
     timings: Timings
     draft: bool = False
-    """Whether unsaved settings were tried."""
 
 
 class TurnFailed(ChatMessage, Event):
@@ -457,7 +452,6 @@ class MessageView(Message):
     completion_tokens: int
     feedback: Feedback | None = None
     draft: bool = False
-    """Whether unsaved settings of the bot were tried."""
     created_at: datetime
 
 
@@ -473,9 +467,7 @@ class TurnView(Message):
     usage: Usage | None = None
     grounded: bool = False
     support: float | None = None
-    """Share of the cited claims that their passages support; None: not checked."""
     stopped: bool = False
-    """Whether somebody ended the answer before its end."""
     reason: str | None = None
     """Why it was refused."""
     best_score: float | None = None
