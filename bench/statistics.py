@@ -41,7 +41,6 @@ from shared.contracts.analytics import (
 )
 from shared.contracts.base import Event, Metadata, Recorded
 from shared.contracts.chat import (
-    Citation,
     FeedbackGiven,
     QuestionAnswered,
     QuestionAsked,
@@ -49,6 +48,7 @@ from shared.contracts.chat import (
     Timings,
     Usage,
 )
+from shared.contracts.chat_citations import Citation
 from shared.embedded.servers import embedded_servers
 from shared.kernel.clock import utc_now
 from shared.kernel.ids import derived_id, new_id

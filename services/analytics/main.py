@@ -39,6 +39,7 @@ from shared.contracts.chat import (
     QuestionRefused,
     TurnFailed,
 )
+from shared.contracts.chat_playground import ResultRecorded, VerdictRecorded
 from shared.contracts.ingest import SourceCreated, SourceUpdated
 from shared.runtime.erasing import take_part
 from shared.runtime.platform import Platform
@@ -58,11 +59,13 @@ COUNTED = (
     FeedbackGiven,
     FeedbackCleared,
     ChatErased,
+    ResultRecorded,
+    VerdictRecorded,
 )
 ROLLUPS = ReadModel(
     service="analytics",
     name="rollups",
-    version=3,
+    version=4,
     tables=metadata,
     owns={},
     projection=Rollups(),
@@ -103,5 +106,9 @@ async def build(_settings: Settings, platform: Platform, _stack: AsyncExitStack)
 
     take_part(service, rollups, budgets)
     check_budgets = CheckBudgets(service.execute, budget_queries, service.shown("rollups"))
-    service.reacts("check-budgets", [QuestionAnswered, QuestionRefused], check_budgets)
+    service.reacts(
+        "check-budgets",
+        [QuestionAnswered, QuestionRefused, ResultRecorded, VerdictRecorded],
+        check_budgets,
+    )
     return service

@@ -8,9 +8,12 @@ from services.analytics.domain.budgets import period_start
 from shared.contracts.analytics import BudgetView, NoteUsage, Period
 from shared.contracts.base import Command, Done, Metadata, Recorded
 from shared.contracts.chat import QuestionAnswered, QuestionRefused
+from shared.contracts.chat_playground import ResultRecorded, VerdictRecorded
 from shared.kernel.errors import Unavailable
 
 SHOWN_SECONDS = 30.0
+
+Paid = QuestionAnswered | QuestionRefused | ResultRecorded | VerdictRecorded
 
 Execute = Callable[[Command, Metadata, str], Awaitable[Done]]
 AwaitShown = Callable[[int, float], Awaitable[int]]
@@ -30,7 +33,7 @@ class CheckBudgets:
         self._budgets = budgets
         self._await_shown = await_shown
 
-    async def __call__(self, recorded: Recorded[QuestionAnswered | QuestionRefused]) -> None:
+    async def __call__(self, recorded: Recorded[Paid]) -> None:
         """Raise `Unavailable` while the usage is not counted yet."""
         concerned = await self._budgets.concerned(recorded.tenant_id, recorded.event.bot_profile_id)
         if not concerned:

@@ -1,7 +1,7 @@
 """What a command of chat depends on outside its own aggregate's state."""
 
 from collections.abc import Awaitable, Callable, Collection
-from typing import Any
+from typing import Any, Protocol
 
 from services.chat.domain.bots import Bot, changed
 from shared.contracts.base import Metadata
@@ -13,24 +13,41 @@ from shared.contracts.chat import (
     UpdateBotProfile,
 )
 from shared.contracts.chat_history import GetMessage
-from shared.kernel.errors import InvalidCommand, NotFound
+from shared.contracts.chat_playground import CreateSuite, StartRun
+from shared.kernel.errors import InvalidCommand, NotFound, QuotaExceeded
+
+RUNS_AT_ONCE = 2
+"""Of a tenant."""
 
 Current = Callable[[str, str, str], Awaitable[Any]]
+CountRunning = Callable[[str], Awaitable[int]]
 FindMessage = Callable[[GetMessage, Metadata], Awaitable[MessageView]]
 
 
+class Proofs(Protocol):
+    async def check_publication(self, command: UpdateBotProfile, meta: Metadata) -> None: ...
+
+    async def check_gate(self, bot_profile_id: str, suite_id: str, meta: Metadata) -> None: ...
+
+
 class CheckBot:
-    """Refuses an embedding model of the product's own that this installation does not have."""
+    """Refuses an embedding model of the product's own that this installation does not have, a gate
+    that is no suite of the bot, and what a run was to prove and does not.
+    """
 
-    def __init__(self, missing: Collection[str]) -> None:
+    def __init__(self, missing: Collection[str], proofs: Proofs) -> None:
         self._missing = missing
+        self._proofs = proofs
 
-    async def __call__(self, command: Any, _meta: Metadata) -> None:
-        """Raise `InvalidCommand`."""
+    async def __call__(self, command: Any, meta: Metadata) -> None:
+        """Raise `InvalidCommand`, `NotFound` or `Conflict`."""
         match command:
             case CreateBotProfile(settings=settings):
                 wanted = settings.embedding_model
             case UpdateBotProfile(changes=changes):
+                await self._proofs.check_publication(command, meta)
+                if (gate := changes.get("gate_suite_id")) is not None:
+                    await self._proofs.check_gate(command.bot_profile_id, gate, meta)
                 wanted = changes.get("embedding_model")
             case _:
                 return
@@ -64,5 +81,28 @@ class CheckChat:
                 message = await self._find_message(question, meta)
                 if message.role != "assistant":
                     raise InvalidCommand("Feedback can only be set on assistant messages")
+            case _:
+                pass
+
+
+class CheckPlayground:
+    """Refuses a suite for a bot that is not there, and a run beside too many others."""
+
+    def __init__(self, current: Current, running: CountRunning) -> None:
+        self._current = current
+        self._running = running
+
+    async def __call__(self, command: Any, meta: Metadata) -> None:
+        """Raise `NotFound` or `QuotaExceeded`."""
+        match command:
+            case CreateSuite(bot_profile_id=bot_id):
+                bot = await self._current("bot_profile", meta.tenant_id, bot_id)
+                if not isinstance(bot, Bot):
+                    raise NotFound("Bot profile not found")
+            case StartRun():
+                if await self._running(meta.tenant_id) >= RUNS_AT_ONCE:
+                    raise QuotaExceeded(
+                        f"{RUNS_AT_ONCE} runs are under way: wait for one, or cancel it"
+                    )
             case _:
                 pass

@@ -10,6 +10,7 @@ from services.chat.adapters import lexical
 from services.chat.adapters.answer_memory import RecentAnswers
 from services.chat.adapters.assistant import ModelAssistant
 from services.chat.adapters.edge_index import EdgeIndexes
+from services.chat.adapters.judge import ModelJudge
 from services.chat.adapters.models import LanguageModels
 from services.chat.adapters.qdrant_index import QdrantIndexes
 from services.chat.adapters.query_embedder import BotEmbedder, ThreadedModel
@@ -21,24 +22,31 @@ from services.chat.domain.bot_index import bot_index_decider
 from services.chat.domain.bots import bot_decider
 from services.chat.domain.chats import chat_decider
 from services.chat.domain.index import index_decider
-from services.chat.handlers import CheckBot, CheckChat
+from services.chat.domain.runs import run_decider
+from services.chat.domain.suites import suite_decider
+from services.chat.handlers import CheckBot, CheckChat, CheckPlayground
 from services.chat.ports import Retriever, VectorIndexes
 from services.chat.projections.bots import Bots
 from services.chat.projections.chats import Chats
 from services.chat.projections.index import Index
+from services.chat.projections.playground import Playground
 from services.chat.projections.spending import SpendingRows
 from services.chat.queries.bot_index import BotIndexQueries
 from services.chat.queries.bots import BotQueries
 from services.chat.queries.chats import ChatQueries
 from services.chat.queries.erasing import ErasureQueries
 from services.chat.queries.index import IndexQueries
+from services.chat.queries.playground import PlaygroundQueries
 from services.chat.queries.providers import ProviderQueries
 from services.chat.queries.retrieval import RetrievalQueries
+from services.chat.queries.runs import RunQueries
 from services.chat.queries.spending import SpendingQueries
+from services.chat.queries.suites import SuiteQueries
 from services.chat.queries.turns import TurnQueries
 from services.chat.reactions.answering import AnswerQuestion, StopAnswering
 from services.chat.reactions.erasing import DestroyKeyFirst, EndErased, EraseChats
 from services.chat.reactions.indexing import TellIndexed
+from services.chat.reactions.prompting import Prompting
 from services.chat.reactions.reindexing import (
     EndReindex,
     ReindexBot,
@@ -46,9 +54,17 @@ from services.chat.reactions.reindexing import (
     SwitchWhenWhole,
 )
 from services.chat.reactions.remembering import RememberAnswers
+from services.chat.reactions.running import RunTests
 from services.chat.reactions.spending import Purse
+from services.chat.reactions.trying import TryQuestion
 from services.chat.settings import Settings
-from services.chat.tables import bots_metadata, chats_metadata, index_metadata, spending_metadata
+from services.chat.tables import (
+    bots_metadata,
+    chats_metadata,
+    index_metadata,
+    playground_metadata,
+    spending_metadata,
+)
 from shared.adapters import language, minilm, static_embedder
 from shared.adapters.egress import egress_client
 from shared.adapters.embedding import EmbeddingModels
@@ -88,6 +104,34 @@ from shared.contracts.chat_index import (
     ReindexStarted,
     RetryReindex,
 )
+from shared.contracts.chat_playground import (
+    AddQuestions,
+    CancelRun,
+    CreateSuite,
+    DeleteSuite,
+    RemoveQuestion,
+    RenameSuite,
+    ResultRecorded,
+    RunContinued,
+    RunStarted,
+    StartRun,
+    VerdictRecorded,
+)
+from shared.contracts.chat_playground_views import (
+    CompareRun,
+    EstimateRun,
+    FollowRun,
+    GetAsked,
+    GetBotVersion,
+    GetRun,
+    GetSuite,
+    ListBotVersions,
+    ListResults,
+    ListRuns,
+    ListSuites,
+    ListTestQuestions,
+    PrepareRun,
+)
 from shared.contracts.chat_providers import TryProvider
 from shared.contracts.chat_retrieval import FindBotProfile, GetCitation, Retrieve
 from shared.contracts.gateway_erasure import ErasureRequested
@@ -100,10 +144,12 @@ from shared.runtime.service import Service
 __all__ = ["Settings", "build"]
 
 MODEL_SECONDS = 60.0
+RUNS_AT_ONCE = 4
+"""Runs of all tenants that one process works on at a time."""
 BOTS = ReadModel(
     service="chat",
     name="bots",
-    version=6,
+    version=7,
     tables=bots_metadata,
     owns={"bot_profile": bot_decider},
     projection=Bots(),
@@ -120,7 +166,7 @@ CHATS = ReadModel(
 SPENDING = ReadModel(
     service="chat",
     name="spending",
-    version=1,
+    version=2,
     tables=spending_metadata,
     owns={},
     projection=SpendingRows(),
@@ -132,8 +178,20 @@ SPENDING = ReadModel(
             BudgetDeleted,
             QuestionAnswered,
             QuestionRefused,
+            ResultRecorded,
+            VerdictRecorded,
         )
     ],
+)
+PLAYGROUND = ReadModel(
+    service="chat",
+    name="playground",
+    version=1,
+    tables=playground_metadata,
+    owns={"test_suite": suite_decider, "test_run": run_decider},
+    projection=Playground(),
+    listens=[(ChatErased.aggregate, ChatErased.name)],
+    erased=("chat", "visitor", "retention"),
 )
 
 
@@ -156,8 +214,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     bots, chats, index, spending = (
         service.keeps(model) for model in (BOTS, CHATS, index_model, SPENDING)
     )
-    check_bot = CheckBot(frozenset() if minilm.is_installed() else {minilm.MODEL})
-    service.takes(bots, [CreateBotProfile, UpdateBotProfile, DeactivateBotProfile], check=check_bot)
+    bots, chats, index = (service.keeps(model) for model in (BOTS, CHATS, index_model))
     bot_queries = BotQueries(bots)
     chat_queries = ChatQueries(chats)
     check = CheckChat(service.current, chat_queries.get_message)
@@ -224,7 +281,8 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.reacts("tell-indexed", [SourcePrepared], tell, given_up=tell.given_up)
 
     _erases(service, platform, ErasureQueries(chats), stops)
-    take_part(service, bots, chats, index, spending, end_tenant=_index_anew(service))
+    tests = _tests(service, bots, turn_queries, answer, models)
+    take_part(service, bots, chats, index, spending, tests, end_tenant=_index_anew(service))
     _reindexes(service, platform, embedding, bot_queries, index_queries)
 
     async def drop_unused() -> None:
@@ -262,6 +320,58 @@ async def _load() -> None:
     """Read what every question needs, so that the first one does not hold up the event loop."""
     await asyncio.to_thread(language.load)
     await asyncio.to_thread(static_embedder.load)
+
+
+def _tests(
+    service: Service,
+    kept: ReadModelStore,
+    turns: TurnQueries,
+    answer: AnswerQuestion,
+    models: LanguageModels,
+) -> ReadModelStore:
+    """The ways into bots, which runs prove, test suites and runs; and what keeps the latter."""
+    store, bots = service.keeps(PLAYGROUND), BotQueries(kept)
+    suites, runs = SuiteQueries(store), RunQueries(store)
+    check = CheckPlayground(service.current, runs.running)
+    suite_commands = (CreateSuite, RenameSuite, DeleteSuite, AddQuestions, RemoveQuestion)
+    service.takes(store, [*suite_commands, StartRun, CancelRun], check=check)
+    service.answers(GetSuite, suites.get_suite)
+    service.answers(ListSuites, suites.list_suites)
+    service.answers(ListTestQuestions, suites.list_test_questions)
+    service.answers(GetAsked, turns.get_asked)
+    service.answers(GetRun, runs.get_run)
+    service.answers(ListRuns, runs.list_runs)
+    service.answers(ListResults, runs.list_results)
+    service.answers(FollowRun, runs.follow_run)
+    prompting = Prompting(answer.hosts, answer.secret)
+    sums = PlaygroundQueries(bots, suites, runs, models, models.generates, prompting.task)
+    check_bot = CheckBot(frozenset() if minilm.is_installed() else {minilm.MODEL}, sums)
+    service.takes(kept, [CreateBotProfile, UpdateBotProfile, DeactivateBotProfile], check=check_bot)
+    service.answers(GetBotVersion, bots.get_bot_version)
+    service.answers(ListBotVersions, sums.list_bot_versions)
+    service.answers(PrepareRun, sums.prepare_run)
+    service.answers(EstimateRun, sums.estimate_run)
+    service.answers(CompareRun, sums.compare_run)
+    run = RunTests(
+        execute=service.execute,
+        current=service.current,
+        versions=bots,
+        tests=suites,
+        answers=runs,
+        attempt=TryQuestion(answer.retriever, prompting, models, answer.assistant, answer.detect),
+        model=models,
+        judge=ModelJudge(models),
+        prompting=prompting,
+        purse=answer.purse,
+    )
+    service.reacts(
+        "run-tests",
+        [RunStarted, RunContinued],
+        run,
+        concurrency=RUNS_AT_ONCE,
+        given_up=run.given_up,
+    )
+    return store
 
 
 def _erases(

@@ -5,14 +5,15 @@ from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Protocol
+from typing import Literal, Protocol
 
+from services.chat.domain.bots import Published
 from services.chat.domain.grounding import Candidate
 from services.chat.domain.prompt import Passage, Turn
 from services.chat.domain.ranking import DENSE, LEXICAL
 from services.chat.domain.spending import Limit
 from shared.contracts.base import Metadata
-from shared.contracts.chat import BotSettings, GetTurn, TurnView
+from shared.contracts.chat import GetTurn, TurnView
 from shared.contracts.chat_frames import Frame
 from shared.contracts.chat_retrieval import Reranking
 
@@ -266,6 +267,34 @@ class Assistant(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Rated:
+    """How good a model finds an answer, from 1 to 5, and why."""
+
+    rating: int
+    reason: str
+    spent: Spent
+
+
+@dataclass(frozen=True, slots=True)
+class Preferred:
+    """Which of two answers a model finds better, and why."""
+
+    choice: Literal["first", "second", "tie"]
+    reason: str
+    spent: Spent
+
+
+class Judge(Protocol):
+    """Rates answers by a language model. None: there is no such model, or it failed."""
+
+    async def rate(self, prompt: Prompt, expected: str | None, answer: str) -> Rated | None: ...
+
+    async def prefer(
+        self, prompt: Prompt, expected: str | None, first: str, second: str
+    ) -> Preferred | None: ...
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """What is looked for, and where."""
 
@@ -275,6 +304,8 @@ class Query:
     source_ids: tuple[str, ...] | None = None
     language: str | None = None
     """Only texts of this language."""
+    lexical_weight: float | None = None
+    """Of the lexical ranking, the dense one has the rest; None: as measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -425,7 +456,7 @@ class QueryEmbedder(Protocol):
 
 
 class BotReader(Protocol):
-    async def settings(self, tenant_id: str, bot_profile_id: str) -> BotSettings:
+    async def settings(self, tenant_id: str, bot_profile_id: str) -> Published:
         """What the bot answers with. Raise `NotFound`."""
         ...
 

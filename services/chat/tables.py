@@ -19,6 +19,7 @@ bots_metadata = MetaData()
 chats_metadata = MetaData()
 index_metadata = MetaData()
 spending_metadata = MetaData()
+playground_metadata = MetaData()
 
 bot_profiles = Table(
     "bot_profiles",
@@ -44,11 +45,32 @@ bot_profiles = Table(
     Column("chunk_overlap", Integer),
     Column("cache_answers", Boolean, nullable=False),
     Column("rerank_model", Text),
+    Column("top_k", Integer),
+    Column("lexical_weight", Float),
+    Column("gate_suite_id", Text),
+    Column("version", Integer, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
     Index("bot_profiles_listed", "tenant_id", "position"),
 )
 """`position` is that of the event that created the row: what lists are sorted by."""
+
+bot_versions = Table(
+    "bot_versions",
+    bots_metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("bot_profile_id", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("settings", JSONB, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("run_id", Text),
+    Column("variant", Integer),
+    Column("restores", Integer),
+)
+"""Every state of a bot's settings, numbered from 1 in the order of the log."""
 
 chats = Table(
     "chats",
@@ -101,6 +123,7 @@ turns = Table(
     Column("stopped", Boolean, nullable=False),
     Column("reason", Text),
     Column("best_score", Float),
+    Column("bot_version", Integer),
     Column("citations", JSONB, nullable=False),
     Column("usage", JSONB(none_as_null=True)),
     Column("error", Text),
@@ -199,3 +222,83 @@ spent = Table(
     Column("completion_tokens", BigInteger, nullable=False),
 )
 """Days are those of UTC."""
+
+suites = Table(
+    "suites",
+    playground_metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("bot_profile_id", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+    Index("suites_of_bot", "tenant_id", "bot_profile_id", "position"),
+)
+
+test_questions = Table(
+    "test_questions",
+    playground_metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("suite_id", Text, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("case", JSONB, nullable=False),
+    Column("chat_id", Text),
+    Column("removed", Boolean, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Index("questions_of_suite", "tenant_id", "suite_id", "position"),
+    Index("questions_of_chat", "tenant_id", "chat_id"),
+)
+"""Those that were removed stay, for the runs that asked them."""
+
+runs = Table(
+    "runs",
+    playground_metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("bot_profile_id", Text, nullable=False),
+    Column("suite_id", Text, nullable=False),
+    Column("plan", JSONB, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("reason", Text),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    Column("ended_at", DateTime(timezone=True)),
+    Index("runs_of_bot", "tenant_id", "bot_profile_id", "position"),
+)
+
+results = Table(
+    "results",
+    playground_metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("run_id", Text, primary_key=True),
+    Column("question_id", Text, primary_key=True),
+    Column("variant", Integer, primary_key=True),
+    Column("id", Text, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("first_position", BigInteger, nullable=False),
+    Column("chat_id", Text),
+    Column("ending", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("refused", Boolean, nullable=False),
+    Column("passages", JSONB, nullable=False),
+    Column("scores", JSONB, nullable=False),
+    Column("rating_reason", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("prompt_tokens", Integer, nullable=False),
+    Column("completion_tokens", Integer, nullable=False),
+    Column("latency_ms", Float, nullable=False),
+    Column("error", Text),
+    Column("detail", Text),
+    Column("judge_model", Text),
+    Column("judge_prompt_tokens", Integer, nullable=False),
+    Column("judge_completion_tokens", Integer, nullable=False),
+    Column("judged", Boolean, nullable=False),
+    Column("verdict", Text),
+    Column("verdict_reason", Text, nullable=False),
+    Index("results_of_run", "tenant_id", "run_id", "position"),
+    Index("results_of_chat", "tenant_id", "chat_id"),
+)
+"""`position` is that of the last event about a result, `first_position` that of its first."""

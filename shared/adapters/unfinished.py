@@ -16,6 +16,7 @@ from shared.contracts.chat_index import (
     ReindexFailed,
     ReindexStarted,
 )
+from shared.contracts.chat_playground import RunCancelled, RunEnded, RunStarted
 from shared.contracts.gateway import (
     ApiTokenIssued,
     ApiTokenRevoked,
@@ -57,6 +58,7 @@ class Unfinished:
         self._runs: dict[str, str] = {}
         self._crawls: dict[str, tuple[str, CrawlCounts]] = {}
         self._reindexes: dict[str, ReindexStarted] = {}
+        self._tests: dict[str, RunCancelled] = {}
         self._tokens: dict[str, ApiTokenRevoked] = {}
         self._refreshed: dict[str, tuple[str, SourceSettings]] = {}
         self._gone: set[str] = set()
@@ -72,6 +74,7 @@ class Unfinished:
     def ends(self) -> Iterator[Event]:
         """How it ends here: nobody goes on with it, and no credential opens anything."""
         yield from self._turns.values()
+        yield from self._tests.values()
         for source_id, run_id in self._runs.items():
             yield SourceFailed(source_id=source_id, run_id=run_id, reason=REASON)
         for source_id, (run_id, counts) in self._crawls.items():
@@ -114,6 +117,10 @@ class Unfinished:
             case ChatErased():
                 for turn_id in event.open_turns:
                     self._turns.pop(turn_id, None)
+            case RunStarted():
+                self._tests[event.run_id] = RunCancelled(run_id=event.run_id, reason=REASON)
+            case RunEnded() | RunCancelled():
+                self._tests.pop(event.run_id, None)
             case ReindexStarted():
                 self._reindexes[event.bot_profile_id] = event
             case IndexSwitched() | ReindexCancelled() | ReindexFailed():

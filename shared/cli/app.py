@@ -185,6 +185,49 @@ def ask(question: str, bot: BotOption = None, data_dir: DataDirOption = DEFAULT)
         raise typer.Exit(EXIT_FAILED)
 
 
+@app.command("eval")
+def evaluate(
+    bot: Annotated[str, typer.Argument(help="A bot by its id or name.")],
+    suite: Annotated[str, typer.Option(help="One of its suites by id or title.")],
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Beside the published bot: name=value,… or JSON or @file; again up to 3."
+        ),
+    ] = None,
+    judged: Annotated[
+        bool, typer.Option("--judged", help="Have a model rate and compare.")
+    ] = False,
+    least: Annotated[
+        float, typer.Option("--min-score", min=0, max=1, help="Fail below this mean score.")
+    ] = 0.0,
+    url: Annotated[str | None, typer.Option(help="Another installation; with --token.")] = None,
+    token: Annotated[
+        str | None, typer.Option(envvar="MINIRAG_TOKEN", help="Left out, the demo tenant's.")
+    ] = None,
+    as_json: JsonOption = False,
+    data_dir: DataDirOption = DEFAULT,
+) -> None:
+    """Run a suite over a bot and variants of it; exit 1 if one is significantly worse."""
+    from shared.cli.client import Credentials, running_url
+    from shared.cli.evaluate import evaluate as run_evaluate, variant_of
+
+    done = asyncio.run(
+        run_evaluate(
+            url or running_url(data_dir),
+            token or Credentials.read(data_dir).token,
+            bot,
+            suite,
+            [variant_of(text) for text in variant or ()],
+            judged=judged,
+            least=least,
+            as_json=as_json,
+        )
+    )
+    if not done:
+        raise typer.Exit(EXIT_FAILED)
+
+
 @app.command()
 def events(
     following: Annotated[

@@ -62,9 +62,15 @@ class Api:
 
     async def chat(self, body: dict[str, Any]) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
         """The events of one streamed answer, as name and data."""
-        request = {**body, "stream": True}
+        async for one in self.posted("/v1/chat", {**body, "stream": True}):
+            yield one
+
+    async def posted(
+        self, path: str, body: dict[str, Any]
+    ) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
+        """The events that a POST is answered with, as name and data."""
         with self._answering():
-            async with aconnect_sse(self._http, "POST", "/v1/chat", json=request) as source:
+            async with aconnect_sse(self._http, "POST", path, json=body) as source:
                 if source.response.is_error:
                     await source.response.aread()
                     self._checked(source.response)

@@ -17,6 +17,7 @@ from shared.contracts.base import (
     Personal,
     Question,
 )
+from shared.contracts.chat_citations import Citation, SourceHit
 from shared.contracts.chat_index import ChunkSettings
 
 PersonalText = Annotated[str, Personal()]
@@ -50,6 +51,13 @@ class BotSettings(ChunkSettings):
     """Whether an answer is given again to the same question, while its sources stay as they are."""
     rerank_model: str | None = None
     """Puts the best passages in order, at `rerank_api_base` of the credentials; None: nobody."""
+    top_k: int | None = Field(default=None, ge=1, le=20)
+    """Passages that the model gets at most; None: five."""
+    lexical_weight: float | None = Field(default=None, ge=0, le=1)
+    """Weight of the lexical ranking in the fused one, the dense ranking has the rest; None: what
+    was measured for the embedding model."""
+    gate_suite_id: str | None = None
+    """What shapes answers is then published only by a run of this suite without a loss."""
 
 
 class BotProfileMessage(Keyed):
@@ -67,11 +75,25 @@ class CreateBotProfile(BotProfileMessage, Command):
     settings: BotSettings
 
 
+class Publication(Message):
+    """Why the settings became what they are."""
+
+    reason: str = ""
+    run_id: str | None = None
+    """The run that proved it, by this variant."""
+    variant: int | None = None
+    restores: int | None = None
+    """The version whose settings these are again."""
+
+
 class UpdateBotProfile(BotProfileMessage, Command):
     """Change the named fields of `BotSettings`, leave the others."""
 
     verb: ClassVar[str] = "update"
     changes: Mapping[str, Any]
+    of_version: int | None = None
+    """Only if the settings are still those of this version."""
+    publication: Publication | None = None
 
 
 class DeactivateBotProfile(BotProfileMessage, Command):
@@ -88,6 +110,7 @@ class BotProfileUpdated(BotProfileMessage, Event):
 
     name: ClassVar[str] = "updated"
     settings: BotSettings
+    publication: Publication | None = None
 
 
 BotProfileCommand = CreateBotProfile | UpdateBotProfile | DeactivateBotProfile
@@ -104,47 +127,6 @@ class Usage(Message):
     @property
     def total_tokens(self) -> int:
         return self.prompt_tokens + self.completion_tokens
-
-
-class SourceHit(Message):
-    """A retrieved passage, as clients of the original see it."""
-
-    chunk_id: str
-    content: str
-    score: float
-    source_id: str
-
-
-class Citation(Message):
-    """Where a passage of an answer's context stands: exact revision and character span."""
-
-    citation_id: str
-    n: int
-    source_id: str
-    document_id: str
-    chunk_id: str
-    title: str | None = None
-    url: str | None = None
-    heading: str | None = None
-    page: int | None = None
-    """The page, or slide, on which the passage begins."""
-    revision: int
-    text_ref: str
-    start: int
-    end: int
-    score: float
-    snippet: str
-    """The first 200 characters."""
-    authority: str | None = None
-
-    @property
-    def hit(self) -> SourceHit:
-        return SourceHit(
-            chunk_id=self.chunk_id,
-            content=self.snippet,
-            score=self.score,
-            source_id=self.source_id,
-        )
 
 
 class Timings(Message):
@@ -217,6 +199,7 @@ class RecordAnswer(ChatMessage, Command):
     """Share of the cited claims that their passages support; None: not checked."""
     stopped: bool = False
     leaked: bool = False
+    bot_version: int | None = None
 
 
 class StopTurn(ChatMessage, Command):
@@ -234,6 +217,7 @@ class RecordRefusal(ChatMessage, Command):
     best_score: float
     usage: Usage
     timings: Timings
+    bot_version: int | None = None
 
 
 class RecordFailedTurn(ChatMessage, Command):
@@ -292,6 +276,7 @@ class QuestionAnswered(ChatMessage, Event):
     """Whether it was ended because the model began to tell the prompt itself."""
     draft: bool = False
     """Whether unsaved settings were tried: it is paid for, and is no visitor's answer."""
+    bot_version: int | None = None
 
 
 class TurnStopRequested(ChatMessage, Event):
@@ -314,6 +299,8 @@ class QuestionRefused(ChatMessage, Event):
     usage: Usage
     timings: Timings
     draft: bool = False
+    """Whether unsaved settings were tried."""
+    bot_version: int | None = None
 
 
 class TurnFailed(ChatMessage, Event):
@@ -435,6 +422,11 @@ class BotProfileView(Message):
     chunk_overlap: int | None = None
     cache_answers: bool = False
     rerank_model: str | None = None
+    top_k: int | None = None
+    lexical_weight: float | None = None
+    gate_suite_id: str | None = None
+    version: int = 1
+    """Of the settings: rises with every change."""
     created_at: datetime
     updated_at: datetime
 
@@ -472,6 +464,8 @@ class TurnView(Message):
     """Why it was refused."""
     best_score: float | None = None
     """Of a refused turn: the best evidence that was found."""
+    bot_version: int | None = None
+    """Of the settings that it was given by."""
     error: str | None = None
     detail: str | None = None
     retryable: bool = False

@@ -5,7 +5,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from shared.contracts.base import Message, Question
-from shared.contracts.chat import BotProfileView, ChatScope, Citation
+from shared.contracts.chat import BotProfileView, ChatScope
+from shared.contracts.chat_citations import Citation
 
 Reranking = Literal["off", "done", "failed"]
 

@@ -36,6 +36,7 @@ READ_MODELS = (
     "chat_chats",
     "chat_index",
     "chat_spending",
+    "chat_playground",
     "scheduler_schedules",
     "analytics_budgets",
     "analytics_rollups",

@@ -23,6 +23,10 @@ CHANGING = changes()
 BODIES: dict[str, dict[str, Any]] = {
     "PATCH /v1/users/{user_id}": {"email": "new@example.com", "password": PASSWORD},
     "POST /v1/bot-profiles/{bot_profile_id}/retrieve": {"query": "otter"},
+    "POST /v1/bot-profiles/{bot_profile_id}/suites": {"title": "Weights"},
+    "PATCH /v1/bot-profiles/{bot_profile_id}/suites/{suite_id}": {"title": "Weights"},
+    "POST /v1/bot-profiles/{bot_profile_id}/suites/{suite_id}/questions": {"question": "Why?"},
+    "POST /v1/bot-profiles/{bot_profile_id}/suites/{suite_id}/import": {"csv": "question\nHow?\n"},
     "PATCH /v1/chat/{chat_id}/messages/{message_id}/feedback": {"feedback": "positive"},
     "POST /v1/webhooks/{webhook_id}/replay": {
         "from": "2026-01-01T00:00:00Z",
@@ -30,6 +34,12 @@ BODIES: dict[str, dict[str, Any]] = {
     },
 }
 """What a route needs so that its id is looked at; for all others an empty object will do."""
+BODIES["POST /v1/bot-profiles/{bot_profile_id}/playground/runs/{run_id}/publish"] = {"variant": 0}
+PLANS = {
+    f"POST /v1/bot-profiles/{{bot_profile_id}}/playground/{verb}" for verb in ("estimate", "run")
+}
+"""Routes whose body names a suite as well."""
+PLAN = {"variants": [{"title": "As it is"}]}
 BUSY = {f"POST /v1/sources/{{source_id}}/{verb}": (409,) for verb in ("pause", "resume", "cancel")}
 BUSY["POST /v1/bot-profiles/{bot_profile_id}/reindex/retry"] = (409,)
 """What an owner may be told because nothing is on its way: it is not what a stranger is told."""
@@ -37,6 +47,9 @@ PLACES = ("body", "query")
 BOT = {"name": "x", "bot_profile_id": "own"}
 REFERENCES: dict[str, tuple[dict[str, Any], int]] = {
     "POST /v1/api-tokens bot_profile_id": (BOT, 422),
+    **{f"{route} suite_id": (PLAN, 404) for route in PLANS},
+    "POST /v1/bot-profiles/{bot_profile_id}/suites/{suite_id}/questions turn_id": ({}, 404),
+    "PATCH /v1/bot-profiles/{bot_profile_id} gate_suite_id": ({}, 422),
     "POST /v1/budgets bot_profile_id": ({"limit": 1}, 422),
     "POST /v1/chat bot_profile_id": ({"message": "x"}, 404),
     "POST /v1/chat chat_id": ({"message": "x", "bot_profile_id": "own"}, 404),
@@ -86,6 +99,8 @@ class World:
     def ask(self, http: httpx.Client, route: Route) -> httpx.Response:
         path = PARAMETER.sub(lambda found: self.ids[found[1]], route.path)
         body = None if route.method in ("GET", "DELETE") else BODIES.get(route.name, {})
+        if route.name in PLANS:
+            body = {**PLAN, "suite_id": self.ids["suite_id"]}
         return http.request(route.method, path, json=body)
 
     def seen(self) -> dict[str, str]:
@@ -120,6 +135,7 @@ def made(installation: Installation, receiver: str) -> Iterator[World]:
     gone = owner.ask(bot, "How much does a ferret weigh?")["chat_id"]
     erasure = owner.http.post(f"/v1/chat/{gone}/erase").json()
     eventually(lambda: owner.http.get(f"/v1/erasures/{erasure['id']}").json()["completed_at"])
+    suite, question, run = tried(owner, bot)
     http, visitor_id = visitor(owner, bot)
     say(http, bot, "How much does an otter weigh?")
     yield World(
@@ -141,6 +157,11 @@ def made(installation: Installation, receiver: str) -> Iterator[World]:
             "turn_id": answer["turn_id"],
             "citation_id": answer["citations"][0]["citation_id"],
             "operation_id": answer["turn_id"],
+            "suite_id": suite,
+            "gate_suite_id": suite,
+            "version": "1",
+            "question_id": question,
+            "run_id": run,
             "visitor_id": visitor_id,
             "erasure_id": erasure["id"],
             "user_id": owner.user("member").id,
@@ -150,6 +171,19 @@ def made(installation: Installation, receiver: str) -> Iterator[World]:
     )
     owner.close()
     stranger.close()
+
+
+def tried(owner: Tenant, bot: str) -> tuple[str, str, str]:
+    """Ids of a suite of a bot, of its question, and of a run over it that has ended."""
+    suites = f"/v1/bot-profiles/{bot}/suites"
+    suite = owner.http.post(suites, json={"title": "Weights"}).json()["id"]
+    asked = {"question": "How much does an otter weigh?"}
+    question = owner.http.post(f"{suites}/{suite}/questions", json=asked).json()["id"]
+    body = {**PLAN, "suite_id": suite, "stream": False}
+    run = owner.http.post(f"/v1/bot-profiles/{bot}/playground/run", json=body).json()["id"]
+    path = f"/v1/bot-profiles/{bot}/playground/runs/{run}"
+    eventually(lambda: owner.http.get(path).json()["status"] == "ended")
+    return suite, question, run
 
 
 def test_every_id_that_a_route_takes_is_tried(world: World) -> None:
@@ -182,6 +216,8 @@ def test_what_a_stranger_tries_to_change_is_not_found_and_stays(world: World) ->
 def test_a_strangers_id_in_a_body_is_refused(world: World, name: str) -> None:
     body, status = REFERENCES[name]
     method, path, field = name.split()
+    mine = {**world.ids, "bot_profile_id": world.stranger_bot}
+    path = PARAMETER.sub(lambda found: mine[found[1]], path)
     own = {key: world.stranger_bot if value == "own" else value for key, value in body.items()}
     sent = {**own, field: world.ids[field]}
     if path.endswith("/upload"):
@@ -209,12 +245,15 @@ def test_all_these_changes_work_for_the_owner(installation: Installation) -> Non
     """Else a 404 would prove nothing."""
     rank = {"POST": 0, "PATCH": 1, "DELETE": 2}
 
-    def order(route: Route) -> tuple[bool, int]:
-        """What takes a deletion back comes last of all, and what no undoing brings back."""
-        return route.path.endswith(("/undo", "/erase")), rank[route.method]
+    def order(route: Route) -> tuple[bool, int, int]:
+        """What takes a deletion back comes last of all, and what no undoing brings back. What is
+        part of something is deleted before it.
+        """
+        last = route.path.endswith(("/undo", "/erase"))
+        return last, rank[route.method], -route.path.count("/") if route.method == "DELETE" else 0
 
     with receiving() as receiver, made(installation, receiver.url) as world:
         for route in sorted(CHANGING, key=order):
             answer = world.ask(world.owner.http, route)
-            allowed = (200, 202, 204, *BUSY.get(route.name, ()))
+            allowed = (200, 201, 202, 204, *BUSY.get(route.name, ()))
             assert answer.status_code in allowed, f"{route.name}: {answer.text}"

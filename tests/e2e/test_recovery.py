@@ -34,6 +34,7 @@ EVERY_READ_MODEL = (
     "chats",
     "index",
     "spending",
+    "playground",
     "schedules",
     "rollups",
     "endpoints",

@@ -26,7 +26,6 @@ from shared.contracts.chat import (
     BotProfileCreated,
     BotProfileUpdated,
     BotSettings,
-    Citation,
     Feedback,
     FeedbackCleared,
     FeedbackGiven,
@@ -37,6 +36,7 @@ from shared.contracts.chat import (
     TurnFailed,
     Usage,
 )
+from shared.contracts.chat_citations import Citation
 from shared.contracts.ingest import SourceCreated, SourceSettings
 from tests.bank.messages import metadata
 from tests.integration.replay import ProjectionContract, recorded, replay

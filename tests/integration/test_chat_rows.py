@@ -16,7 +16,6 @@ from shared.contracts.chat import (
     BotProfileCreated,
     BotProfileUpdated,
     BotSettings,
-    Citation,
     GetBotProfile,
     GetTurn,
     ListBotProfiles,
@@ -29,6 +28,7 @@ from shared.contracts.chat import (
     TurnView,
     Usage,
 )
+from shared.contracts.chat_citations import Citation
 from shared.contracts.chat_retrieval import GetCitation
 from shared.kernel.errors import NotFound
 from tests.bank.messages import metadata

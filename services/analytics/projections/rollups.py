@@ -37,7 +37,9 @@ from shared.contracts.chat import (
     QuestionAsked,
     QuestionRefused,
     TurnFailed,
+    Usage,
 )
+from shared.contracts.chat_playground import ResultRecorded, VerdictRecorded
 from shared.contracts.ingest import SourceCreated, SourceUpdated
 
 Key = tuple[str | int, ...]
@@ -113,6 +115,8 @@ class _Tally:
                 self._ended.add(event.turn_id)
             case TurnFailed() as event:
                 self._ended.add(event.turn_id)
+            case ResultRecorded() | VerdictRecorded() as event:
+                self._tested(recorded, event)
             case ChatErased() as event:
                 self._erase(event)
             case FeedbackGiven() as event:
@@ -171,18 +175,9 @@ class _Tally:
 
     def _paid(self, recorded: Recorded[Event], event: QuestionAnswered | QuestionRefused) -> None:
         """What was used, for drafts too: budgets and prices ask for all of it."""
-        slot = slot_of(recorded.at)
-        day, bot, used = day_of(slot), event.bot_profile_id, event.usage
         # A refusal without a model's words is no request to one.
-        if isinstance(event, QuestionAnswered) or used.total_tokens:
-            for table, when in ((usage, day), (usage_slots, slot)):
-                self._add(
-                    table,
-                    (when, bot, used.model),
-                    prompt_tokens=used.prompt_tokens,
-                    completion_tokens=used.completion_tokens,
-                    request_count=1,
-                )
+        if isinstance(event, QuestionAnswered) or event.usage.total_tokens:
+            self._spent(recorded, event.bot_profile_id, event.usage)
 
     def _answered(
         self, recorded: Recorded[Event], event: QuestionAnswered | QuestionRefused
@@ -202,6 +197,24 @@ class _Tally:
                 bucket = bucket_of(wait)
                 self._add(waits, (day, bot, stage, bucket), count=1)
                 self._add(waits_slots, (slot, bot, stage, bucket), count=1)
+
+    def _spent(self, recorded: Recorded[Event], bot: str, used: Usage) -> None:
+        slot = slot_of(recorded.at)
+        for table, when in ((usage, day_of(slot)), (usage_slots, slot)):
+            self._add(
+                table,
+                (when, bot, used.model),
+                prompt_tokens=used.prompt_tokens,
+                completion_tokens=used.completion_tokens,
+                request_count=1,
+            )
+
+    def _tested(self, recorded: Recorded[Event], event: ResultRecorded | VerdictRecorded) -> None:
+        """Tests are paid for as questions are, and are no answers to anybody."""
+        rating = event.rating_usage if isinstance(event, ResultRecorded) else None
+        for used in (event.usage, rating):
+            if used is not None and used.total_tokens:
+                self._spent(recorded, event.bot_profile_id, used)
 
     def _cited(self, event: QuestionAnswered) -> None:
         found = sorted({citation.source_id for citation in event.citations})

@@ -47,7 +47,8 @@ class ModelAssistant(Assistant):
     ) -> Reworded | None:
         wanted = ", ".join(sorted(languages)) or "none"
         told = [Turn("system", f"{REWORD}\nLanguages: {wanted}"), *before[-HISTORY:]]
-        reply, spent = await self._reply(prompt, [*told, Turn("user", prompt.question)])
+        asked = [*told, Turn("user", prompt.question)]
+        reply, spent = await reply_of(self._models, prompt, asked)
         question = reply.get("question")
         if spent is None or not isinstance(question, str) or not question.strip():
             return None
@@ -65,30 +66,33 @@ class ModelAssistant(Assistant):
         shown = "\n\n".join(label(passage, boundary) for passage in _cited(prompt, claims))
         numbered = "\n".join(f"{n}. {claim}" for n, claim in enumerate(claims, 1))
         asked = f"{boundary}\n{shown}\n{boundary}\n\nClaims:\n{numbered}"
-        reply, spent = await self._reply(prompt, [Turn("system", CHECK), Turn("user", asked)])
+        told = [Turn("system", CHECK), Turn("user", asked)]
+        reply, spent = await reply_of(self._models, prompt, told)
         supported = reply.get("supported")
         if spent is None or not isinstance(supported, list):
             return None
         right = {n for n in supported if isinstance(n, int) and 1 <= n <= len(claims)}
         return Checked(len(right) / len(claims), spent)
 
-    async def _reply(
-        self, prompt: Prompt, messages: Sequence[Turn]
-    ) -> tuple[Mapping[str, Any], Spent | None]:
-        if not self._models.generates(prompt):
-            return {}, None
-        task = replace(prompt, messages=messages, temperature=0.0, max_tokens=REPLY_TOKENS)
-        said, spent = "", None
-        try:
-            async with asyncio.timeout(SECONDS), aclosing(self._models.stream(task)) as pieces:
-                async for piece in pieces:
-                    if isinstance(piece, Text):
-                        said += piece.text
-                    else:
-                        spent = piece
-        except (ModelFailed, TimeoutError):
-            return {}, None
-        return _object(said), spent
+
+async def reply_of(
+    models: LanguageModels, prompt: Prompt, messages: Sequence[Turn]
+) -> tuple[Mapping[str, Any], Spent | None]:
+    """The JSON object that a bot's model replies; empty and None if there is none."""
+    if not models.generates(prompt):
+        return {}, None
+    task = replace(prompt, messages=messages, temperature=0.0, max_tokens=REPLY_TOKENS)
+    said, spent = "", None
+    try:
+        async with asyncio.timeout(SECONDS), aclosing(models.stream(task)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Text):
+                    said += piece.text
+                else:
+                    spent = piece
+    except (ModelFailed, TimeoutError):
+        return {}, None
+    return _object(said), spent
 
 
 def claims_of(answer: str) -> list[str]:

@@ -105,7 +105,7 @@ class HybridRetriever(Retriever):
         found: list[Found] = []
         for known in knowledge:
             wordings = await self._wordings(scope, known, (query.text, *query.others))
-            found += await self._search(scope, known, wordings)
+            found += await self._search(scope, known, wordings, query.lexical_weight)
         return sorted(found, key=lambda one: one.hit.score, reverse=True)
 
     @override
@@ -134,11 +134,15 @@ class HybridRetriever(Retriever):
         ]
 
     async def _search(
-        self, scope: Scope, known: Knowledge, wordings: Sequence[Wording]
+        self,
+        scope: Scope,
+        known: Knowledge,
+        wordings: Sequence[Wording],
+        lexical: float | None = None,
     ) -> list[Found]:
         numbers = calibration(known.embedding_model)
         index = await self._indexes.open(known.collection, known.dimension)
-        weights = (numbers.lexical, numbers.dense)
+        weights = (numbers.lexical, numbers.dense) if lexical is None else (lexical, 1 - lexical)
         scope = replace(scope, generations=(known.generation,))
         best: dict[str, Hit] = {}
         for wording in wordings:

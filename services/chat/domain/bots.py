@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from services.chat.domain.overrides import TRIED
 from shared.contracts.base import Message, Metadata
 from shared.contracts.chat import (
     BotProfileCommand,
@@ -14,6 +15,7 @@ from shared.contracts.chat import (
     BotSettings,
     CreateBotProfile,
     DeactivateBotProfile,
+    Publication,
     UpdateBotProfile,
 )
 from shared.kernel.decider import Decider
@@ -30,6 +32,14 @@ class NoBot(Message):
 class Bot(Message):
     kind: Literal["present"] = "present"
     settings: BotSettings
+    version: int = 1
+
+
+class Published(BotSettings):
+    """The settings of a bot with their version, which rises with every change."""
+
+    version: int | None = 1
+    """None: they are not saved."""
 
 
 BotState = NoBot | Bot
@@ -55,9 +65,27 @@ def _update(bot: BotState, command: UpdateBotProfile) -> Sequence[BotProfileEven
         raise NotFound("Bot profile not found")
     settings = changed(bot.settings, command.changes)
     _check_chunks(settings)
+    if command.of_version not in (None, bot.version):
+        raise Conflict("The bot was changed meanwhile")
     if settings == bot.settings:
         return []
-    return [BotProfileUpdated(bot_profile_id=command.bot_profile_id, settings=settings)]
+    _check_gate(bot.settings, settings, command)
+    return [
+        BotProfileUpdated(
+            bot_profile_id=command.bot_profile_id,
+            settings=settings,
+            publication=command.publication,
+        )
+    ]
+
+
+def _check_gate(before: BotSettings, after: BotSettings, command: UpdateBotProfile) -> None:
+    """Raise `Conflict` if the bot's gate demands a run for what is to be changed."""
+    told = command.publication or Publication()
+    if before.gate_suite_id is None or told.run_id is not None or told.restores is not None:
+        return
+    if any(getattr(before, name) != getattr(after, name) for name in TRIED):
+        raise Conflict("This bot has a gate: publish a variant of a run of its gate suite")
 
 
 def changed(settings: BotSettings, changes: Mapping[str, Any]) -> BotSettings:
@@ -70,6 +98,13 @@ def changed(settings: BotSettings, changes: Mapping[str, Any]) -> BotSettings:
         raise InvalidCommand(f"{field}: {first['msg']}", field=field) from error
 
 
+def drafted(saved: Published, draft: Mapping[str, Any] | None) -> Published:
+    """`saved`, or with a draft what it would become. Raises `InvalidCommand`."""
+    if not draft:
+        return saved
+    return Published.model_validate(changed(saved, draft).model_dump() | {"version": None})
+
+
 def _check_chunks(settings: BotSettings) -> None:
     """Raise `InvalidCommand` for chunks that would share more than half of their text."""
     size, overlap = settings.chunk_size, settings.chunk_overlap
@@ -77,11 +112,12 @@ def _check_chunks(settings: BotSettings) -> None:
         raise InvalidCommand("chunk_overlap: at most half of chunk_size", field="chunk_overlap")
 
 
-def evolve(_bot: BotState, event: BotProfileEvent) -> BotState:
+def evolve(bot: BotState, event: BotProfileEvent) -> BotState:
     """Both events tell the whole settings."""
+    before = bot.version if isinstance(bot, Bot) else 0
     match event:
         case BotProfileCreated() | BotProfileUpdated():
-            return Bot(settings=event.settings)
+            return Bot(settings=event.settings, version=before + 1)
 
 
 bot_decider: Decider[BotState, BotProfileCommand, BotProfileEvent] = Decider(

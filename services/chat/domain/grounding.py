@@ -79,8 +79,12 @@ def floor_of(wanted: float | None) -> float:
     return FLOOR if wanted is None else wanted
 
 
-def judge(candidates: Sequence[Candidate], floor: float = FLOOR) -> Grounded | Silent:
+def judge(
+    candidates: Sequence[Candidate], floor: float = FLOOR, limit: int | None = None
+) -> Grounded | Silent:
     """Whether to answer, and from what: mandatory passages first, then guidelines, then by rank.
+
+    From `limit` passages at most; None: from `CONTEXT_LIMIT`.
 
     A mandatory passage that has something to do with the question is never displaced by others.
     """
@@ -90,9 +94,10 @@ def judge(candidates: Sequence[Candidate], floor: float = FLOOR) -> Grounded | S
     if best < floor:
         return Silent("below_floor", best)
     ranked = list(enumerate(candidates))
-    binding = [(rank, one) for rank, one in ranked if _binds(one, floor)][:CONTEXT_LIMIT]
+    most = CONTEXT_LIMIT if limit is None else limit
+    binding = [(rank, one) for rank, one in ranked if _binds(one, floor)][:most]
     others = [(rank, one) for rank, one in ranked if not _binds(one, floor)]
-    chosen = sorted([*binding, *others[: CONTEXT_LIMIT - len(binding)]], key=_place)
+    chosen = sorted([*binding, *others[: most - len(binding)]], key=_place)
     return Grounded([one for _, one in chosen], best)
 
 

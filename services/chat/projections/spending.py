@@ -8,6 +8,7 @@ from services.chat.tables import limits, spent
 from shared.contracts.analytics import BudgetCreated, BudgetDeleted, BudgetSettings, BudgetUpdated
 from shared.contracts.base import Event, Recorded
 from shared.contracts.chat import QuestionAnswered, QuestionRefused, Usage
+from shared.contracts.chat_playground import ResultRecorded, VerdictRecorded
 
 
 class SpendingRows:
@@ -27,9 +28,13 @@ class SpendingRows:
             case (
                 QuestionAnswered(bot_profile_id=bot, usage=usage)
                 | QuestionRefused(bot_profile_id=bot, usage=usage)
+                | VerdictRecorded(bot_profile_id=bot, usage=usage)
             ):
-                if usage.total_tokens:
-                    await _count(db, recorded, bot, usage)
+                await _count(db, recorded, bot, usage)
+            case ResultRecorded(bot_profile_id=bot, usage=usage, rating_usage=rating):
+                await _count(db, recorded, bot, usage)
+                if rating is not None:
+                    await _count(db, recorded, bot, rating)
             case _:
                 pass
 
@@ -55,6 +60,8 @@ async def _keep(
 
 
 async def _count(db: AsyncConnection, recorded: Recorded[Event], bot: str, usage: Usage) -> None:
+    if not usage.total_tokens:
+        return
     counts = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
     key = {
         "tenant_id": recorded.tenant_id,

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, Text, bindparam, func, or_, select
+from sqlalchemy import RowMapping, Select, Text, bindparam, cast, func, or_, select
 
-from services.chat.tables import bot_profiles
+from services.chat.domain.bots import Published
+from services.chat.tables import bot_profiles, bot_versions
 from shared.adapters.pages import AFTER, LIMIT, as_dicts, bounds, cut, page_of
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Metadata
@@ -16,6 +17,12 @@ from shared.contracts.chat import (
     BotSettings,
     GetBotProfile,
     ListBotProfiles,
+)
+from shared.contracts.chat_playground_views import (
+    BotVersionView,
+    BotVersionViews,
+    GetBotVersion,
+    ListBotVersions,
 )
 from shared.contracts.chat_retrieval import FindBotProfile
 from shared.kernel.errors import NotFound
@@ -63,9 +70,51 @@ class BotQueries:
         items, following = cut(rows, [_bot(row) for row in rows])
         return BotProfileViews(items=items, following=following, total=total)
 
-    async def settings(self, tenant_id: str, bot_profile_id: str) -> BotSettings:
+    async def settings(self, tenant_id: str, bot_profile_id: str) -> Published:
         """What the bot answers with. Raises `NotFound`."""
-        return BotSettings.model_validate(dict(await self._row(tenant_id, bot_profile_id)))
+        return Published.model_validate(dict(await self._row(tenant_id, bot_profile_id)))
+
+    async def settings_of(self, tenant_id: str, bot_profile_id: str, version: int) -> BotSettings:
+        """As they were in a version. Raises `NotFound`."""
+        mine = bot_versions.c
+        query = select(mine.settings).where(
+            mine.tenant_id == tenant_id,
+            mine.bot_profile_id == bot_profile_id,
+            mine.version == version,
+        )
+        async with self._store.reading(tenant_id) as db:
+            found = await db.scalar(query)
+        if found is None:
+            raise NotFound("Bot version not found")
+        return BotSettings.model_validate(found)
+
+    async def get_bot_version(self, question: GetBotVersion, meta: Metadata) -> BotVersionView:
+        """Raise `NotFound`."""
+        query = _versions(meta.tenant_id, question.bot_profile_id)
+        query = query.where(bot_versions.c.version == question.version)
+        async with self._store.reading(meta.tenant_id) as db:
+            row = (await db.execute(query)).mappings().one_or_none()
+        if row is None:
+            raise NotFound("Bot version not found")
+        return _version(row)
+
+    async def list_bot_versions(self, question: ListBotVersions, meta: Metadata) -> BotVersionViews:
+        query = _versions(meta.tenant_id, question.bot_profile_id)
+        page = page_of(
+            query,
+            (bot_versions.c.position, cast(bot_versions.c.version, Text)),
+            after=question.after,
+            limit=question.limit,
+            newest_first=True,
+            size=func.octet_length(cast(bot_versions.c.settings, Text)) + OTHER_BYTES,
+        )
+        async with self._store.reading(meta.tenant_id) as db:
+            rows = (await db.execute(page)).mappings().all()
+            total = None
+            if question.counted:
+                total = await db.scalar(select(func.count()).select_from(query.subquery()))
+        items, following = cut(rows, [_version(row) for row in rows])
+        return BotVersionViews(items=items, following=following, total=total)
 
     async def _row(self, tenant_id: str, bot_profile_id: str) -> RowMapping:
         query = select(bot_profiles).where(
@@ -76,6 +125,17 @@ class BotQueries:
         if row is None:
             raise NotFound("Bot profile not found")
         return row
+
+
+def _versions(tenant_id: str, bot_profile_id: str) -> Select[Any]:
+    mine = bot_versions.c
+    return select(bot_versions, cast(mine.version, Text).label("id")).where(
+        mine.tenant_id == tenant_id, mine.bot_profile_id == bot_profile_id
+    )
+
+
+def _version(row: RowMapping) -> BotVersionView:
+    return BotVersionView.model_validate(dict(row))
 
 
 @cache

@@ -25,11 +25,16 @@ class RetrievalQueries:
         bot = await self._bots.settings(meta.tenant_id, question.bot_profile_id)
         floor = floor_of(bot.floor)
         started = time.perf_counter()
-        query = Query(question.query, source_ids=question.source_ids, language=question.language)
+        query = Query(
+            question.query,
+            source_ids=question.source_ids,
+            language=question.language,
+            lexical_weight=bot.lexical_weight,
+        )
         retrieval = await self._retriever.retrieve(meta.tenant_id, question.bot_profile_id, query)
         found = retrieval.found
         candidates = [candidate(one) for one in found]
-        verdict = judge(candidates, floor)
+        verdict = judge(candidates, floor, bot.top_k)
         latency = (time.perf_counter() - started) * 1000
         used = verdict.context if isinstance(verdict, Grounded) else ()
         order = {one.chunk_id: n for n, one in enumerate(used, 1)}

@@ -3,17 +3,18 @@
 from sqlalchemy import or_, select
 
 from services.chat.queries.scope import within
-from services.chat.tables import citations, messages, turns
+from services.chat.tables import chats, citations, messages, turns
 from shared.adapters.blobs import Blobs
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Metadata
 from shared.contracts.chat import (
-    Citation,
     GetTurn,
     MessageView,
     TurnView,
     Usage,
 )
+from shared.contracts.chat_citations import Citation
+from shared.contracts.chat_playground_views import AskedView, GetAsked
 from shared.contracts.chat_retrieval import CitationText, GetCitation
 from shared.kernel.errors import NotFound
 
@@ -90,6 +91,26 @@ class TurnQueries:
         async with self._store.reading(tenant_id) as db:
             rows = (await db.execute(query)).all()
         return [(row.role, row.content) for row in reversed(rows)]
+
+    async def get_asked(self, question: GetAsked, meta: Metadata) -> AskedView:
+        """Raise `NotFound` if the tenant has no such turn."""
+        query = (
+            select(messages.c.chat_id, messages.c.content.label("question"), chats.c.bot_profile_id)
+            .join(
+                chats,
+                (chats.c.tenant_id == messages.c.tenant_id) & (chats.c.id == messages.c.chat_id),
+            )
+            .where(
+                messages.c.tenant_id == meta.tenant_id,
+                messages.c.turn_id == question.turn_id,
+                messages.c.role == "user",
+            )
+        )
+        async with self._store.reading(meta.tenant_id) as db:
+            row = (await db.execute(query)).mappings().one_or_none()
+        if row is None:
+            raise NotFound("Turn not found")
+        return AskedView.model_validate(dict(row))
 
     async def get_citation(self, question: GetCitation, meta: Metadata) -> CitationText:
         """The passage as it stood in its revision. Raises `NotFound` or `Unavailable`."""

@@ -1,26 +1,21 @@
 """A question becomes an answer, a refusal or a failure."""
 
 import logging
-import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-import orjson
-
-from services.chat.domain.bots import changed
+from services.chat.domain.bots import Published, drafted
 from services.chat.domain.chats import is_open, is_stopping
 from services.chat.domain.followup import standalone
 from services.chat.domain.grounding import Silent, floor_of, judge
-from services.chat.domain.links import Links, host_of
 from services.chat.domain.output import OutputFilter
 from services.chat.domain.prompt import (
     HISTORY,
     Role,
     Turn,
     cited_numbers,
-    messages,
     refusal,
 )
 from services.chat.domain.spending import Amount, estimate
@@ -39,9 +34,8 @@ from services.chat.ports import (
     Spent,
     Stops,
     candidate,
-    for_language_model,
 )
-from services.chat.reactions.citing import cite, passage
+from services.chat.reactions.citing import cite
 from services.chat.reactions.conversing import (
     TOO_LONG,
     WITHHELD,
@@ -51,6 +45,7 @@ from services.chat.reactions.conversing import (
     usage,
 )
 from services.chat.reactions.hearing import hear
+from services.chat.reactions.prompting import Hosts, Prompting, Secret
 from services.chat.reactions.remembering import RememberAnswers, repeat
 from services.chat.reactions.speech import (
     Speech,
@@ -89,9 +84,6 @@ log = logging.getLogger(__name__)
 
 Execute = Callable[[Command, Metadata, str], Awaitable[Done]]
 Current = Callable[[str, str, str], Awaitable[Any]]
-Secret = Callable[[str, str], Awaitable[bytes | None]]
-Hosts = Callable[[str, str], Awaitable[frozenset[str]]]
-"""Of a tenant's bot: the hosts of its sources."""
 DetectLanguage = Callable[[str], str | None]
 
 
@@ -168,8 +160,7 @@ class AnswerQuestion:
     ) -> int:
         """The position of the event that tells what was taken."""
         event, tenant_id = recorded.event, recorded.tenant_id
-        saved = await self.bots.settings(tenant_id, event.bot_profile_id)
-        bot = changed(saved, event.draft or {})
+        bot = drafted(await self.bots.settings(tenant_id, event.bot_profile_id), event.draft)
         past = await self._past(recorded)
         languages = await self._foreign(recorded)
         topic = self.answers.topic(recorded, bot, past, languages)
@@ -178,18 +169,20 @@ class AnswerQuestion:
             await self._reserve(recorded, bot, past)
         put_before = self.answers.query(topic)
         query, spent_before = await self._query(recorded, bot, past, languages, put_before)
+        query = replace(query, lexical_weight=bot.lexical_weight)
         retrieval = await self.retriever.retrieve(tenant_id, event.bot_profile_id, query)
         found = retrieval.found
         faults.passed(FaultPoint.CHAT_RETRIEVED)
         retrieval_ms = (time.perf_counter() - started) * 1000
         by_id = {one.hit.id: one for one in found}
-        verdict = judge([candidate(one) for one in found], floor_of(bot.floor))
+        verdict = judge([candidate(one) for one in found], floor_of(bot.floor), bot.top_k)
         if isinstance(verdict, Silent):
             return await self._refuse(recorded, bot, speech, verdict, retrieval_ms, started)
         context = [by_id[chosen.chunk_id] for chosen in verdict.context]
         known = await self.answers.recall(topic, context, recorded.metadata)
         if known is not None:
             again = await repeat(recorded, speech, known, verdict, retrieval_ms, spent_before)
+            again = again.model_copy(update={"bot_version": bot.version})
             return (await self.execute(again, recorded.metadata, "answer")).position
         if free:
             await self._reserve(recorded, bot, past)
@@ -218,6 +211,7 @@ class AnswerQuestion:
             support=None if checked is None else round(checked.support, 4),
             stopped=stopped,
             leaked=spoken.leaked,
+            bot_version=bot.version,
             citations=citations,
             usage=usage(spent, spent_before, None if checked is None else checked.spent),
             timings=Timings(
@@ -344,15 +338,8 @@ class AnswerQuestion:
 
     async def _task(self, recorded: Recorded[QuestionAsked], bot: BotSettings) -> Prompt:
         """The prompt of a turn before anything was found."""
-        return Prompt(
-            model=bot.model,
-            messages=(),
-            question=recorded.event.question,
-            passages=(),
-            temperature=0.0,
-            max_tokens=bot.max_tokens,
-            credentials=await self._credentials(recorded.tenant_id, bot),
-        )
+        prompting = Prompting(self.hosts, self.secret)
+        return await prompting.task(recorded.tenant_id, bot, recorded.event.question)
 
     async def _prompt(
         self,
@@ -362,38 +349,14 @@ class AnswerQuestion:
         history: Sequence[Turn],
     ) -> tuple[Prompt, OutputFilter]:
         """What the model is told, and the filter for what it says to that."""
-        event = recorded.event
-        passages = [passage(n, one) for n, one in enumerate(context, 1)]
-        boundary, canary = secrets.token_hex(12), secrets.token_hex(12)
-        urls = frozenset(one.url for one in context if one.url is not None)
-        hosts = {host_of(url) for url in urls} | {host.lower() for host in bot.link_hosts}
-        hosts |= await self.hosts(recorded.tenant_id, event.bot_profile_id)
-        links = Links(frozenset(host for host in hosts if host is not None), urls)
-        output = OutputFilter({passage.n for passage in passages}, links, boundary, canary)
-        prompt = Prompt(
-            model=bot.model,
-            messages=messages(
-                bot.system_prompt, passages, history, event.question, boundary, canary
-            ),
-            question=event.question,
-            passages=passages,
-            temperature=bot.temperature,
-            max_tokens=bot.max_tokens,
-            credentials=await self._credentials(recorded.tenant_id, bot),
-            fallbacks=bot.fallback_models,
-        )
-        return prompt, output
-
-    async def _credentials(self, tenant_id: str, bot: BotSettings) -> Mapping[str, str]:
-        if bot.credentials_ref is None:
-            return {}
-        kept = await self.secret(tenant_id, bot.credentials_ref)
-        return for_language_model({} if kept is None else orjson.loads(kept))
+        event, prompting = recorded.event, Prompting(self.hosts, self.secret)
+        asked = (event.bot_profile_id, bot, event.question)
+        return await prompting.whole(recorded.tenant_id, *asked, context, history)
 
     async def _refuse(
         self,
         recorded: Recorded[QuestionAsked],
-        bot: BotSettings,
+        bot: Published,
         speech: Speech,
         verdict: Silent,
         retrieval_ms: float,
@@ -409,6 +372,7 @@ class AnswerQuestion:
             answer=speech.text,
             reason=verdict.reason,
             best_score=verdict.best,
+            bot_version=bot.version,
             usage=Usage(model=REFUSING),
             timings=Timings(
                 retrieval_ms=retrieval_ms, total_ms=(time.perf_counter() - started) * 1000

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from services.chat.domain.grounding import Grounded
 from services.chat.domain.prompt import Passage
 from services.chat.ports import Found
-from shared.contracts.chat import Citation
+from shared.contracts.chat_citations import Citation
 from shared.kernel.ids import derived_id
 
 SNIPPET = 200

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.chat.ports import Frames
-from shared.contracts.chat import Citation, TurnView
+from shared.contracts.chat import TurnView
+from shared.contracts.chat_citations import Citation
 from shared.contracts.chat_frames import Frame, FrameName
 from shared.kernel import faults
 from shared.kernel.faults import FaultPoint

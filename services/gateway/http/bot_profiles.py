@@ -29,7 +29,7 @@ from shared.contracts.chat import (
 )
 from shared.contracts.chat_index import CHUNK_OVERLAPS, CHUNK_SIZES
 from shared.contracts.chat_retrieval import Reranking, RetrievalView, Retrieve
-from shared.kernel.errors import InvalidCommand, NotAuthenticated, NotFound, NotPermitted
+from shared.kernel.errors import Conflict, InvalidCommand, NotAuthenticated, NotFound, NotPermitted
 from shared.web.pagination import HEADERS, WindowDep
 from shared.web.problem import responses
 
@@ -41,6 +41,8 @@ NAMES = (
 )
 """What may stand in credentials; other keys are not kept."""
 ChunkSize = Annotated[int, Field(ge=CHUNK_SIZES[0], le=CHUNK_SIZES[1])] | None
+TopK = Annotated[int, Field(ge=1, le=20)] | None
+Share = Annotated[float, Field(ge=0, le=1)] | None
 ChunkOverlap = Annotated[int, Field(ge=CHUNK_OVERLAPS[0], le=CHUNK_OVERLAPS[1])] | None
 
 Host = Annotated[
@@ -77,6 +79,11 @@ class BotProfileIn(BaseModel):
     """Whether an answer is given again to the same question, while its sources stay as they are."""
     rerank_model: Annotated[Text, Field(min_length=1, max_length=100)] | None = None
     """Puts the best passages in order, at `rerank_api_base` of the credentials; null: nobody."""
+    top_k: TopK = None
+    """Passages that the model gets at most; null: five."""
+    lexical_weight: Share = None
+    """Of the lexical ranking in the fused one, the dense ranking has the rest; null: as measured
+    for the embedding model."""
     credentials: dict[str, Any] | None = None
     """`api_key`, and `api_base` for any OpenAI-compatible server; `embedding_api_key` and
     `embedding_api_base` for the embedding model, `rerank_api_key` and `rerank_api_base` for the
@@ -103,6 +110,10 @@ class BotProfilePatch(BaseModel):
     chunk_overlap: ChunkOverlap = None
     cache_answers: bool = False
     rerank_model: Annotated[Text, Field(min_length=1, max_length=100)] | None = None
+    top_k: TopK = None
+    lexical_weight: Share = None
+    gate_suite_id: Id | None = None
+    """What shapes answers is then changed only by publishing a variant of a run of this suite."""
     credentials: dict[str, Any] | None = None
     """`{}` or null forgets them; leaving the field out keeps them."""
 
@@ -128,6 +139,11 @@ class BotProfileOut(BaseModel):
     chunk_overlap: int | None
     cache_answers: bool
     rerank_model: str | None
+    top_k: int | None
+    lexical_weight: float | None
+    gate_suite_id: str | None
+    version: int
+    """Of the settings: rises with every change."""
     created_at: Timestamp
     updated_at: Timestamp
 
@@ -231,7 +247,7 @@ async def get(bot_profile_id: Id, caller: CallerDep) -> BotProfileOut | PublicBo
 
 @router.patch(
     "/{bot_profile_id}",
-    responses=responses(NotAuthenticated, NotPermitted, NotFound, InvalidCommand),
+    responses=responses(NotAuthenticated, NotPermitted, NotFound, InvalidCommand, Conflict),
 )
 async def patch(bot_profile_id: Id, body: BotProfilePatch, caller: AdminDep) -> BotProfileOut:
     """Change the fields that are sent."""
@@ -267,7 +283,7 @@ async def retrieve(bot_profile_id: Id, body: RetrieveIn, caller: CallerDep) -> R
 
 
 async def _get(caller: Caller, bot_id: str) -> BotProfileOut:
-    return _out(await caller.ask(GetBotProfile(bot_profile_id=bot_id), BotProfileView))
+    return bot_out(await caller.ask(GetBotProfile(bot_profile_id=bot_id), BotProfileView))
 
 
 async def _keep(caller: Caller, credentials: dict[str, Any] | None) -> str | None:
@@ -300,5 +316,5 @@ def _sendable(value: str) -> bool:
     return value.isascii() and value.isprintable()
 
 
-def _out(bot: BotProfileView) -> BotProfileOut:
+def bot_out(bot: BotProfileView) -> BotProfileOut:
     return BotProfileOut.model_validate(bot.model_dump())

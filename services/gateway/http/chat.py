@@ -103,6 +103,8 @@ class ChatOut(BaseModel):
     grounded: bool
     support: float | None
     stopped: bool
+    bot_version: int | None
+    """Of the bot's settings that it was given by."""
 
 
 class CitationTextOut(BaseModel):
@@ -298,4 +300,5 @@ def ended(turn: TurnView) -> ChatOut:
         grounded=turn.grounded,
         support=turn.support,
         stopped=turn.stopped,
+        bot_version=turn.bot_version,
     )

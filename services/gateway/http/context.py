@@ -52,6 +52,8 @@ OWNERS = {
     "crawl": "ingest",
     "bot_profile": "chat",
     "bot_index": "chat",
+    "test_suite": "chat",
+    "test_run": "chat",
     "chat": "chat",
     "webhook_endpoint": "webhooks",
     "delivery": "webhooks",

@@ -11,6 +11,7 @@ from services.gateway.http.examples_asking import ASKING
 from services.gateway.http.examples_contents import CONTENTS
 from services.gateway.http.examples_figures import FIGURES
 from services.gateway.http.examples_outward import OUTWARD
+from services.gateway.http.examples_playground import PLAYGROUND
 from shared.kernel.errors import (
     BacklogFull,
     Conflict,
@@ -93,6 +94,8 @@ BOT_SETTINGS: dict[str, Any] = {
     "chunk_overlap": None,
     "cache_answers": False,
     "rerank_model": None,
+    "top_k": None,
+    "lexical_weight": None,
 }
 BOT = {
     "id": BOT_ID,
@@ -100,6 +103,8 @@ BOT = {
     **BOT_SETTINGS,
     "has_credentials": True,
     "is_active": True,
+    "gate_suite_id": None,
+    "version": 4,
     "created_at": AT,
     "updated_at": AT,
 }
@@ -206,6 +211,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     **ASKING,
     **CONTENTS,
     **FIGURES,
+    **PLAYGROUND,
     **OUTWARD,
     "TenantIn": {
         "tenant_name": "Velo Berlin",
@@ -303,6 +309,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "grounded": True,
         "support": 0.94,
         "stopped": False,
+        "bot_version": 4,
     },
     "CitationTextOut": {
         "citation": CITATION,

@@ -53,6 +53,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("POST", "/v1/mcp"): Rule("chat", bound="chat"),
     ("POST", "/v1/bot-profiles/{}/retrieve"): Rule("read"),
     ("POST", "/v1/bot-profiles/{}/reindex/estimate"): Rule("read"),
+    ("POST", "/v1/bot-profiles/{}/playground/estimate"): Rule("read"),
     ("GET", "/v1/citations/{}"): Rule("chat", bound="chat"),
     ("GET", "/v1/operations/{}"): Rule("read", bound="chat"),
     ("GET", "/v1/bot-profiles/{}"): Rule("read", bound="chat"),

@@ -8,6 +8,7 @@ from typing import Any
 
 from typing_extensions import override
 
+from services.chat.domain.bots import Published
 from services.chat.domain.chats import ChatState, chat_decider
 from services.chat.domain.prompt import Turn
 from services.chat.ports import (
@@ -168,8 +169,8 @@ class OneBot(BotReader):
     bot: BotSettings
 
     @override
-    async def settings(self, tenant_id: str, bot_profile_id: str) -> BotSettings:
-        return self.bot
+    async def settings(self, tenant_id: str, bot_profile_id: str) -> Published:
+        return Published(**self.bot.model_dump(), version=7)
 
 
 @dataclass

@@ -9,7 +9,6 @@ from shared.contracts.chat import (
     AskQuestion,
     BotProfileCreated,
     BotSettings,
-    Citation,
     Feedback,
     FeedbackCleared,
     FeedbackGiven,
@@ -24,6 +23,7 @@ from shared.contracts.chat import (
     TurnFailed,
     Usage,
 )
+from shared.contracts.chat_citations import Citation
 from shared.kernel.ids import derived_id
 
 BOT = BotProfileCreated(bot_profile_id="b1", settings=BotSettings(name="Guide"))

@@ -99,6 +99,16 @@ class TestFeedback:
             await checked(set_feedback("m3", "positive"), metadata())
 
 
+class Everything:
+    """Is proven."""
+
+    async def check_publication(self, command: UpdateBotProfile, meta: Metadata) -> None:
+        """It is."""
+
+    async def check_gate(self, bot_profile_id: str, suite_id: str, meta: Metadata) -> None:
+        """There is."""
+
+
 class TestAnEmbeddingModelOfTheProduct:
     create = CreateBotProfile(
         bot_profile_id="b1", settings=BotSettings(name="Guide", embedding_model="local/minilm")
@@ -108,12 +118,12 @@ class TestAnEmbeddingModelOfTheProduct:
     @pytest.mark.parametrize("command", [create, update])
     async def test_is_refused_where_it_is_not_installed(self, command: Command) -> None:
         with pytest.raises(InvalidCommand, match="is not installed here") as refused:
-            await CheckBot({"local/minilm"})(command, metadata())
+            await CheckBot({"local/minilm"}, Everything())(command, metadata())
         assert refused.value.field == "embedding_model"
 
     @pytest.mark.parametrize("command", [create, update])
     async def test_is_taken_where_it_is(self, command: Command) -> None:
-        await CheckBot(frozenset())(command, metadata())
+        await CheckBot(frozenset(), Everything())(command, metadata())
 
     @pytest.mark.parametrize(
         "changes", [{"name": "Other"}, {"embedding_model": None}, {"embedding_model": "other"}]
@@ -122,4 +132,4 @@ class TestAnEmbeddingModelOfTheProduct:
         self, changes: dict[str, Any]
     ) -> None:
         command = UpdateBotProfile(bot_profile_id="b1", changes=changes)
-        await CheckBot({"local/minilm"})(command, metadata())
+        await CheckBot({"local/minilm"}, Everything())(command, metadata())

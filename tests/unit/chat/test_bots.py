@@ -16,6 +16,7 @@ from shared.contracts.chat import (
     BotSettings,
     CreateBotProfile,
     DeactivateBotProfile,
+    Publication,
     UpdateBotProfile,
 )
 from shared.kernel.errors import Conflict, InvalidCommand, NotFound
@@ -69,6 +70,9 @@ class TestCreating:
             "chunk_overlap": None,
             "cache_answers": False,
             "rerank_model": None,
+            "top_k": None,
+            "lexical_weight": None,
+            "gate_suite_id": None,
         }
 
 
@@ -155,4 +159,43 @@ def test_a_bot_is_created_once_and_no_update_repeats_the_one_before(
 @given(st.lists(st.sampled_from([BOT, updated(name="x")]), max_size=5))
 def test_evolving_never_raises(events: list[BotProfileEvent]) -> None:
     state = bot_decider.fold(events)
-    assert state == (Bot(settings=events[-1].settings) if events else NoBot())
+    newest = Bot(settings=events[-1].settings, version=len(events)) if events else NoBot()
+    assert state == newest
+
+
+class TestVersions:
+    def test_rise_with_every_change(self) -> None:
+        state = bot_decider.fold([BOT, updated(floor=0.5), updated(floor=0.6)])
+        assert isinstance(state, Bot)
+        assert state.version == 3
+
+    def test_that_are_not_the_newest_are_not_changed(self, bot: BotScenario) -> None:
+        late = update(floor=0.5).model_copy(update={"of_version": 1})
+        bot.given(BOT, updated(floor=0.4)).when(late).then_refused(Conflict, "meanwhile")
+        bot.given(BOT).when(late).then(updated(floor=0.5))
+
+    def test_tell_why_they_are(self, bot: BotScenario) -> None:
+        why = Publication(reason="Proven.", run_id="r1", variant=1)
+        told = updated(floor=0.5).model_copy(update={"publication": why})
+        command = update(floor=0.5).model_copy(update={"publication": why})
+        bot.given(BOT).when(command).then(told)
+
+
+class TestAGate:
+    GATED = updated(gate_suite_id="s1")
+
+    def test_keeps_what_shapes_answers_from_being_changed_without_a_run(
+        self, bot: BotScenario
+    ) -> None:
+        bot.given(BOT, self.GATED).when(update(floor=0.5)).then_refused(Conflict, "gate")
+        bot.given(BOT, self.GATED).when(update(system_prompt="x")).then_refused(Conflict, "gate")
+
+    def test_lets_everything_else_be_changed(self, bot: BotScenario) -> None:
+        renamed = updated(gate_suite_id="s1", name="Other")
+        bot.given(BOT, self.GATED).when(update(name="Other", floor=None)).then(renamed)
+
+    @pytest.mark.parametrize("why", [Publication(run_id="r1", variant=1), Publication(restores=1)])
+    def test_opens_to_a_run_and_to_the_way_back(self, bot: BotScenario, why: Publication) -> None:
+        command = update(floor=0.5).model_copy(update={"publication": why})
+        told = updated(gate_suite_id="s1", floor=0.5).model_copy(update={"publication": why})
+        bot.given(BOT, self.GATED).when(command).then(told)

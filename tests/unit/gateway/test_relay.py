@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from services.gateway.http.relay import closing, remainder
-from shared.contracts.chat import MessageView, SourceHit, TurnView, Usage
+from shared.contracts.chat import MessageView, TurnView, Usage
+from shared.contracts.chat_citations import SourceHit
 from shared.contracts.chat_frames import Frame
 from tests.unit.samples import T0
 
