@@ -23,7 +23,7 @@ within five working days.</p><h2>Shipping</h2><p>We ship to Germany, Austria and
 Delivery takes two to four days. Express delivery costs nine euros.</p></main></html>"""
 PAGES = (
     "", "/start", "/import", "/bots", "/sources", "/chats", "/unanswered", "/usage", "/budgets",
-    "/webhooks", "/events", "/audit", "/tokens", "/team", "/settings",
+    "/webhooks", "/events", "/audit", "/tokens", "/team", "/settings", "/playground",
 )  # fmt: skip
 GO = "to => { history.pushState(null, '', to); dispatchEvent(new PopStateEvent('popstate')) }"
 """To another page as a link does: the frame stays."""

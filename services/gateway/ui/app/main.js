@@ -15,6 +15,7 @@ const PAGES = [
   { to: '/bots', icon: 'bot', name: 'Bots', load: () => import('./pages/bots.js') },
   { to: '/sources', icon: 'library', name: 'Sources', load: () => import('./pages/sources.js') },
   { to: '/chats', icon: 'chats', name: 'Chats', load: () => import('./pages/chats.js') },
+  { to: '/playground', icon: 'flask', name: 'Playground', needs: '/v1/bot-profiles/{bot_profile_id}/playground/run', load: () => import('./pages/playground.js') },
   { to: '/unanswered', icon: 'gap', name: 'Unanswered', needs: '/v1/stats/unanswered', load: () => import('./pages/unanswered.js') },
   { to: '/usage', icon: 'chart', name: 'Usage', needs: '/v1/stats/usage', load: () => import('./pages/usage.js') },
   { to: '/budgets', icon: 'purse', name: 'Budgets', needs: '/v1/budgets', load: () => import('./pages/budgets.js') },

@@ -20,6 +20,7 @@ const PATHS = {
   pulse: 'M3 12h4l3-8 4 16 3-8h4',
   list: 'M8 6h12M8 12h12M8 18h12M4 6h.01M4 12h.01M4 18h.01',
   purse: 'M4 7h15v12H4zM4 7l11-4v4M15 12h5v3h-5z',
+  flask: 'M9 3h6M10 3v6L4 20h16L14 9V3M7 15h10',
   gap: 'M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM9.5 9.5a2.5 2.5 0 1 1 3.5 2.3c-.7.3-1 .8-1 1.7M12 17h.01',
   undo: 'M4 10h10a5 5 0 0 1 0 10h-4M8 6l-4 4 4 4',
   pause: 'M9 5v14M15 5v14',

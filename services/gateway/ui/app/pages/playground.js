@@ -1,0 +1,108 @@
+/** Variants of a bot, tried over a suite of questions: what is better, and how sure that is. */
+
+import { Icon, html, useEffect, useSignal } from '../lib/kit.js';
+import { api, call, session, useApi } from '../lib/api.js';
+import { params, set } from '../lib/router.js';
+import { counted, t } from '../lib/words.js';
+import { Empty, Field, Head, Trouble, Waiting } from '../parts/basics.js';
+import { Questions, Suites } from '../parts/suite.js';
+import { Comparison, price } from '../parts/comparison.js';
+import { frames } from '../../widget/sse.js';
+
+const MOST = 4;
+const NUMBERS = [['floor', 'Floor', 1, 0.01], ['lexical_weight', 'Weight of words', 1, 0.05], ['top_k', 'Passages', 20, 1], ['temperature', 'Temperature', 2, 0.1]];
+const letter = n => String.fromCharCode(65 + n);
+
+/** The body of a run from what stands in the fields. An empty one is as published. */
+const planOf = (suite, variants, judged) => ({
+  suite_id: suite,
+  judged,
+  variants: variants.map((fields, n) => ({
+    title: fields.title || (n ? t('Variant {letter}', { letter: letter(n) }) : t('As published')),
+    ...Object.fromEntries(Object.entries(fields).filter(([name, value]) => name !== 'title' && value !== '').map(([name, value]) => [name, NUMBERS.some(([one]) => one === name) ? Number(value) : value])),
+  })),
+});
+
+function Variant({ n, fields, bot, change, remove }) {
+  const write = name => event => change({ ...fields, [name]: event.target.value });
+  return html`<fieldset class="variant"><legend>${letter(n)}</legend>
+    <${Field} label=${t('Title')}><input class="f" maxlength="100" value=${fields.title ?? ''} placeholder=${n ? '' : t('As published')} onInput=${write('title')}/></>
+    <${Field} label=${t('Instructions')}><textarea class="f" rows="3" value=${fields.system_prompt ?? ''} placeholder=${bot.system_prompt} onInput=${write('system_prompt')}/></>
+    <${Field} label=${t('Model')}><input class="f mono" maxlength="100" value=${fields.model ?? ''} placeholder=${bot.model} onInput=${write('model')}/></>
+    <div class="pair">${NUMBERS.map(([name, label, max, step]) => html`<${Field} label=${t(label)}><input class="f" type="number" min=${name === 'top_k' ? 1 : 0} max=${max} step=${step} value=${fields[name] ?? ''} placeholder=${bot[name] ?? t('as measured')} onInput=${write(name)}/></>`)}</div>
+    ${n > 0 && html`<button class="btn" type="button" onClick=${remove}><${Icon} name="trash"/>${t('Remove')}</button>`}</fieldset>`;
+}
+
+function Bench({ bot, suite, ran }) {
+  const variants = useSignal([{}, {}]);
+  const judged = useSignal(false);
+  const state = useSignal({});
+  const base = `/v1/bot-profiles/${bot.id}/playground`;
+  const plan = () => planOf(suite, variants.value, judged.value);
+  const asking = work => async event => {
+    event?.preventDefault();
+    if (state.value.busy) return;
+    state.value = { busy: true };
+    try {
+      state.value = (await work()) ?? {};
+    } catch (error) {
+      state.value = { error };
+    }
+  };
+  const estimate = asking(async () => ({ estimate: await api.post(`${base}/estimate`, plan()) }));
+  const run = asking(async () => {
+    const response = await call('POST', `${base}/run`, { ...plan(), stream: true });
+    for await (const { event, data } of frames(response)) {
+      if (event === 'run') state.value = { busy: true, run: data, done: 0 };
+      else if (event === 'result') state.value = { ...state.value, done: Math.min(state.value.done + 1, state.value.run.results_expected) };
+      else if (event === 'done') ran(data.id);
+      else if (event === 'error') throw Object.assign(new Error(data.code), { shown: data.detail });
+    }
+  });
+  const keys = event => event.key === 'Enter' && event.shiftKey && run(event);
+  const put = (n, fields) => (variants.value = variants.value.map((one, i) => (i === n ? fields : one)));
+  const { busy, error, run: running, done, estimate: told } = state.value;
+  return html`<form onSubmit=${run} onKeyDown=${keys}><div class="variants">${variants.value.map((fields, n) => html`<${Variant} key=${n} n=${n} fields=${fields} bot=${bot} change=${it => put(n, it)} remove=${() => (variants.value = variants.value.filter((_, i) => i !== n))}/>`)}</div>
+    <div class="bar"><button class="btn" type="button" disabled=${variants.value.length >= MOST} onClick=${() => (variants.value = [...variants.value, {}])}><${Icon} name="plus"/>${t('Add a variant')}</button>
+      <label class="check"><input type="checkbox" checked=${judged.value} onChange=${event => (judged.value = event.target.checked)}/> ${t('Have a model judge')}</label>
+      <button class="btn" type="button" disabled=${busy} onClick=${estimate}>${t('What would it cost?')}</button>
+      <button class="btn go" disabled=${busy}><${Icon} name="play"/>${t('Ask all')}</button>
+      ${running && busy && html`<button class="btn" type="button" onClick=${() => api.delete(`${base}/runs/${running.id}`)}>${t('Cancel')}</button>`}</div>
+    ${told && html`<p class="estimate" role="status">${t('{answers} answers, {calls} calls of a model, {price}', { answers: told.answers, calls: told.calls, price: price(told.cost_usd) })}</p>`}
+    ${running && html`<p role="status">${t('{n} of {all} answers', { n: done, all: running.results_expected })}</p>`}
+    <${Trouble} error=${error}/></form>`;
+}
+
+function One({ bot }) {
+  const suites = useApi(`/v1/bot-profiles/${bot.id}/suites`);
+  const runs = useApi(`/v1/bot-profiles/${bot.id}/playground/runs?limit=20`);
+  const wanted = params.value.get('suite');
+  const suite = suites.data?.find(one => one.id === wanted) ?? suites.data?.[0];
+  const run = params.value.get('run') ?? runs.data?.find(one => one.suite_id === suite?.id)?.id;
+  const may = session.value.user.role !== 'member';
+  if (!suites.data || !runs.data) return html`<${Waiting} error=${suites.error ?? runs.error} reload=${suites.reload}/>`;
+  const mine = runs.data.filter(one => one.suite_id === suite?.id);
+  const ran = id => {
+    set({ run: id });
+    runs.reload();
+  };
+  return html`<${Suites} bot=${bot} suites=${suites.data} chosen=${suite} may=${may} changed=${suites.reload}/>
+    ${!suite ? html`<${Empty} title=${t('No suite yet')}><p>${t('A suite holds the questions that a good answer must be found for.')}</p></>` : html`
+      <${Questions} key=${suite.id} bot=${bot} suite=${suite} may=${may} changed=${suites.reload}/>
+      ${may && suite.questions > 0 && html`<section><h2>${t('Variants')}</h2><${Bench} bot=${bot} suite=${suite.id} ran=${ran}/></section>`}
+      ${mine.length > 0 && html`<section><h2>${t('Runs')}</h2><select class="f" aria-label=${t('Run')} onChange=${event => set({ run: event.target.value })}>${mine.map(one => html`<option value=${one.id} selected=${one.id === run}>${new Date(one.started_at).toLocaleString()} · ${counted(one.variants.length, '1 variant', '{n} variants')} · ${t(one.status)}</option>`)}</select>
+        <${Comparison} key=${run} bot=${bot.id} run=${run} may=${may}/></section>`}`}`;
+}
+
+export default function Playground() {
+  const bots = useApi('/v1/bot-profiles');
+  const wanted = params.value.get('bot');
+  useEffect(() => {
+    if (bots.data?.length && !wanted) set({ bot: bots.data[0].id });
+  }, [bots.data]);
+  if (!bots.data) return html`<${Waiting} error=${bots.error} reload=${bots.reload}/>`;
+  const bot = bots.data.find(one => one.id === wanted) ?? bots.data[0];
+  return html`<${Head} title=${t('Playground')} lead=${t('Better by proof: the same questions, answered in up to four ways.')}>
+      ${bot && html`<select class="f" aria-label=${t('Bot')} onChange=${event => set({ bot: event.target.value, suite: null, run: null })}>${bots.data.map(one => html`<option value=${one.id} selected=${one.id === bot.id}>${one.name || t('(unnamed)')}</option>`)}</select>`}</>
+    ${bot ? html`<${One} key=${bot.id} bot=${bot}/>` : html`<${Empty} title=${t('No bot yet')}/>`}`;
+}
