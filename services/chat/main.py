@@ -69,7 +69,7 @@ from shared.adapters import language, minilm, static_embedder
 from shared.adapters.egress import egress_client
 from shared.adapters.embedding import EmbeddingModels
 from shared.adapters.frames import FrameChannel
-from shared.adapters.read_model import ReadModel
+from shared.adapters.read_model import ReadModel, ReadModelStore
 from shared.contracts.analytics import BudgetCreated, BudgetDeleted, BudgetUpdated
 from shared.contracts.chat import (
     AskQuestion,
@@ -280,7 +280,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     tell = TellIndexed(service.execute, service.shown("index"))
     service.reacts("tell-indexed", [SourcePrepared], tell, given_up=tell.given_up)
 
-    _erases(service, platform, ErasureQueries(chats), stops)
+    _erases(service, platform, chats, stops)
     tests = _tests(service, bots, turn_queries, answer, models)
     take_part(service, bots, chats, index, spending, tests, end_tenant=_index_anew(service))
     _reindexes(service, platform, embedding, bot_queries, index_queries)
@@ -375,9 +375,10 @@ def _tests(
 
 
 def _erases(
-    service: Service, platform: Platform, queries: ErasureQueries, stops: StopSignals
+    service: Service, platform: Platform, chats: ReadModelStore, stops: StopSignals
 ) -> None:
     """The ways into erasing chats."""
+    queries = ErasureQueries(chats)
     service.answers(CountChatsOfVisitor, queries.count_of_visitor)
     service.answers(CountOldChats, queries.count_old)
     frames = FrameChannel(platform.client)

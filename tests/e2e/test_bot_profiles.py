@@ -119,7 +119,12 @@ class TestChanging:
         before = get(tenant, bot)
         after = patch(tenant, bot, name="new", temperature=0)
         assert after["updated_at"] > before["updated_at"]
-        changed = {"name": "new", "temperature": 0, "updated_at": after["updated_at"]}
+        changed = {
+            "name": "new",
+            "temperature": 0,
+            "version": 2,
+            "updated_at": after["updated_at"],
+        }
         assert after == {**before, **changed}
         assert patch(tenant, bot, embedding_model=None)["embedding_model"] is None
 
