@@ -4,7 +4,6 @@ Tests keep apart by fresh tenants and fresh names of read models, never by resta
 """
 
 import functools
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -34,23 +33,17 @@ CHAOS = ROOT / "tests" / "chaos"
 REGISTRY = EventRegistry([*released(Event), *EVENTS])
 
 
-SLOW_SECONDS = 10
-"""Of a slow test that does not tell."""
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take longest first: several processes then end at the same time.
+    """Put what takes longest first: several processes then end at the same time.
 
     What must hold under faults has one try (ADR 0101).
     """
-    seconds: Counter[Path] = Counter()
     for item in items:
         if item.path.is_relative_to(CHAOS):
             item.add_marker(pytest.mark.flaky(reruns=0))
-        if (slow := item.get_closest_marker("slow")) is not None:
-            seconds[item.path] += slow.args[0] if slow.args else SLOW_SECONDS
-    items.sort(key=lambda item: -seconds[item.path])
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (not _kills(item.path), item.path not in slow))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -65,12 +58,12 @@ class ByStack(LoadFileScheduling):  # type: ignore[misc]  # xdist tells no types
     @override
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
-        return "isolated" if _kills(file) else file
+        return "isolated" if _kills(ROOT / file) else file
 
 
 @functools.cache
-def _kills(file: str) -> bool:
-    return "isolated: Installation" in (ROOT / file).read_text()
+def _kills(file: Path) -> bool:
+    return "isolated: Installation" in file.read_text()
 
 
 @pytest.fixture(scope="session")
