@@ -1,6 +1,6 @@
 """Ten thousand open streams: what each takes of the server's memory, and whether any is dropped.
 
-So many clients follow answers that are being given, a hundred each, and hear them to their end.
+So many clients follow answers that are being given, two hundred each, and hear them to their end.
 The answers come from a scripted model, slowly until all follow, then at once. Clients and server
 are processes of one machine, so every stream holds an open file in both; where less than enough is
 allowed, fewer streams are held, and the figures say so. `python -m bench.streams [--quick]` starts
@@ -28,8 +28,8 @@ from tests.e2e.paced_model import PacedModel, paced_model
 from tests.harness import Installation, Tenant
 
 STREAMS, FEW = 10_000, 40
-EACH = 100
-"""Streams that follow the same answer."""
+EACH = 200
+"""Streams that follow the same answer; chat gives sixty-four at a time."""
 SPARE = 1_000
 """Files that a process holds open for other things, at most."""
 OPENING = 64
