@@ -214,7 +214,6 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     bots, chats, index, spending = (
         service.keeps(model) for model in (BOTS, CHATS, index_model, SPENDING)
     )
-    bots, chats, index = (service.keeps(model) for model in (BOTS, CHATS, index_model))
     bot_queries = BotQueries(bots)
     chat_queries = ChatQueries(chats)
     check = CheckChat(service.current, chat_queries.get_message)
