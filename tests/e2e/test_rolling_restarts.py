@@ -35,7 +35,7 @@ pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.skipif(
         "ROLLING" not in os.environ,
-        reason="ROLLING=1 runs it, on a quiet machine: a busy one loses a request in an idle closing",
+        reason="ROLLING=1 runs it, on a quiet machine: a busy one may lose a request",
     ),
 ]
 
