@@ -33,6 +33,7 @@ MESSAGE = {
     "prompt_tokens",
     "completion_tokens",
     "feedback",
+    "draft",
     "created_at",
 }
 QUESTION = "How long is the guarantee on the frame?"
