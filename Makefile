@@ -7,6 +7,8 @@ VENDOR := $(UI)/vendor/LICENSES.txt
 NEWMAN := .venv/newman/6.2.2
 # Of the order of tests, and of all that they draw by lot.
 SEED = 1
+# Processes of tests: one more than two cores, as many of them wait for what they started.
+WORKERS = 3
 
 .DEFAULT_GOAL := help
 .PHONY: help install up test check fmt lock schemas docs screenshots bench chaos clean
@@ -34,7 +36,7 @@ up: $(STAMP) $(VENDOR) ## The whole product on this machine: http://127.0.0.1:80
 	@$(BIN)/minirag up
 
 test: $(STAMP) $(VENDOR) $(NEWMAN) ## All tests, against real servers that they start themselves; SEED=2 has another order
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder --randomly-seed $(SEED) --hypothesis-seed $(SEED) --reruns 1
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --randomly-seed $(SEED) --hypothesis-seed $(SEED) --reruns 1
 
 check: $(STAMP) ## Format, lint, types, import rules
 	$(BIN)/ruff format --check .
