@@ -19,6 +19,8 @@ POOL_SIZE = POOL_OVERFLOW = 8
 TRUSTED_SECONDS = 2.0
 """Without use, after which a kept connection is asked whether it still works."""
 LEFT = "left at"
+READ_AS = text("select set_config('role', :role, true), set_config('app.tenant_id', :id, true)")
+NARROW = text("select set_config('app.tenant_id', :id, true)")
 
 
 def create_engine(url: str, application: str) -> AsyncEngine:
@@ -79,16 +81,13 @@ async def as_tenant(
 ) -> AsyncIterator[AsyncConnection]:
     """A read-only transaction in which row-level security shows one tenant's rows only."""
     async with engine.begin() as db:
-        await db.execute(
-            text("select set_config('role', :role, true), set_config('app.tenant_id', :id, true)"),
-            {"role": role, "id": tenant_id},
-        )
+        await db.execute(READ_AS, {"role": role, "id": tenant_id})
         yield db
 
 
 async def narrow(db: AsyncConnection, tenant_id: str) -> None:
     """Let the rest of this transaction see and write the rows of one tenant only."""
-    await db.execute(text("select set_config('app.tenant_id', :id, true)"), {"id": tenant_id})
+    await db.execute(NARROW, {"id": tenant_id})
 
 
 def _address(url: str) -> URL:

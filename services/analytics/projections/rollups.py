@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ARRAY, Table, column, delete, func, literal, select
+from sqlalchemy import ARRAY, Table, bindparam, column, delete, func, literal, select
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -133,13 +134,7 @@ class _Tally:
         for table in COUNTED:
             await _add(db, table, tenant_id, self._counts[table.name])
         if self._names:
-            statement = _insert(names, tenant_id, list(self._names.values()))
-            await db.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["tenant_id", "kind", "id"],
-                    set_={"name": statement.excluded.name},
-                )
-            )
+            await db.execute(_naming(), _given(tenant_id, list(self._names.values())))
         told = [{"message_id": m, "slot": slot} for m, slot in self._answers.items()]
         citing = [
             {"message_id": m, "source_id": s} for m, its in self._sources.items() for s in its
@@ -158,7 +153,7 @@ class _Tally:
             (open_questions, still_open),
         ):
             if rows:
-                await db.execute(_insert(table, tenant_id, rows).on_conflict_do_nothing())
+                await db.execute(_keeping(table, tuple(rows[0])), _given(tenant_id, rows))
         if gone := sorted(self._ended - self._asked.keys()):
             turn = open_questions.c.turn_id == func.any(literal(gone, ARRAY(turn_type)))
             await db.execute(
@@ -312,20 +307,45 @@ async def _add(
         }
         for key in sorted(counts)
     ]
-    statement = _insert(table, tenant_id, rows)
-    await db.execute(
-        statement.on_conflict_do_update(
-            index_elements=[c.name for c in table.primary_key.columns],
-            set_={name: table.c[name] + statement.excluded[name] for name in added},
-        )
+    await db.execute(_adding(table, tuple(rows[0])), _given(tenant_id, rows))
+
+
+@cache
+def _adding(table: Table, filled: tuple[str, ...]) -> Insert:
+    statement = _inserting(table, filled)
+    added = [c.name for c in table.columns if not c.primary_key]
+    return statement.on_conflict_do_update(
+        index_elements=[c.name for c in table.primary_key.columns],
+        set_={name: table.c[name] + statement.excluded[name] for name in added},
     )
 
 
-def _insert(table: Table, tenant_id: str, rows: Sequence[Mapping[str, Any]]) -> Insert:
+@cache
+def _keeping(table: Table, filled: tuple[str, ...]) -> Insert:
+    """What is there already stays."""
+    return _inserting(table, filled).on_conflict_do_nothing()
+
+
+@cache
+def _naming() -> Insert:
+    statement = _inserting(names, ("kind", "id", "name"))
+    return statement.on_conflict_do_update(
+        index_elements=["tenant_id", "kind", "id"], set_={"name": statement.excluded.name}
+    )
+
+
+def _inserting(table: Table, filled: Sequence[str]) -> Insert:
     """One statement and one round trip, however many rows: every column is an array."""
-    columns = [table.c[name] for name in rows[0]]
-    arrays = [literal([row[c.name] for row in rows], ARRAY(c.type)) for c in columns]
+    columns = [table.c[name] for name in filled]
+    arrays = [bindparam(f"all_{c.name}", type_=ARRAY(c.type)) for c in columns]
     named = (column(c.name, c.type) for c in columns)
     given = func.unnest(*arrays).table_valued(*named).render_derived(name="given")
-    chosen = select(literal(tenant_id), *(given.c[c.name] for c in columns))
+    tenant = bindparam("of_tenant", type_=table.c.tenant_id.type)
+    chosen = select(tenant, *(given.c[c.name] for c in columns))
     return insert(table).from_select(["tenant_id", *(c.name for c in columns)], chosen)
+
+
+def _given(tenant_id: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The parameters of `_inserting`. The rows have the same columns."""
+    columns = {f"all_{name}": [row[name] for row in rows] for name in rows[0]}
+    return {"of_tenant": tenant_id, **columns}

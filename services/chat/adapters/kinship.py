@@ -19,6 +19,8 @@ from shared.adapters import static_embedder
 
 REMEMBERED = 32_768
 """Words that are known to be stop words or not."""
+REMEMBERED_TEXTS = 2_048
+"""Texts whose words are known, at some kilobytes each."""
 
 
 def kinships(
@@ -42,13 +44,19 @@ def kinships(
     meaning /= meaning.sum()
     found = []
     for text, language in zip(texts, languages, strict=True):
-        said = [word for word in _said(text) if not _empty(word, language)]
+        said = _meant(text, language)
         if not said:
             found.append(0.0)
             continue
         nearest = (asked @ static_embedder.words(said).T).max(axis=1)
         found.append(float(np.maximum(np.maximum.reduceat(nearest, starts), 0.0) @ meaning))
     return found
+
+
+@lru_cache(REMEMBERED_TEXTS)
+def _meant(text: str, language: str | None) -> tuple[str, ...]:
+    """What a text says that means something: the same passages come up again and again."""
+    return tuple(word for word in _said(text) if not _empty(word, language))
 
 
 @lru_cache(REMEMBERED)

@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Row, func, select, true
+from sqlalchemy import ARRAY, ColumnElement, FromClause, Row, Select, bindparam, func, select, true
 
 from services.chat.ports import Knowledge
 from services.chat.tables import bot_indexes, collections, indexed_sources
@@ -44,26 +45,9 @@ class IndexQueries:
 
     async def knowledge(self, tenant_id: str, bot_profile_id: str) -> Sequence[Knowledge]:
         """One entry per vector index and generation that the bot's sources answer from."""
-        mine = indexed_sources.c
-        mandatory = (mine.authority == MANDATORY).is_(true())
-        binding = func.array_agg(mine.source_id).filter(mandatory).label("binding")
-        query = (
-            select(collections, mine.generation, mine.language, binding)
-            .join(
-                collections,
-                (collections.c.embedding_model == mine.embedding_model)
-                & (collections.c.dimension == mine.dimension),
-            )
-            .where(
-                mine.tenant_id == tenant_id,
-                mine.bot_profile_id == bot_profile_id,
-                mine.is_active,
-                mine.answers,
-            )
-            .group_by(*collections.c, mine.generation, mine.language)
-        )
+        whose = {"of_tenant": tenant_id, "of_bot": bot_profile_id}
         async with self._store.reading(tenant_id) as db:
-            rows = (await db.execute(query)).all()
+            rows = (await db.execute(_knowledge(), whose)).all()
         found: dict[tuple[str, int], Knowledge] = {}
         for row in rows:
             before = found.get((row.name, row.generation))
@@ -83,15 +67,9 @@ class IndexQueries:
         self, tenant_id: str, source_ids: Collection[str]
     ) -> Mapping[str, IndexedSource]:
         """Of these sources, those that may answer now, and in which revision."""
-        mine = indexed_sources.c
-        query = select(indexed_sources).where(
-            mine.tenant_id == tenant_id,
-            mine.source_id.in_(source_ids),
-            mine.is_active,
-            mine.answers,
-        )
+        these = {"of_tenant": tenant_id, "these": [*source_ids]}
         async with self._store.reading(tenant_id) as db:
-            rows = (await db.execute(query)).all()
+            rows = (await db.execute(_answering(), these)).all()
         return {
             row.source_id: IndexedSource(
                 row.revision,
@@ -211,6 +189,42 @@ class IndexQueries:
         """Every vector index that the rows point to."""
         async with self._store.engine.connect() as db:
             return frozenset(await db.scalars(select(collections.c.name)))
+
+
+@cache
+def _knowledge() -> Select[Any]:
+    """Made once: every question asks it."""
+    mine = indexed_sources.c
+    mandatory = (mine.authority == MANDATORY).is_(true())
+    binding = func.array_agg(mine.source_id).filter(mandatory).label("binding")
+    return (
+        select(collections, mine.generation, mine.language, binding)
+        .join(
+            collections,
+            (collections.c.embedding_model == mine.embedding_model)
+            & (collections.c.dimension == mine.dimension),
+        )
+        .where(
+            mine.tenant_id == bindparam("of_tenant"),
+            mine.bot_profile_id == bindparam("of_bot"),
+            mine.is_active,
+            mine.answers,
+        )
+        .group_by(*collections.c, mine.generation, mine.language)
+    )
+
+
+@cache
+def _answering() -> Select[Any]:
+    """Made once, as every question asks it, with one array for however many sources."""
+    mine = indexed_sources.c
+    these = bindparam("these", type_=ARRAY(mine.source_id.type))
+    return select(indexed_sources).where(
+        mine.tenant_id == bindparam("of_tenant"),
+        mine.source_id == func.any(these),
+        mine.is_active,
+        mine.answers,
+    )
 
 
 def _progress(generation: int) -> tuple[FromClause, ColumnElement[bool]]:
