@@ -1,6 +1,7 @@
 """The embedded vector engine when its owner process is killed, or wanted twice."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -52,6 +53,24 @@ async def test_every_index_is_opened_again(indexes: EdgeIndexes) -> None:
     await kill_owner(indexes)
     assert [await index.count(ACME) for index in opened] == [1, 0]
     assert await indexes.names() == {"chunks-0", "chunks-1"}
+
+
+async def test_an_index_that_was_made_with_graphs_is_opened_without(
+    indexes: EdgeIndexes, folder: Path
+) -> None:
+    """To make a graph holds up every search for minutes."""
+    index = await indexes.open("chunks", DIMENSION)
+    await index.upsert([point("p", "acme")])
+    await index.flush()
+    await indexes.aclose()
+    file = folder / "chunks" / "edge_config.json"
+    config = json.loads(file.read_text())
+    config["hnsw_config"] |= {"m": 16, "payload_m": 16}
+    file.write_text(json.dumps(config))
+
+    assert await (await indexes.open("chunks", DIMENSION)).count(ACME) == 1
+    graphs = json.loads(file.read_text())["hnsw_config"]
+    assert (graphs["m"], graphs["payload_m"]) == (0, 0)
 
 
 async def test_a_killed_owner_loses_not_even_what_was_not_flushed(indexes: EdgeIndexes) -> None:

@@ -118,6 +118,17 @@ async def test_who_drips_a_body_is_let_go() -> None:
         dripping.cancel()
 
 
+async def test_who_is_let_go_is_not_cut_off_while_it_reads_why() -> None:
+    async with talking() as (reader, writer):
+        writer.write(REQUEST % 900)
+        assert (await answer(reader)).startswith(b"HTTP/1.1 408 ")
+        for _ in range(5):
+            writer.write(b"y")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+        assert not writer.transport.is_closing()
+
+
 async def test_who_was_let_go_and_goes_on_sending_is_hung_up_on() -> None:
     async with talking(protocol=Curt) as (reader, writer):
         writer.write(REQUEST % 9_000)
