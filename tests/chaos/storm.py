@@ -135,6 +135,10 @@ STORES: Mapping[int, str] = {3: "nats", 7: "postgres"}
 """What else is killed, by the strike of the first lane before which it is."""
 
 
+class Undriven(Exception):
+    """A storm did not come to its end: nothing is known then of what the product holds in one."""
+
+
 class Storm:
     """One run over one installation in processes of their own."""
 
@@ -193,7 +197,10 @@ def shuffled(lanes: Sequence[Sequence[Strike]], seed: int) -> list[list[Strike]]
 def weathered(
     data_dir: Path, rounds: int, lanes: Sequence[Sequence[Strike]]
 ) -> Iterator[tuple[Evidence, Mapping[str, int], set[str]]]:
-    """What a storm left: the evidence, the points in the index by source, what points were met."""
+    """What a storm left: the evidence, the points in the index by source, what points were met.
+
+    Raises `Undriven` where it cannot be told.
+    """
     with tempfile.TemporaryDirectory(prefix="tests-chaos-") as folder, serving(Site({})) as site:
         switches = Switches(Path(folder) / "faults")
         env = {
@@ -205,6 +212,8 @@ def weathered(
         running = Detoured(data_dir, env=env).start()
         try:
             found = _through(running, switches, site, rounds, lanes)
+        except Exception as why:
+            raise Undriven(running.logs()) from why
         finally:
             code = running.stop()
         assert code == 0, "".join(running.output)

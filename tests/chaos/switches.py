@@ -35,7 +35,8 @@ class Switches:
 
         def look() -> str:
             check()
-            return fired.read_text() if fired.exists() else ""
+            told = fired.read_text() if fired.exists() else ""
+            return told if told.isdecimal() else ""  # it has the name before it has the process
 
         return int(eventually(look, lambda: f"{point} was not passed", seconds=FIRE_SECONDS))
 
