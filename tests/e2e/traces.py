@@ -8,6 +8,8 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from ahocorasick_rs import BytesAhoCorasick
+
 ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 GZIP, ZIP = b"\x1f\x8b\x08", b"PK\x03\x04"
 LARGEST = 5_000_000
@@ -38,8 +40,9 @@ def spellings(text: str) -> set[bytes]:
 
 def traces(data_dir: Path, *texts: str) -> list[str]:
     """`file: text` for each of `texts` that stands in a file."""
-    wanted = {text: spellings(text) for text in texts}
-    found = []
+    wanted = [(written, text) for text in texts for written in spellings(text)]
+    all_at_once = BytesAhoCorasick([written for written, _ in wanted])
+    found = set()
     for file in sorted(data_dir.rglob("*")):
         try:
             if not file.is_file():
@@ -48,12 +51,11 @@ def traces(data_dir: Path, *texts: str) -> list[str]:
         except FileNotFoundError:
             continue  # a server removed it while we looked
         for content in (data, *unpacked(data)):
-            found += [
-                f"{file.relative_to(data_dir)}: {text}"
-                for text, written in wanted.items()
-                if any(one in content for one in written)
-            ]
-    return sorted(set(found))
+            found |= {
+                f"{file.relative_to(data_dir)}: {wanted[n][1]}"
+                for n, _, _ in all_at_once.find_matches_as_indexes(content, overlapping=True)
+            }
+    return sorted(found)
 
 
 def unpacked(data: bytes) -> Iterator[bytes]:
