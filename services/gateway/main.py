@@ -240,7 +240,12 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     erasures = _erases(service, platform, queries)
     end = partial(sweep, platform.client)
     take_part(service, store, audited, erasures, end_tenant=end)
-    bus = Bus(platform.client, platform.codec, platform.event_log.refuse_if_damaged)
+    bus = Bus(
+        platform.client,
+        platform.codec,
+        platform.event_log.refuse_if_damaged,
+        platform.neighbours,
+    )
     principals = CachedPrincipals(
         platform.client, platform.codec, queries, settings.principal_cache_seconds
     )

@@ -14,8 +14,9 @@ from shared.embedded import loopback
 from shared.kernel.clock import utc_now
 from shared.kernel.errors import Unavailable, Unusable
 from shared.kernel.ids import new_id
-from shared.runtime.bus import REFUSED, own_subject
+from shared.runtime.bus import own_subject
 from shared.runtime.heartbeat import beats
+from shared.runtime.neighbours import REFUSED
 from shared.runtime.settings import ServiceSettings, complaints
 
 ANSWER_SECONDS = 5.0

@@ -23,12 +23,11 @@ from shared.contracts.operations import GetOutcome, MaybeOutcome
 from shared.kernel import faults
 from shared.kernel.errors import QuotaExceeded, Unavailable, refused
 from shared.kernel.faults import FaultPoint
+from shared.runtime.neighbours import REFUSED, Neighbours, Reply
 from shared.telemetry import spans
 from shared.telemetry.spans import Kind
 
 OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
-REFUSED = "refused"
-"""Header of an answer whose body is a refusal."""
 ORDER_SECONDS = 5.0
 ASK_SECONDS = 10.0
 LOOK_SECONDS = 1.0
@@ -58,13 +57,20 @@ class Bus:
     """How the gateway orders and asks."""
 
     def __init__(
-        self, client: Client, codec: Codec, may_order: Callable[[], None] = lambda: None
+        self,
+        client: Client,
+        codec: Codec,
+        may_order: Callable[[], None] = lambda: None,
+        neighbours: Neighbours | None = None,
     ) -> None:
-        """`may_order` raises `Unavailable` while no order can be done."""
+        """`may_order` raises `Unavailable` while no order can be done; `neighbours` are asked
+        without the broker.
+        """
         self._client = client
         self._js = client.jetstream(timeout=ORDER_SECONDS)
         self._codec = codec
         self._may_order = may_order
+        self._neighbours = neighbours or Neighbours()
         self._waiting: dict[str, asyncio.Future[Outcome]] = {}
 
     async def start(self) -> None:
@@ -115,20 +121,34 @@ class Bus:
         try:
             name = f"ask {service or question.service}.{question.name}"
             with spans.span(name, Kind.CLIENT):
-                reply = await self._client.request(
+                reply = await self._reply(
                     subject,
                     question.model_dump_json().encode(),
-                    timeout=timeout,
-                    headers={**metadata_headers(metadata), "content-type": "application/json"},
+                    {**metadata_headers(metadata), "content-type": "application/json"},
+                    timeout,
                 )
         except (nats.errors.Error, TimeoutError) as error:
             raise Unavailable(f"{subject.split('.')[1]} does not answer") from error
-        if reply.headers and REFUSED in reply.headers:
-            no = Refusal.model_validate_json(reply.data)
+        if reply.refused:
+            no = Refusal.model_validate_json(reply.body)
             if no.code == "unavailable":
                 raise Unavailable(no.detail)
             raise refused(no.code, no.detail, no.field)
-        return answer.model_validate_json(reply.data)
+        return answer.model_validate_json(reply.body)
+
+    async def _reply(
+        self, subject: str, body: bytes, headers: dict[str, str], seconds: float
+    ) -> Reply:
+        """Raises what the broker's client raises, for a neighbour's answer too."""
+        # Without a broker nobody can tell what the log holds by now.
+        here = self._neighbours.at(subject) if self._client.is_connected else None
+        if here is None:
+            message = await self._client.request(subject, body, timeout=seconds, headers=headers)
+            return Reply(message.data, refused=REFUSED in (message.headers or {}))
+        reply = await here.ask(body, headers, seconds)
+        if max(len(body), len(reply.body)) > self._client.max_payload:
+            raise nats.errors.MaxPayloadError
+        return reply
 
     async def _store(self, command: Command, metadata: Metadata) -> bool:
         """True if the broker had the command already."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,7 @@ from shared.adapters.vault import BUCKET, Keyring, Vault
 from shared.kernel.errors import Unusable
 from shared.kernel.registry import REGISTRY
 from shared.runtime.log_damage import heed_damage
+from shared.runtime.neighbours import Neighbours
 from shared.runtime.settings import ServiceSettings
 from shared.telemetry import metrics
 
@@ -42,10 +43,15 @@ class Platform:
     """To be run for as long as the service."""
     heed_damage: Callable[[], Coroutine[Any, Any, None]]
     """The same."""
+    neighbours: Neighbours = field(default_factory=Neighbours)
 
     @classmethod
     async def open(
-        cls, service: str, settings: ServiceSettings, stack: AsyncExitStack
+        cls,
+        service: str,
+        settings: ServiceSettings,
+        stack: AsyncExitStack,
+        neighbours: Neighbours,
     ) -> "Platform":
         """Connect and provision; closed by `stack`. Raises `Unusable` if the broker's streams
         differ in a way that cannot be applied.
@@ -54,6 +60,7 @@ class Platform:
         broker = NatsBroker(
             settings.nats_url.get_secret_value(),
             logger=None,
+            apply_types=False,  # bodies are read where questions are answered
             **nats_client.options(f"minirag-{service}", on_return=came_back.set),
         )
         await broker.connect()
@@ -84,4 +91,5 @@ class Platform:
                 keep_streams, client, came_back, replicas=settings.stream_replicas
             ),
             heed_damage=partial(heed_damage, settings.log_damage_file, event_log),
+            neighbours=neighbours,
         )

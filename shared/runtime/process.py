@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from shared.kernel.errors import Unusable
 from shared.runtime import faults, logs, probes, tracing
 from shared.runtime.heartbeat import beat
+from shared.runtime.neighbours import Neighbours
 from shared.runtime.platform import Platform
 from shared.runtime.service import Service
 from shared.runtime.settings import ServiceSettings, complaints
@@ -70,10 +71,11 @@ async def _run(names: Sequence[str]) -> None:
         files = {read.heartbeat_file for read in settings.values() if read.heartbeat_file}
         beating = [background.create_task(beat(file)) for file in files]
         services: list[Service] = []
+        neighbours = Neighbours()
 
         async def build() -> None:
             for name, module in modules.items():
-                platform = await Platform.open(name, settings[name], stack)
+                platform = await Platform.open(name, settings[name], stack, neighbours)
                 services.append(await module.build(settings[name], platform, stack))
 
         ports = {(read.probe_host, read.probe_port) for read in settings.values()}

@@ -12,10 +12,8 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 import nats.errors
-from faststream import AckPolicy
-from faststream.nats import NatsMessage, NatsResponse
 
-from shared.adapters.envelope import Erased, metadata_headers, read_metadata
+from shared.adapters.envelope import Erased, metadata_headers
 from shared.adapters.projector import Projector
 from shared.adapters.read_model import ReadModel, ReadModelStore
 from shared.adapters.topology import command_consumer, reaction_consumer
@@ -43,33 +41,25 @@ from shared.contracts.operations import (
     ServiceHealth,
 )
 from shared.kernel.clock import utc_now
-from shared.kernel.errors import MiniRagError, NotFound, Refused, refused
+from shared.kernel.errors import NotFound, refused
 from shared.kernel.ids import derived_id
-from shared.runtime.bus import (
-    REFUSED,
-    outcome_body,
-    outcome_subject,
-    own_subject,
-    question_subject,
-)
+from shared.runtime.bus import outcome_body, outcome_subject, own_subject, question_subject
 from shared.runtime.commands import Before, Check, CommandHandler
 from shared.runtime.consumer import Consumer, Delivery, Poison, aggregate_key
 from shared.runtime.dead_letters import DeadLetters
 from shared.runtime.lanes import PLACES, SHARE, Lanes
-from shared.runtime.leaving import Serve, answered, worked
+from shared.runtime.leaving import Serve, worked
 from shared.runtime.platform import Platform
+from shared.runtime.questions import Questions
 from shared.runtime.reading import command_of, event_of, metadata_of
 from shared.runtime.repeating import repeating
 from shared.runtime.timers import Timers, Wake, WakeGivenUp, hearing
-from shared.telemetry import spans
-from shared.telemetry.spans import Kind
 
 log = logging.getLogger(__name__)
 
 COMMAND_ATTEMPTS = 8
 REACTION_ATTEMPTS = 20
 COMMAND_CONCURRENCY = 64
-QUESTION_CONCURRENCY = 32
 PART_SECONDS = 1.0
 
 Q = TypeVar("Q", bound=Question[Any])
@@ -110,8 +100,9 @@ class Service:
         self._after_rebuild: dict[str, Callable[[], Awaitable[None]]] = {}
         self._parts: dict[str, Part] = {}
         self._dead_letters = DeadLetters(platform.client, platform.event_log, self.name)
+        self._questions = Questions(self.name, platform.broker, platform.neighbours)
         self.answers(GetHealth, self._health)
-        self._answer_at(own_subject(self.name, GetHealth.name), "", GetHealth, self._health)
+        self._questions.add(own_subject(self.name, GetHealth.name), "", GetHealth, self._health)
         self.answers(AwaitPosition, self._await_position)
         self.answers(GetOutcome, self._get_outcome)
         self.answers(Rebuild, self._rebuild)
@@ -267,7 +258,7 @@ class Service:
     ) -> None:
         """Answer a question over request/reply; any replica may."""
         subject = question_subject(self.name, question.name)
-        self._answer_at(subject, self.name, question, answer)
+        self._questions.add(subject, self.name, question, answer)
 
     def runs(self, loop: Loop) -> None:
         """Run something of the service's own; its end or failure ends the service."""
@@ -386,48 +377,15 @@ class Service:
             await self.platform.broker.start()
             with suppress(nats.errors.Error, TimeoutError):
                 await self.platform.client.flush()  # or who asks at once finds nobody listening
+            self._questions.open(background)
             self.ready.set()
             log.info("service started", extra={"service": self.name})
             last = closed or self.served
             await worked(self._consumers, self._servers, stopping, self.served, last)
-            await answered(self.platform.broker)
+            await self._questions.close()
             for task in tasks:
                 task.cancel()
         log.info("service stopped", extra={"service": self.name})
-
-    def _answer_at(
-        self,
-        subject: str,
-        queue: str,
-        question: type[Q],
-        answer: Callable[[Q, Metadata], Awaitable[Message]],
-    ) -> None:
-        """`queue` is the group of replicas of which one answers; empty: this one does."""
-
-        async def on_question(body: Any, message: NatsMessage) -> Any:
-            try:
-                metadata = read_metadata(message.headers)
-                name = f"answer {self.name}.{question.name}"
-                with spans.span(name, Kind.SERVER, parent=metadata.traceparent):
-                    found = await answer(body, metadata)
-                    return NatsResponse(found.model_dump_json().encode())  # JSON at one go
-            except MiniRagError as error:
-                return NatsResponse(_refusal(error), headers={REFUSED: "1"})
-            except Exception:
-                log.exception("question failed", extra={"question": question.name})
-                refusal = Refusal(code="unavailable", detail=f"{self.name} could not answer")
-                return NatsResponse(refusal, headers={REFUSED: "1"})
-
-        on_question.__annotations__["body"] = question
-        self.platform.broker.subscriber(
-            subject,
-            queue=queue,
-            max_workers=QUESTION_CONCURRENCY,
-            ack_policy=AckPolicy.MANUAL,
-            title=f"ask.{self.name}.{question.name}",
-            description=question.__doc__,
-            include_in_schema=bool(queue),
-        )(on_question)
 
     def _consume(self, *args: Any, **kwargs: Any) -> None:
         self._consumers.append(Consumer(self.platform.client, *args, **kwargs))
@@ -473,9 +431,3 @@ async def _state(check: Part) -> str:
     except Exception as error:  # noqa: BLE001  whatever is wrong with it, it is not ok
         log.warning("part is not well", extra={"error": str(error) or repr(error)})
         return "not reachable"
-
-
-def _refusal(error: MiniRagError) -> Refusal:
-    if isinstance(error, Refused):
-        return Refusal(code=error.code, detail=error.detail, field=error.field)
-    return Refusal(code="unavailable", detail=str(error))

@@ -112,7 +112,8 @@ async def open_platform(
 ) -> Platform:
     """What a service is given, on the servers of all tests."""
     came_back = asyncio.Event()
-    broker = NatsBroker(url, logger=None, **nats_client.options(service, on_return=came_back.set))
+    options = nats_client.options(service, on_return=came_back.set)
+    broker = NatsBroker(url, logger=None, apply_types=False, **options)
     await broker.connect()
     client: Client | None = broker.connection
     assert client is not None

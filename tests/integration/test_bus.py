@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 from shared.adapters import nats_client
 from shared.adapters.envelope import Codec
@@ -146,6 +147,19 @@ class TestOrdering:
 
 
 class TestAsking:
+    """Over the broker, and in the same process, where it must not be otherwise."""
+
+    @pytest.fixture(params=["broker", "process"])
+    async def bus(
+        self, servers: Servers, codec: Codec, bank: Bank, request: pytest.FixtureRequest
+    ) -> AsyncIterator[Bus]:
+        connected = await nats_client.connect(servers.nats_url, "asker")
+        here = bank.service.platform.neighbours if request.param == "process" else None
+        made = Bus(connected, codec, neighbours=here)
+        await made.start()
+        yield made
+        await connected.close()
+
     async def test_gives_the_owners_answer_or_its_refusal(
         self, running: Bank, bus: Bus, tenant_id: str, other_tenant_id: str
     ) -> None:
@@ -174,6 +188,51 @@ class TestAsking:
                     GetSecret(account_id="a"), AccountView, metadata(tenant_id), timeout=SECONDS
                 )
         assert "hunter2" not in str(told.value)
+
+    async def test_an_answer_that_no_message_can_hold_is_none(
+        self, bank: Bank, bus: Bus, tenant_id: str
+    ) -> None:
+        class GetLongName(GetAccount):
+            name = "get_long_name"
+
+        async def tell(_question: GetLongName, _meta: Metadata) -> AccountView:
+            return AccountView(
+                id="a", owner="A" * 2_000_000, number="1", balance=0, movements=0, is_open=True
+            )
+
+        bank.service.answers(GetLongName, tell)
+        async with bank.running():
+            question = GetLongName(account_id="a")
+            with pytest.raises(Unavailable, match="bank does not answer"):
+                await bus.ask(question, AccountView, metadata(tenant_id), timeout=1)
+
+    async def test_without_a_broker_nobody_is_asked(
+        self, running: Bank, servers: Servers, codec: Codec, tenant_id: str
+    ) -> None:
+        closed = await nats_client.connect(servers.nats_url, "cut off")
+        bus = Bus(closed, codec, neighbours=running.service.platform.neighbours)
+        await closed.close()
+        with pytest.raises(Unavailable, match="bank does not answer"):
+            await account(bus, tenant_id, new_id())
+
+    async def test_a_neighbour_is_asked_past_the_broker_and_others_over_it(
+        self, running: Bank, client: Client, codec: Codec, bus: Bus, tenant_id: str
+    ) -> None:
+        heard: list[str] = []
+
+        async def hear(message: Msg) -> None:
+            heard.append(message.subject)
+
+        hearing = await client.subscribe("ask.bank.get_account", cb=hear)
+        await client.flush()
+        account_id = await open_account(bus, tenant_id)
+        near = Bus(client, codec, neighbours=running.service.platform.neighbours)
+        far = Bus(client, codec)
+        for asked, times in ((near, 0), (far, 1)):
+            assert (await account(asked, tenant_id, account_id)).id == account_id
+            await client.flush()
+            assert len(heard) == times
+        await hearing.unsubscribe()
 
 
 class TestEveryService:
