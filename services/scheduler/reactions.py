@@ -67,6 +67,8 @@ class ScheduleSources:
     ) -> None:
         event = recorded.event
         rule = None if isinstance(event, SourceDeleted) else rule_of(event.settings)
+        if rule is None and isinstance(event, SourceCreated):
+            return  # nothing can have been set before it
         command: Command
         if rule is None:
             command = CancelSchedule(schedule_id=event.source_id, as_of=recorded.sequence)

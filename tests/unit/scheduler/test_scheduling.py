@@ -119,6 +119,14 @@ class TestWhatASourceSays:
             due.append(log.state.next_at if isinstance(log.state, Waiting) else None)
         assert due == [SLOT, SLOT, None, SLOT + timedelta(hours=1), None]
 
+    async def test_a_new_source_without_a_rule_orders_nothing(self) -> None:
+        log = Log()
+        schedule = ScheduleSources(log.execute)
+        await schedule(recorded(created(SourceSettings(name="Guide"))))
+        assert not log.done
+        await schedule(recorded(updated(refresh_cron=None)))
+        assert len(log.done) == 1
+
     async def test_a_rule_that_cannot_be_kept_cancels_the_one_before(self) -> None:
         log = Log([ScheduleSet(schedule_id="s1", rule=CRON, as_of=1, next_at=SLOT)])
         await ScheduleSources(log.execute)(recorded(updated(refresh_cron="gone"), 2))
