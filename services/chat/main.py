@@ -137,7 +137,8 @@ from shared.contracts.chat_retrieval import FindBotProfile, GetCitation, Retriev
 from shared.contracts.gateway_erasure import ErasureRequested
 from shared.contracts.ingest import SourceDeleted, SourcePrepared, SourceUpdated
 from shared.contracts.ingest_shadow import ShadowFailed, ShadowPrepared
-from shared.runtime.erasing import EndTenant, Together, order, take_part
+from shared.runtime.erasing import EndTenant, Together, take_part
+from shared.runtime.ordering import order
 from shared.runtime.platform import Platform
 from shared.runtime.service import Service
 

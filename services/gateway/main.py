@@ -17,6 +17,7 @@ from services.gateway.adapters.replays import SealedReplays
 from services.gateway.adapters.signed_tokens import SignedWebTokens
 from services.gateway.domain.directory import directory_decider
 from services.gateway.domain.erasures import erasure_decider
+from services.gateway.domain.letters import letter_decider
 from services.gateway.domain.retention import retention_decider
 from services.gateway.domain.sessions import session_decider
 from services.gateway.domain.tenants import tenant_decider
@@ -34,16 +35,22 @@ from services.gateway.http.throttle import LoginLimits, LoginThrottle
 from services.gateway.http.ui import Files
 from services.gateway.http.visitors import VisitorQuotas
 from services.gateway.ports import Principal
-from services.gateway.projections import AuditLog, Erasures, Identity
+from services.gateway.projections import AuditLog, Erasures, Identity, Letters
 from services.gateway.queries import (
     AuditQueries,
     ErasureQueries,
     IdentityQueries,
+    LetterQueries,
     RetentionQueries,
 )
 from services.gateway.reactions import EraseOld, EraseTenants, EraseUsers, TokenUses
 from services.gateway.settings import Settings
-from services.gateway.tables import audit_metadata, erasures_metadata, metadata
+from services.gateway.tables import (
+    audit_metadata,
+    erasures_metadata,
+    letters_metadata,
+    metadata,
+)
 from shared.adapters.frames import FrameChannel
 from shared.adapters.read_model import ReadModel, ReadModelStore
 from shared.adapters.sweep import sweep
@@ -100,6 +107,14 @@ from shared.contracts.gateway_erasure import (
     RetentionSet,
     SetRetention,
 )
+from shared.contracts.gateway_letters import (
+    DeadLetterDiscarded,
+    DeadLetterReplayOrdered,
+    DiscardDeadLetter,
+    GetLetterStates,
+    RecordReplay,
+    ReplayDeadLetter,
+)
 from shared.contracts.ingest import (
     ChildrenIngestionRequested,
     IngestionRequested,
@@ -155,6 +170,8 @@ AUDITED: tuple[type[Event], ...] = (
     CrawlCancelled,
     CrawlPaused,
     CrawlResumed,
+    DeadLetterDiscarded,
+    DeadLetterReplayOrdered,
     ErasureRequested,
     IngestionRequested,
     RedeliveryRequested,
@@ -204,6 +221,14 @@ ERASURES = ReadModel(
     owns={"erasure": erasure_decider, "retention": retention_decider},
     projection=Erasures(),
 )
+LETTERS = ReadModel(
+    service="gateway",
+    name="letters",
+    version=1,
+    tables=letters_metadata,
+    owns={"dead_letter": letter_decider},
+    projection=Letters(),
+)
 COMMANDS = (
     RegisterTenant,
     UpdateTenant,
@@ -238,8 +263,11 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.answers(ListAudit, audit.list_audit)
     queries = IdentityQueries(store)
     erasures = _erases(service, platform, queries)
+    letters = service.keeps(LETTERS)
+    service.takes(letters, [ReplayDeadLetter, DiscardDeadLetter, RecordReplay])
+    service.answers(GetLetterStates, LetterQueries(letters).get_letter_states)
     end = partial(sweep, platform.client)
-    take_part(service, store, audited, erasures, end_tenant=end)
+    take_part(service, store, audited, erasures, letters, end_tenant=end)
     bus = Bus(
         platform.client,
         platform.codec,

@@ -162,6 +162,13 @@ class Erasures:
                 pass
 
 
+class Letters:
+    """Of dead letters only what may be done with them is kept, which is their state."""
+
+    async def apply(self, db: AsyncConnection, recorded: Recorded[Event]) -> None:
+        """Write nothing."""
+
+
 async def _go_on(db: AsyncConnection, recorded: Recorded[Event], **changes: Any) -> None:
     await db.execute(
         update(erasures)

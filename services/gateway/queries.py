@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, literal, or_, select
 
+from services.gateway.domain.letters import Letter
 from services.gateway.domain.retention import Retention
 from services.gateway.ports import Principal, WidgetKey
 from services.gateway.tables import (
@@ -33,6 +34,7 @@ from shared.contracts.gateway_erasure import (
     ListErasures,
     RetentionView,
 )
+from shared.contracts.gateway_letters import GetLetterStates, LetterStates
 from shared.kernel.emails import email_key
 from shared.kernel.errors import NotFound
 
@@ -390,6 +392,20 @@ def _wanted(question: ListAudit, tenant_id: str) -> list[ColumnElement[bool]]:
     if question.until is not None:
         found.append(columns.at < question.until)
     return found
+
+
+class LetterQueries:
+    """Reads the model `gateway_letters`."""
+
+    def __init__(self, store: ReadModelStore) -> None:
+        self._store = store
+
+    async def get_letter_states(self, question: GetLetterStates, meta: Metadata) -> LetterStates:
+        kept = await self._store.snapshots("dead_letter", meta.tenant_id, question.ids)
+        found = zip(question.ids, (snapshot.state for snapshot in kept), strict=True)
+        return LetterStates(
+            states={name: state.status for name, state in found if isinstance(state, Letter)}
+        )
 
 
 class ErasureQueries:

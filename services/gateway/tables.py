@@ -19,6 +19,7 @@ from shared.adapters.scrub import WORDS
 metadata = MetaData()
 audit_metadata = MetaData()
 erasures_metadata = MetaData()
+letters_metadata = MetaData()
 
 tenants = Table(
     "tenants",

@@ -438,12 +438,14 @@ class BotProfileViews(Page):
 class MessageView(Message):
     id: str
     chat_id: str
+    turn_id: str | None = None
     role: Literal["system", "user", "assistant"]
     content: str
     prompt_tokens: int
     completion_tokens: int
     feedback: Feedback | None = None
     draft: bool = False
+    refusal: bool = False
     created_at: datetime
 
 

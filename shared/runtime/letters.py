@@ -1,6 +1,7 @@
 """Reads dead letters, and sends what is in them once more."""
 
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,6 +61,15 @@ async def of_tenant(client: Client, tenant_id: str) -> AsyncGenerator[Letter, No
     # Behind `dlq.<stream>` stands the message's own subject, whose second part is its tenant.
     async for letter in every(client, f"dlq.*.*.{subject_token(tenant_id)}.>"):
         yield letter
+
+
+async def find(client: Client, stream: str, subject: str, letter_id: str) -> Letter | None:
+    """The letter of a message that came from there; None once it is gone. Raises `Unavailable`."""
+    async with aclosing(every(client, f"dlq.{stream}.{subject}")) as found:
+        async for letter in found:
+            if letter.letter_id == letter_id:
+                return letter
+    return None
 
 
 async def read(client: Client, number: int) -> Letter:

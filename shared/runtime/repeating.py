@@ -1,6 +1,6 @@
 """Does once more what a reaction of this service gave up."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from nats.aio.client import Client
 
@@ -13,14 +13,22 @@ from shared.runtime.lanes import Lanes
 from shared.runtime.letters import Letter, read
 
 
-def repeating(
-    client: Client, consumers: Sequence[Consumer | Lanes]
-) -> Callable[[Repeat, Metadata], Awaitable[Repeated]]:
-    """Answers `Repeat` for the reactions among `consumers`."""
+class Repeating:
+    """Repeats for the reactions among `consumers`, which may still become more."""
 
-    async def repeat(question: Repeat, _metadata: Metadata) -> Repeated:
-        letter = await read(client, question.letter)
-        for consumer in consumers:
+    def __init__(self, client: Client, consumers: Sequence[Consumer | Lanes]) -> None:
+        self._client = client
+        self._consumers = consumers
+
+    async def answer(self, question: Repeat, _metadata: Metadata) -> Repeated:
+        await self.repeat(await read(self._client, question.letter))
+        return Repeated()
+
+    async def repeat(self, letter: Letter) -> None:
+        """Raise `NotFound` if no reaction here gave it up, `Conflict` if it failed again, or what
+        it raises on purpose.
+        """
+        for consumer in self._consumers:
             if (
                 isinstance(consumer, Consumer)
                 and consumer.stream == letter.stream == LOG
@@ -32,10 +40,8 @@ def repeating(
                     raise
                 except Exception as error:
                     raise Conflict(f"it failed again: {error!r}") from error
-                return Repeated()
+                return
         raise NotFound(f"no reaction {letter.consumer} is here any more")
-
-    return repeat
 
 
 def _delivery(letter: Letter) -> Delivery:

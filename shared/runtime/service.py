@@ -28,6 +28,7 @@ from shared.contracts.base import (
     Recorded,
     Refusal,
 )
+from shared.contracts.gateway_letters import DeadLetterDiscarded, DeadLetterReplayOrdered
 from shared.contracts.operations import (
     AwaitPosition,
     GetHealth,
@@ -52,7 +53,8 @@ from shared.runtime.leaving import Serve, worked
 from shared.runtime.platform import Platform
 from shared.runtime.questions import Questions
 from shared.runtime.reading import command_of, event_of, metadata_of
-from shared.runtime.repeating import repeating
+from shared.runtime.repeating import Repeating
+from shared.runtime.replaying import NAME as REPLAYS, Replaying
 from shared.runtime.timers import Timers, Wake, WakeGivenUp, hearing
 
 log = logging.getLogger(__name__)
@@ -106,7 +108,11 @@ class Service:
         self.answers(AwaitPosition, self._await_position)
         self.answers(GetOutcome, self._get_outcome)
         self.answers(Rebuild, self._rebuild)
-        self.answers(Repeat, repeating(platform.client, self._consumers))
+        again = Repeating(platform.client, self._consumers)
+        self.answers(Repeat, again.answer)
+        replay = Replaying(platform, again.repeat)
+        ordered = (DeadLetterReplayOrdered, DeadLetterDiscarded)
+        self.reacts(REPLAYS, ordered, replay, given_up=replay.give_up)
 
     # What main.py writes
 

@@ -24,6 +24,7 @@ from shared.contracts.scheduler import Rule, ScheduleFired, ScheduleSet
 from shared.kernel.clock import utc_now
 from shared.kernel.ids import new_id
 from shared.kernel.registry import REGISTRY
+from shared.runtime import letters
 from shared.runtime.bus import question_subject
 from shared.runtime.process import SERVICES
 
@@ -31,6 +32,7 @@ READ_MODELS = (
     "gateway_audit",
     "gateway_erasures",
     "gateway_identity",
+    "gateway_letters",
     "ingest_sources",
     "chat_bots",
     "chat_chats",
@@ -141,6 +143,11 @@ def make_due(data_dir: Path, tenant_id: str, source: str, *, seconds: float) -> 
 def fire(data_dir: Path, tenant_id: str, schedule: str, *, days: int) -> None:
     """Append to the log that a daily schedule's time has come, so many days from now."""
     asyncio.run(_fire(data_dir, tenant_id, schedule, days))
+
+
+def letters_of(data_dir: Path, tenant_id: str) -> int:
+    """How many dead letters of a tenant lie there."""
+    return asyncio.run(_letters_of(data_dir, tenant_id))
 
 
 def plant(data_dir: Path, tenant_id: str) -> None:
@@ -266,6 +273,14 @@ async def _rebuild(data_dir: Path, models: Sequence[str]) -> None:
     async with asyncio.TaskGroup() as rebuilds:
         for model in models:
             rebuilds.create_task(status.rebuild(data_dir, model))
+
+
+async def _letters_of(data_dir: Path, tenant_id: str) -> int:
+    client = await _broker(data_dir)
+    try:
+        return len([letter async for letter in letters.of_tenant(client, tenant_id)])
+    finally:
+        await client.close()
 
 
 async def _given_up(data_dir: Path) -> int:

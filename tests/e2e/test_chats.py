@@ -28,12 +28,14 @@ CHAT = {
 MESSAGE = {
     "id",
     "chat_id",
+    "turn_id",
     "role",
     "content",
     "prompt_tokens",
     "completion_tokens",
     "feedback",
     "draft",
+    "refusal",
     "created_at",
 }
 QUESTION = "How long is the guarantee on the frame?"

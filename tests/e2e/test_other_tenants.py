@@ -12,6 +12,7 @@ import pytest
 
 from docs.api import application
 from tests.architecture.routes import Route, changes, ids, reads
+from tests.e2e import inside
 from tests.e2e.receivers import receiving
 from tests.e2e.test_erasure import say, visitor
 from tests.e2e.test_webhooks import delivered, webhook
@@ -42,7 +43,9 @@ PLANS = {
 PLAN = {"variants": [{"title": "As it is"}]}
 BUSY = {f"POST /v1/sources/{{source_id}}/{verb}": (409,) for verb in ("pause", "resume", "cancel")}
 BUSY["POST /v1/bot-profiles/{bot_profile_id}/reindex/retry"] = (409,)
-"""What an owner may be told because nothing is on its way: it is not what a stranger is told."""
+BUSY["DELETE /v1/system/dead-letters/{dead_letter_id}"] = (409,)
+"""What an owner may be told because nothing is on its way, or too much: it is not what a stranger
+is told."""
 PLACES = ("body", "query")
 BOT = {"name": "x", "bot_profile_id": "own"}
 REFERENCES: dict[str, tuple[dict[str, Any], int]] = {
@@ -136,6 +139,7 @@ def made(installation: Installation, receiver: str) -> Iterator[World]:
     erasure = owner.http.post(f"/v1/chat/{gone}/erase").json()
     eventually(lambda: owner.http.get(f"/v1/erasures/{erasure['id']}").json()["completed_at"])
     suite, question, run = tried(owner, bot)
+    letter = given_up(installation, owner)
     http, visitor_id = visitor(owner, bot)
     say(http, bot, "How much does an otter weigh?")
     yield World(
@@ -164,6 +168,7 @@ def made(installation: Installation, receiver: str) -> Iterator[World]:
             "run_id": run,
             "visitor_id": visitor_id,
             "erasure_id": erasure["id"],
+            "dead_letter_id": letter,
             "user_id": owner.user("member").id,
             "token_id": owner.http.post("/v1/api-tokens", json={"name": "t"}).json()["id"],
             "key_id": owner.http.post("/v1/widget/keys", json=key).json()["id"],
@@ -171,6 +176,14 @@ def made(installation: Installation, receiver: str) -> Iterator[World]:
     )
     owner.close()
     stranger.close()
+
+
+def given_up(installation: Installation, owner: Tenant) -> str:
+    """The id of a dead letter of the tenant."""
+    inside.plant(installation.data_dir, owner.id)
+    (letter,) = eventually(lambda: owner.http.get("/v1/system/dead-letters").json())
+    found: str = letter["id"]
+    return found
 
 
 def tried(owner: Tenant, bot: str) -> tuple[str, str, str]:

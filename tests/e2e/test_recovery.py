@@ -29,6 +29,7 @@ EVERY_READ_MODEL = (
     "audit",
     "erasures",
     "identity",
+    "letters",
     "sources",
     "bots",
     "chats",

@@ -50,6 +50,8 @@ class ChatIn(BaseModel):
 class MessageOut(BaseModel):
     id: str
     chat_id: str
+    turn_id: str | None
+    """That the question and its answer have in common."""
     role: str
     content: str
     prompt_tokens: int
@@ -57,6 +59,8 @@ class MessageOut(BaseModel):
     feedback: str | None
     draft: bool
     """Whether unsaved settings of the bot were tried."""
+    refusal: bool
+    """Whether the bot said that its sources hold no answer."""
     created_at: Timestamp
 
 

@@ -48,6 +48,7 @@ OWNERS = {
     "widget_key": "gateway",
     "erasure": "gateway",
     "retention": "gateway",
+    "dead_letter": "gateway",
     "source": "ingest",
     "crawl": "ingest",
     "bot_profile": "chat",

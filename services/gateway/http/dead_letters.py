@@ -1,15 +1,33 @@
 """/v1/system/dead-letters: work for the caller's tenant that was given up."""
 
+from collections.abc import Mapping
 from typing import Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, status
 from pydantic import BaseModel
 
-from services.gateway.http.context import AdminDep
-from shared.kernel.errors import NotAuthenticated, NotPermitted, Unavailable
+from services.gateway.http.context import AdminDep, Caller, Id
+from shared.contracts.gateway_letters import (
+    DiscardDeadLetter,
+    GetLetterStates,
+    LetterStates,
+    LetterStatus,
+    ReplayDeadLetter,
+)
+from shared.kernel.errors import (
+    Conflict,
+    NotAuthenticated,
+    NotFound,
+    NotPermitted,
+    Unavailable,
+)
 from shared.web.problem import responses
 
-router = APIRouter(tags=["system"])
+router = APIRouter(prefix="/v1/system/dead-letters", tags=["system"])
+
+CHANGED = responses(NotAuthenticated, NotPermitted, NotFound, Conflict, Unavailable)
+SETTLED = ("replayed", "discarded")
+"""What became of letters that are taken away."""
 
 
 class DeadLetterOut(BaseModel):
@@ -25,12 +43,42 @@ class DeadLetterOut(BaseModel):
     aggregate_id: str
     name: str
     """Of the event, the order or the job."""
+    status: LetterStatus
+    """`ordered`: it is to be done once more. `failed`: that failed too."""
 
 
-@router.get(
-    "/v1/system/dead-letters", responses=responses(NotAuthenticated, NotPermitted, Unavailable)
-)
+class DeadLetterStateOut(BaseModel):
+    id: str
+    status: LetterStatus
+
+
+@router.get("", responses=responses(NotAuthenticated, NotPermitted, Unavailable))
 async def dead_letters(caller: AdminDep) -> list[DeadLetterOut]:
     """What was given up and not done since, newest first, 100 at most."""
     found = await caller.gateway.letters.of_tenant(caller.tenant_id)
-    return [DeadLetterOut.model_validate(letter.model_dump()) for letter in found]
+    states = await _states(caller, *(letter.id for letter in found))
+    told = [
+        DeadLetterOut(**letter.model_dump(), status=states.get(letter.id, "given_up"))
+        for letter in found
+    ]
+    return [letter for letter in told if letter.status not in SETTLED]
+
+
+@router.post("/{dead_letter_id}/replay", responses=CHANGED)
+async def replay(dead_letter_id: Id, caller: AdminDep) -> DeadLetterStateOut:
+    """Have it done once more, by the service that gave it up. While that is on its way, asking
+    again changes nothing; if it fails, the letter stays.
+    """
+    await caller.order(ReplayDeadLetter(dead_letter_id=dead_letter_id))
+    states = await _states(caller, dead_letter_id)
+    return DeadLetterStateOut(id=dead_letter_id, status=states[dead_letter_id])
+
+
+@router.delete("/{dead_letter_id}", status_code=status.HTTP_204_NO_CONTENT, responses=CHANGED)
+async def discard(dead_letter_id: Id, caller: AdminDep) -> None:
+    """Let it go: what was given up is not done, and its content is overwritten."""
+    await caller.order(DiscardDeadLetter(dead_letter_id=dead_letter_id))
+
+
+async def _states(caller: Caller, *ids: str) -> Mapping[str, LetterStatus]:
+    return (await caller.ask(GetLetterStates(ids=ids), LetterStates)).states

@@ -143,12 +143,14 @@ CHILD_IN = {
 MESSAGE = {
     "id": MESSAGE_ID,
     "chat_id": CHAT_ID,
+    "turn_id": TURN_ID,
     "role": "assistant",
     "content": "Every bicycle carries a guarantee of seven years on its frame. [1]",
     "prompt_tokens": 180,
     "completion_tokens": 16,
     "feedback": None,
     "draft": False,
+    "refusal": False,
     "created_at": AT,
 }
 CITATION = {
@@ -387,7 +389,9 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "aggregate": "chat",
         "aggregate_id": CHAT_ID,
         "name": "answered",
+        "status": "given_up",
     },
+    "DeadLetterStateOut": {"id": TURN_ID, "status": "ordered"},
     "Operation": {"id": TURN_ID, "status": "done", "detail": None},
 }
 DETAILS: Mapping[type[Refused], str] = {

@@ -64,6 +64,8 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/v1/events"): Rule("read", narrow="events"),
     ("GET", "/v1/audit-log"): Rule("admin"),
     ("GET", "/v1/tenants/me/archive"): Rule("admin"),
+    ("POST", "/v1/system/dead-letters/{}/replay"): Rule("admin"),
+    ("DELETE", "/v1/system/dead-letters/{}"): Rule("admin"),
     # A user's own account, whatever the role.
     ("POST", "/v1/auth/password"): Rule("read"),
 }
