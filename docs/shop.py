@@ -36,6 +36,14 @@ QUESTIONS = (
     ("Do you rent out tents?", None),
     ("Is there a shop in Hamburg?", None),
 )
+ASKED = (
+    ("How long can I return an item?", "Returns and refunds"),
+    ("How long is the warranty on a jacket?", "Warranty"),
+    ("When does express delivery arrive?", "Shipping"),
+    ("How warm do I wash a rain jacket?", "Washing and care"),
+    ("Do you rent out tents?", None),
+)
+"""Questions of a test suite, and the source that holds the answer, if one does."""
 GUIDE = """Our guide to {path} tells what to look for before you buy. Try them in the shop, wet and
 dry, with the gloves that you will wear later, and ask for the weight as it is packed.
 Keep {path} dry between two tours. Hang them up in the shade, never on a radiator, and brush the
@@ -133,6 +141,7 @@ def _fill(tenant: Tenant, site: str) -> Shop:
             answer = next(one["id"] for one in messages if one["role"] == "assistant")
             path = f"/v1/chat/{turn['chat_id']}/messages/{answer}/feedback"
             http.patch(path, json={"feedback": feedback}).raise_for_status()
+    run = _tried(tenant, bot)
     key = http.post(
         "/v1/widget/keys",
         json={
@@ -185,6 +194,7 @@ def _fill(tenant: Tenant, site: str) -> Shop:
             "import": "/import",
             "chats": "/chats",
             "chat": f"/chats/{chats[0]}",
+            "playground": f"/playground?bot={bot}&run={run}",
             "unanswered": "/unanswered",
             "usage": "/usage",
             "budgets": "/budgets",
@@ -197,6 +207,28 @@ def _fill(tenant: Tenant, site: str) -> Shop:
             "settings": "/settings",
         },
     )
+
+
+def _tried(tenant: Tenant, bot: str) -> str:
+    """Two variants of a bot, tried over what customers asked and then published; the run's id."""
+    http = tenant.http
+    base = f"/v1/bot-profiles/{bot}"
+    suite = http.post(f"{base}/suites", json={"title": "What customers ask"}).json()["id"]
+    for question, source in ASKED:
+        expected = {"expected_sources": [source]} if source else {"refused": True}
+        http.post(
+            f"{base}/suites/{suite}/questions", json={"question": question, **expected}
+        ).raise_for_status()
+    plan = {
+        "suite_id": suite,
+        "variants": [{"title": "As it is"}, {"title": "Bolder", "floor": 0.05, "top_k": 3}],
+        "stream": False,
+    }
+    run: str = http.post(f"{base}/playground/run", json=plan).json()["id"]
+    path = f"{base}/playground/runs/{run}"
+    eventually(lambda: http.get(path).json()["status"] == "ended")
+    http.patch(base, json={"gate_suite_id": suite}).raise_for_status()
+    return run
 
 
 def _until_imported(tenant: Tenant, source: str) -> None:

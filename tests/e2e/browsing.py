@@ -96,6 +96,21 @@ async def barriers(page: Page, rule: str | None = None) -> list[str]:
     ]
 
 
+async def looked_at(page: Page) -> None:
+    """As it stands, wide and narrow, light and dark: nobody is kept out, and nothing sticks out."""
+    size = page.viewport_size
+    for width in (1360, 390):
+        await page.set_viewport_size({"width": width, "height": 900})
+        await page.emulate_media(color_scheme="light")
+        assert await barriers(page) == [], width
+        await page.emulate_media(color_scheme="dark")
+        assert await barriers(page, "color-contrast") == [], (width, "dark")
+        assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, width
+    await page.emulate_media(color_scheme="light")
+    if size is not None:
+        await page.set_viewport_size(size)
+
+
 async def sign_in(page: Page, email: str, password: str) -> None:
     """From the page that asks for it to the dashboard, in whatever language."""
     await page.locator("input[name=email]").fill(email)

@@ -1,38 +1,46 @@
-"""The playground in the dashboard, in a real browser."""
+"""The playground in the dashboard, in a real browser: from what was asked to what is published."""
+
+import asyncio
+from typing import Any
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Page, expect
 
+from tests.e2e.browsing import looked_at
 from tests.e2e.test_dashboard_work import RETURNS, working
-from tests.harness import Tenant
+from tests.harness import Tenant, eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(600)]
+
+ASKED = "How long can I return an item?"
 
 
-async def test_two_variants_are_tried_and_the_better_one_is_told(
-    browser: Browser, tenant: Tenant
-) -> None:
-    bot = tenant.bot(name="Guide", model="local/extractive")
-    source = tenant.source(bot, RETURNS, name="Returns")
+@pytest.fixture
+def bot(tenant: Tenant) -> str:
+    made = tenant.bot(name="Guide", model="local/extractive")
+    source = tenant.source(made, RETURNS, name="Returns")
     tenant.ingest(source)
     tenant.ready(source)
-    async with working(browser, tenant, f"/playground?bot={bot}") as page:
-        await page.get_by_role("button", name="New suite").click()
-        await page.locator("dialog").get_by_label("Title").fill("Returns")
-        await page.locator("dialog").get_by_role("button", name="Save").click()
-        await page.get_by_role("button", name="Add a question").click()
+    return made
+
+
+async def test_a_variant_is_proven_published_and_taken_back(
+    browser: Browser, tenant: Tenant, bot: str
+) -> None:
+    async with working(browser, tenant, f"/playground?bot={bot}", "409") as page:
+        await _with_suite(page)
         dialog = page.locator("dialog")
-        await dialog.get_by_label("Question", exact=True).fill("How long can I return an item?")
-        await dialog.get_by_label("It must say").fill("30 days")
-        await dialog.get_by_role("button", name="Save").click()
-        await expect(page.locator("summary", has_text="1 question")).to_be_visible()
+        versions = page.locator("section", has_text="Versions").locator("tbody tr")
+        await page.get_by_label("Gate of the bot").check()
+        await expect(versions).to_have_count(2)
         second = page.locator(".variant").nth(1)
         await second.get_by_label("Title").fill("Never answers")
         await second.get_by_label("Floor").fill("1")
         await page.get_by_role("button", name="What would it cost?").click()
         await expect(page.locator(".estimate")).to_contain_text("2 answers, 0 calls of a model")
         await page.get_by_role("button", name="Ask all").click()
-        await expect(page.locator(".verdict")).to_contain_text("A As published wins.")
+        verdict = page.locator(".verdict")
+        await expect(verdict).to_contain_text("Variant A (“As published”) wins.")
         rows = page.locator(".sums tbody tr")
         await expect(rows).to_have_count(2)
         await expect(rows.nth(1)).to_contain_text("-1.000, with 95 % between -1.000 and -1.000")
@@ -40,3 +48,100 @@ async def test_two_variants_are_tried_and_the_better_one_is_told(
         answers = page.locator(".answer")
         await expect(answers.nth(0)).to_contain_text("30 days")
         await expect(answers.nth(1).locator("ins").first).to_be_visible()
+        await looked_at(page)
+
+        await rows.nth(1).get_by_role("button", name="Publish").click()
+        await expect(dialog).to_contain_text("The gate demands a run of the suite “Returns”")
+        await dialog.get_by_role("button", name="Publish").click()
+        await expect(dialog.get_by_role("alert")).to_contain_text("significantly worse")
+        await looked_at(page)
+        await page.keyboard.press("Escape")
+        await expect(versions).to_have_count(2)
+
+        await second.get_by_label("Title").fill("Fewer passages")
+        await second.get_by_label("Floor").fill("")
+        await second.get_by_label("Passages").fill("3")
+        await page.get_by_role("button", name="Ask all").click()
+        await expect(rows.nth(1)).to_contain_text("Fewer passages")
+        await expect(verdict).to_contain_text("Nothing is proven")
+        await rows.nth(1).get_by_role("button", name="Publish").click()
+        await dialog.get_by_label("Reason").fill("Shorter to read")
+        await dialog.get_by_role("button", name="Publish").click()
+        await expect(versions.first).to_contain_text("Shorter to read")
+        await expect(versions.first).to_contain_text("variant B of a run")
+        await expect(versions.first).to_contain_text("answers")
+        assert _bot(tenant, bot)["top_k"] == 3
+
+        await versions.nth(1).get_by_role("button", name="Go back to it").click()
+        await versions.nth(1).get_by_role("button", name="Go back to it").click()
+        await expect(versions.first).to_contain_text("as version 2 was")
+    assert (_bot(tenant, bot)["top_k"], _bot(tenant, bot)["version"]) == (None, 4)
+
+
+async def test_what_was_asked_becomes_a_question_of_a_suite(
+    browser: Browser, tenant: Tenant, bot: str
+) -> None:
+    liked = tenant.ask(bot, ASKED)["chat_id"]
+    disliked = tenant.ask(bot, "Are labels free in the European Union?")["chat_id"]
+    tenant.ask(bot, "Who was the first on the moon?")
+    await asyncio.to_thread(eventually, lambda: tenant.http.get("/v1/stats/unanswered").json())
+    async with working(browser, tenant, f"/chats/{liked}") as page:
+        dialog = await _taken(page)
+        await expect(dialog.locator("blockquote")).to_have_text(ASKED)
+        await expect(dialog.get_by_label("Expected answer")).to_have_value(RETURNS.split(" L")[0])
+        await dialog.get_by_label("Title of the suite").fill("From chats")
+        await looked_at(page)
+        await _added(page)
+
+        await page.goto(f"{tenant.url}/dashboard/chats/{disliked}")
+        await page.get_by_role("button", name="Not helpful").click()
+        await expect(page.locator(".message.assistant")).to_contain_text("whether a change helps")
+        dialog = await _taken(page)
+        await expect(dialog.get_by_label("Suite")).to_contain_text("From chats")
+        await expect(dialog.get_by_label("Expected answer")).to_have_value("")
+        await _added(page)
+
+        await page.goto(f"{tenant.url}/dashboard/unanswered")
+        dialog = await _taken(page)
+        await dialog.get_by_label("Say that it does not know").check()
+        await expect(dialog.get_by_label("Expected answer")).to_have_count(0)
+        await _added(page)
+    suites = f"/v1/bot-profiles/{bot}/suites"
+    (suite,) = tenant.http.get(suites).json()
+    found = tenant.http.get(f"{suites}/{suite['id']}/questions").json()
+    assert [(one["refused"], bool(one["expected_answer"])) for one in found] == [
+        (False, True),
+        (False, False),
+        (True, False),
+    ]
+    assert found[0]["chat_id"] == liked
+
+
+async def _with_suite(page: Page) -> None:
+    """A suite with one question."""
+    dialog = page.locator("dialog")
+    await page.get_by_role("button", name="New suite").click()
+    await dialog.get_by_label("Title").fill("Returns")
+    await dialog.get_by_role("button", name="Save").click()
+    await page.get_by_role("button", name="Add a question").click()
+    await dialog.get_by_label("Question", exact=True).fill(ASKED)
+    await dialog.get_by_label("It must say").fill("30 days")
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(page.locator("summary", has_text="1 question")).to_be_visible()
+
+
+async def _taken(page: Page) -> Any:
+    """The dialog that asks what is expected of a question."""
+    await page.get_by_role("button", name="Add to a suite").click()
+    await page.locator("dialog form").wait_for()
+    return page.locator("dialog")
+
+
+async def _added(page: Page) -> None:
+    await page.locator("dialog").get_by_role("button", name="Add", exact=True).click()
+    await expect(page.locator("dialog")).to_have_count(0)
+
+
+def _bot(tenant: Tenant, bot: str) -> dict[str, Any]:
+    found: dict[str, Any] = tenant.http.get(f"/v1/bot-profiles/{bot}").json()
+    return found

@@ -1,5 +1,6 @@
 """What is done in the dashboard day by day, in a real browser."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,8 +9,9 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from services.gateway.http import ui
-from tests.e2e.browsing import LONG_LISTS, opened, sign_in
-from tests.harness import PASSWORD, Tenant, eventually, website
+from tests.e2e import inside
+from tests.e2e.browsing import LONG_LISTS, looked_at, opened, sign_in
+from tests.harness import PASSWORD, Installation, Tenant, eventually, website
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -169,7 +171,7 @@ class TestSettings:
             await expect(told).to_contain_text("did not answer")
             await keys.locator("li").get_by_role("button", name="Test model and key").click()
             await expect(keys.locator("li .outcome")).to_contain_text("It works.")
-            kept = page.locator("section", has_text="How long chats are kept")
+            kept = page.locator(".kept", has_text="Erase chats so many days")
             await kept.get_by_label("Erase chats so many days").fill("30")
             await kept.get_by_role("button", name="What would that erase?").click()
             await expect(kept).to_contain_text("0 chats")
@@ -177,8 +179,43 @@ class TestSettings:
             await kept.get_by_role("button", name="Save").click()
             await expect(kept).to_contain_text("erased 30 days after")
             await expect(page.get_by_text("Nothing was given up.")).to_be_visible()
+            for label, days in (("Keep entries", "365"), ("Keep deliveries", "30")):
+                kept = page.locator(".kept", has_text=label)
+                await kept.get_by_label(label).fill(days)
+                await kept.get_by_role("button", name="Save").click()
+                await kept.get_by_role("button", name="Save").click()
+                await expect(kept).to_contain_text(f"kept for {days} days")
         answer = tenant.http.get("/v1/tenants/me/retention")
-        assert answer.json()["chats_days"] == 30
+        assert answer.json() == {"chats_days": 30, "audit_days": 365, "deliveries_days": 30}
+
+    async def test_have_what_was_given_up_done_once_more_or_let_go(
+        self, browser: Browser, installation: Installation, tenant: Tenant
+    ) -> None:
+        for _ in range(2):
+            await asyncio.to_thread(inside.plant, installation.data_dir, tenant.id)
+        listed = "/v1/system/dead-letters"
+        await asyncio.to_thread(eventually, lambda: len(tenant.http.get(listed).json()) == 2)
+        before = {one["id"] for one in tenant.http.get(listed).json()}
+        async with working(browser, tenant, "/settings") as page:
+            letters = page.locator(".letters li")
+            await expect(letters).to_have_count(2)
+            await letters.first.get_by_role("button", name="Discard").click()
+            await looked_at(page)
+            await letters.first.get_by_role("button", name="Discard").click()
+            await expect(letters).to_have_count(1)
+            await letters.get_by_role("button", name="Do it once more").click()
+            await letters.get_by_role("button", name="Do it once more").click()
+
+            def others() -> bool:
+                """Nobody knows that command still: it is given up as another letter."""
+                return not before & {one["id"] for one in tenant.http.get(listed).json()}
+
+            await asyncio.to_thread(eventually, others)
+            await asyncio.to_thread(eventually, lambda: tenant.http.get(listed).json())
+            await page.reload()
+            await letters.get_by_role("button", name="Discard").click()
+            await letters.get_by_role("button", name="Discard").click()
+            await expect(page.get_by_text("Nothing was given up.")).to_be_visible()
 
 
 class TestWhatIsOld:

@@ -24,7 +24,6 @@ STATED = (
     "too weak: it would refuse", "models and their keys", "limits of what is spent",
     "limits of visitors, and the look of the widget", "who changed what",
     "none may be used", "only those of one bot", "all may be used",
-    "given up event", "given up command", "given up job", "given up timer",
 )  # fmt: skip
 WORDS = (FOLDER / "widget" / "words.js").read_text()
 FETCHED = (FOLDER / VENDOR).is_dir()

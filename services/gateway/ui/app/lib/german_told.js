@@ -150,6 +150,17 @@ export const TOLD = [
   ['Webhook not found', 'Diesen Webhook gibt es nicht'],
   ['Delivery not found', 'Diese Zustellung gibt es nicht'],
   ['Source is already being processed', 'Die Quelle ist schon in Arbeit'],
+  // About what was given up
+  ['Dead letter not found', 'Das gibt es nicht mehr'],
+  ['The dead letter was discarded', 'Es wurde schon verworfen'],
+  ['The dead letter is being done once more', 'Es wird schon noch einmal versucht'],
+  // Why a variant is not published
+  ['This bot has a gate: publish a variant of a run of its gate suite', 'Dieser Bot hat eine Freigabeprüfung: Veröffentlichen Sie in der Spielwiese eine Variante aus einem Lauf der Sammlung, die dafür gewählt ist'],
+  ["The bot's gate is another suite", 'Für die Freigabeprüfung des Bots ist eine andere Sammlung gewählt'],
+  ['The first variant of the run is not the bot as it is published', 'Die erste Variante des Laufs ist nicht der Bot, wie er veröffentlicht ist'],
+  ['The variant is significantly worse than what is published: {mean}, with 95 % between {low} and {high}', 'Die Variante ist deutlich schlechter als der veröffentlichte Stand: {mean}, mit 95 % zwischen {low} und {high}'],
+  ['The bot was changed meanwhile', 'Der Bot wurde inzwischen geändert; der Lauf gehört zu einer früheren Version'],
+  ['The run has not ended', 'Der Lauf ist noch nicht beendet'],
   ['{service} does not answer', '{service} antwortet nicht'],
 ];
 

@@ -1,10 +1,11 @@
 /** What was asked, and what was answered. */
 
 import { Icon, html, useEffect, useRef, useSignal } from '../lib/kit.js';
-import { api, explained, useApi } from '../lib/api.js';
+import { api, explained, session, useApi } from '../lib/api.js';
 import { href, params, set } from '../lib/router.js';
 import { ago, moment, number, t } from '../lib/words.js';
 import { Empty, Head, Waiting, tell } from '../parts/basics.js';
+import { AddToSuite } from '../parts/add_to_suite.js';
 import { Download } from '../parts/download.js';
 import { Bots } from '../parts/pick.js';
 import { Table } from '../parts/table.js';
@@ -35,7 +36,8 @@ function List() {
     ${chats.data.length === 0 ? html`<${Empty} title=${t('Nobody has asked anything yet')}><p>${t('Put a bot on your website, or try it yourself.')}</p><a class="btn go" href=${href('/bots')}>${t('Bots')}</a></>` : html`<${Table} rows=${chats.data} columns=${columns} caption=${t('Chats')} filter=${filter}/>`}`;
 }
 
-function Message({ message, chat }) {
+/** `add` takes the turn of an answer into a suite, for whoever may. */
+function Message({ message, chat, add }) {
   const ref = useRef();
   const vote = useSignal(message.feedback);
   const mine = message.role === 'user';
@@ -53,16 +55,23 @@ function Message({ message, chat }) {
     }
   };
   return html`<article class=${`message ${message.role}`}><header><b>${mine ? t('Visitor') : t('Bot')}</b><time class="soft" datetime=${message.created_at}>${moment(message.created_at)}</time>${message.draft && html`<span class="tag">${t('unsaved draft')}</span>`}
-    ${!mine && html`<span class="votes">${[['up', 'positive', t('Helpful')], ['down', 'negative', t('Not helpful')]].map(([icon, value, label]) => html`<button class=${`btn icon ${vote.value === value ? 'on' : ''}`} aria-label=${label} aria-pressed=${vote.value === value} onClick=${() => give(value)}><${Icon} name=${icon}/></button>`)}</span>`}</header>
-    <div class="prose" ref=${ref}/></article>`;
+    ${!mine && html`<span class="votes">${add && html`<button class="btn" type="button" onClick=${() => add(vote.value)}><${Icon} name="flask"/>${t('Add to a suite')}</button>`}${[['up', 'positive', t('Helpful')], ['down', 'negative', t('Not helpful')]].map(([icon, value, label]) => html`<button class=${`btn icon ${vote.value === value ? 'on' : ''}`} aria-label=${label} aria-pressed=${vote.value === value} onClick=${() => give(value)}><${Icon} name=${icon}/></button>`)}</span>`}</header>
+    <div class="prose" ref=${ref}/>
+    ${!mine && add && vote.value === 'negative' && html`<p class="soft">${t('As a question of a suite it shows whether a change helps.')}</p>`}</article>`;
 }
 
 function One({ id }) {
   const chat = useApi(`/v1/chat/${id}`);
   const messages = useApi(`/v1/chat/${id}/messages`, { every: 5000 });
+  const adding = useSignal(null);
   if (!chat.data || !messages.data) return html`<${Waiting} error=${chat.error ?? messages.error} reload=${chat.reload}/>`;
+  const asked = new Map(messages.data.filter(one => one.role === 'user').map(one => [one.turn_id, one.content]));
+  // An answer that somebody disliked, or that was none, is nothing to expect again.
+  const take = message => vote => (adding.value = { bot: chat.data.bot_profile_id, turn: message.turn_id, question: asked.get(message.turn_id), ...(vote !== 'negative' && !message.refusal && { answer: message.content }) });
+  const taking = message => session.value.user.role !== 'member' && asked.has(message.turn_id) && take(message);
   return html`<${Head} title=${chat.data.title || t('(empty)')} lead=${html`${moment(chat.data.created_at)} · <a href=${href(`/bots/${chat.data.bot_profile_id}`)}>${t('Bot')}</a>`}><${Export} path=${`/v1/chat/${id}/export`} name=${`chat-${id}`}/></>
-    <div class="transcript">${messages.data.map(message => html`<${Message} key=${message.id} chat=${id} message=${message}/>`)}</div>`;
+    <div class="transcript">${messages.data.map(message => html`<${Message} key=${message.id} chat=${id} message=${message} add=${taking(message)}/>`)}</div>
+    ${adding.value && html`<${AddToSuite} asked=${adding.value} close=${() => (adding.value = null)}/>`}`;
 }
 
 export default function Chats({ id }) {

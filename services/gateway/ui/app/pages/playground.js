@@ -3,15 +3,16 @@
 import { Icon, html, useEffect, useSignal } from '../lib/kit.js';
 import { api, call, session, useApi } from '../lib/api.js';
 import { params, set } from '../lib/router.js';
-import { counted, t } from '../lib/words.js';
+import { counted, moment, t } from '../lib/words.js';
 import { Empty, Field, Head, Trouble, Waiting } from '../parts/basics.js';
 import { Questions, Suites } from '../parts/suite.js';
 import { Comparison, price } from '../parts/comparison.js';
+import { letter } from '../parts/variants.js';
+import { Versions } from '../parts/versions.js';
 import { frames } from '../../widget/sse.js';
 
 const MOST = 4;
 const NUMBERS = [['floor', 'Floor', 1, 0.01], ['lexical_weight', 'Weight of words', 1, 0.05], ['top_k', 'Passages', 20, 1], ['temperature', 'Temperature', 2, 0.1]];
-const letter = n => String.fromCharCode(65 + n);
 
 /** The body of a run from what stands in the fields. An empty one is as published. */
 const planOf = (suite, variants, judged) => ({
@@ -26,11 +27,11 @@ const planOf = (suite, variants, judged) => ({
 function Variant({ n, fields, bot, change, remove }) {
   const write = name => event => change({ ...fields, [name]: event.target.value });
   return html`<fieldset class="variant"><legend>${letter(n)}</legend>
-    <${Field} label=${t('Title')}><input class="f" maxlength="100" value=${fields.title ?? ''} placeholder=${n ? '' : t('As published')} onInput=${write('title')}/></>
+    <${Field} label=${t('Title')}><input class="f" maxlength="100" value=${fields.title ?? ''} placeholder=${n ? t('Variant {letter}', { letter: letter(n) }) : t('As published')} onInput=${write('title')}/></>
     <${Field} label=${t('Instructions')}><textarea class="f" rows="3" value=${fields.system_prompt ?? ''} placeholder=${bot.system_prompt} onInput=${write('system_prompt')}/></>
     <${Field} label=${t('Model')}><input class="f mono" maxlength="100" value=${fields.model ?? ''} placeholder=${bot.model} onInput=${write('model')}/></>
     <div class="pair">${NUMBERS.map(([name, label, max, step]) => html`<${Field} label=${t(label)}><input class="f" type="number" min=${name === 'top_k' ? 1 : 0} max=${max} step=${step} value=${fields[name] ?? ''} placeholder=${bot[name] ?? t('as measured')} onInput=${write(name)}/></>`)}</div>
-    ${n > 0 && html`<button class="btn" type="button" onClick=${remove}><${Icon} name="trash"/>${t('Remove')}</button>`}</fieldset>`;
+    ${n > 0 && html`<button class="btn fit" type="button" onClick=${remove}><${Icon} name="trash"/>${t('Remove')}</button>`}</fieldset>`;
 }
 
 function Bench({ bot, suite, ran }) {
@@ -62,7 +63,7 @@ function Bench({ bot, suite, ran }) {
   const keys = event => event.key === 'Enter' && event.shiftKey && run(event);
   const put = (n, fields) => (variants.value = variants.value.map((one, i) => (i === n ? fields : one)));
   const { busy, error, run: running, done, estimate: told } = state.value;
-  return html`<form onSubmit=${run} onKeyDown=${keys}><div class="variants">${variants.value.map((fields, n) => html`<${Variant} key=${n} n=${n} fields=${fields} bot=${bot} change=${it => put(n, it)} remove=${() => (variants.value = variants.value.filter((_, i) => i !== n))}/>`)}</div>
+  return html`<form class="bench" onSubmit=${run} onKeyDown=${keys}><div class="variants">${variants.value.map((fields, n) => html`<${Variant} key=${n} n=${n} fields=${fields} bot=${bot} change=${it => put(n, it)} remove=${() => (variants.value = variants.value.filter((_, i) => i !== n))}/>`)}</div>
     <div class="bar"><button class="btn" type="button" disabled=${variants.value.length >= MOST} onClick=${() => (variants.value = [...variants.value, {}])}><${Icon} name="plus"/>${t('Add a variant')}</button>
       <label class="check"><input type="checkbox" checked=${judged.value} onChange=${event => (judged.value = event.target.checked)}/> ${t('Have a model judge')}</label>
       <button class="btn" type="button" disabled=${busy} onClick=${estimate}>${t('What would it cost?')}</button>
@@ -73,7 +74,7 @@ function Bench({ bot, suite, ran }) {
     <${Trouble} error=${error}/></form>`;
 }
 
-function One({ bot }) {
+function One({ bot, changed }) {
   const suites = useApi(`/v1/bot-profiles/${bot.id}/suites`);
   const runs = useApi(`/v1/bot-profiles/${bot.id}/playground/runs?limit=20`);
   const wanted = params.value.get('suite');
@@ -86,12 +87,17 @@ function One({ bot }) {
     set({ run: id });
     runs.reload();
   };
-  return html`<${Suites} bot=${bot} suites=${suites.data} chosen=${suite} may=${may} changed=${suites.reload}/>
+  const anew = () => {
+    changed();
+    suites.reload();
+  };
+  return html`<${Suites} bot=${bot} suites=${suites.data} chosen=${suite} may=${may} changed=${anew}/>
     ${!suite ? html`<${Empty} title=${t('No suite yet')}><p>${t('A suite holds the questions that a good answer must be found for.')}</p></>` : html`
       <${Questions} key=${suite.id} bot=${bot} suite=${suite} may=${may} changed=${suites.reload}/>
-      ${may && suite.questions > 0 && html`<section><h2>${t('Variants')}</h2><${Bench} bot=${bot} suite=${suite.id} ran=${ran}/></section>`}
-      ${mine.length > 0 && html`<section><h2>${t('Runs')}</h2><select class="f" aria-label=${t('Run')} onChange=${event => set({ run: event.target.value })}>${mine.map(one => html`<option value=${one.id} selected=${one.id === run}>${new Date(one.started_at).toLocaleString()} · ${counted(one.variants.length, '1 variant', '{n} variants')} · ${t(one.status)}</option>`)}</select>
-        <${Comparison} key=${run} bot=${bot.id} run=${run} may=${may}/></section>`}`}`;
+      ${may && suite.questions > 0 && html`<section class="sec"><header><h2>${t('Variants')}</h2></header><${Bench} bot=${bot} suite=${suite.id} ran=${ran}/></section>`}
+      ${mine.length > 0 && html`<section class="sec"><header><h2>${t('Runs')}</h2><select class="f r" aria-label=${t('Run')} onChange=${event => set({ run: event.target.value })}>${mine.map(one => html`<option value=${one.id} selected=${one.id === run}>${moment(one.started_at)} · ${counted(one.variants.length, '1 variant', '{n} variants')} · ${t(one.status)}</option>`)}</select></header>
+        <${Comparison} key=${run} bot=${bot.id} run=${run} publish=${may && { bot, suites: suites.data, published: changed }}/></section>`}`}
+    <section class="sec"><header><h2>${t('Versions')}</h2></header><${Versions} key=${bot.version} bot=${bot} changed=${changed}/></section>`;
 }
 
 export default function Playground() {
@@ -104,5 +110,5 @@ export default function Playground() {
   const bot = bots.data.find(one => one.id === wanted) ?? bots.data[0];
   return html`<${Head} title=${t('Playground')} lead=${t('Better by proof: the same questions, answered in up to four ways.')}>
       ${bot && html`<select class="f" aria-label=${t('Bot')} onChange=${event => set({ bot: event.target.value, suite: null, run: null })}>${bots.data.map(one => html`<option value=${one.id} selected=${one.id === bot.id}>${one.name || t('(unnamed)')}</option>`)}</select>`}</>
-    ${bot ? html`<${One} key=${bot.id} bot=${bot}/>` : html`<${Empty} title=${t('No bot yet')}/>`}`;
+    ${bot ? html`<${One} key=${bot.id} bot=${bot} changed=${bots.reload}/>` : html`<${Empty} title=${t('No bot yet')}/>`}`;
 }

@@ -5,9 +5,10 @@ import { api, call, session } from '../lib/api.js';
 import { href } from '../lib/router.js';
 import { t } from '../lib/words.js';
 import { Field, Form, Head, tell } from '../parts/basics.js';
+import { DeadLetters } from '../parts/dead_letters.js';
 import { Health } from '../parts/health.js';
 import { Providers } from '../parts/key_test.js';
-import { DeadLetters, Retention } from '../parts/retention.js';
+import { Retention } from '../parts/retention.js';
 import { offers } from '../lib/offered.js';
 
 const ELSEWHERE = [
@@ -40,7 +41,7 @@ export default function Settings() {
       <${Field} label=${t('The new one')} hint=${t('At least 8 characters.')}><input class="f" name="new_password" type="password" minlength="8" maxlength="128" autocomplete="new-password" required/></></></section>
     <section class="sec"><header><h2>${t('Where the rest is')}</h2></header><ul class="list">${ELSEWHERE.map(([to, label, what]) => html`<li><a href=${href(to)}>${t(label)}</a><span class="soft">${t(what)}</span></li>`)}</ul></section></div>
     ${manages && offers('/v1/providers/test') && html`<${Providers}/>`}
-    ${manages && html`<div class="cols even"><section class="sec"><header><h2>${t('How long chats are kept')}</h2></header><${Retention}/></section>
+    ${manages && html`<div class="cols even"><section class="sec"><header><h2>${t('How long things are kept')}</h2></header><${Retention}/></section>
       ${offers('/v1/system/dead-letters') && html`<section class="sec"><header><h2>${t('What was given up')}</h2></header><${DeadLetters}/></section>`}</div>`}
     <${Health}/>`;
 }

@@ -4,12 +4,10 @@ import { html, useEffect, useSignal } from '../lib/kit.js';
 import { useApi } from '../lib/api.js';
 import { language, number, t } from '../lib/words.js';
 import { Waiting } from './basics.js';
+import { Publish } from './publish.js';
+import { called, decimal, letter, percent, sureness } from './variants.js';
 import { words } from './word_diff.js';
 
-const letter = n => String.fromCharCode(65 + n);
-const percent = value => (value == null ? '–' : new Intl.NumberFormat(language.value, { style: 'percent', maximumFractionDigits: 1 }).format(value));
-const signed = value => new Intl.NumberFormat(language.value, { signDisplay: 'exceptZero', minimumFractionDigits: 3, maximumFractionDigits: 3 }).format(value);
-const decimal = value => (value == null ? '–' : new Intl.NumberFormat(language.value, { minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(value));
 export const price = value => (value ? new Intl.NumberFormat(language.value, { style: 'currency', currency: 'USD', maximumFractionDigits: 4 }).format(value) : t('costs nothing'));
 
 /** Columns of a table: what is told, and how. */
@@ -25,18 +23,16 @@ const FIGURES = [
   ['Median time', one => `${number(Math.round(one.latency_ms))} ms`],
 ];
 
-function Sums({ told }) {
+function Sums({ told, publish }) {
   const against = new Map(told.differences.map(one => [one.variant, one]));
   const verdict = one => {
     const by = against.get(one.variant);
     if (!by) return t('the others are compared with it');
-    const sure = { mean: signed(by.mean), low: signed(by.low), high: signed(by.high) };
-    const said = t('{mean}, with 95 % between {low} and {high}', sure);
-    return html`${said}<br/><span class="soft">${t('better with a confidence of {n}', { n: percent(by.confidence) })} · ${t('{wins} better, {losses} worse', by)}</span>`;
+    return html`${sureness(by)}<br/><span class="soft">${t('better with a confidence of {n}', { n: percent(by.confidence) })} · ${t('{wins} better, {losses} worse', by)}</span>`;
   };
   return html`<div class="scroll"><table class="grid sums"><caption class="sr">${t('Variants')}</caption>
-    <thead><tr><th scope="col">${t('Variant')}</th>${FIGURES.map(([label]) => html`<th scope="col" class="num">${t(label)}</th>`)}<th scope="col">${t('Against A')}</th></tr></thead>
-    <tbody>${told.variants.map(one => html`<tr class=${one.variant === told.winner ? 'winner' : ''}><th scope="row">${letter(one.variant)} ${one.title}${one.variant === told.winner && html` <mark>${t('wins')}</mark>`}${one.failed > 0 && html` <span class="bad">${t('{n} failed', { n: one.failed })}</span>`}</th>${FIGURES.map(([label, figure]) => html`<td class="num" data-label=${t(label)}>${figure(one)}</td>`)}<td data-label=${t('Against A')}>${verdict(one)}</td></tr>`)}</tbody></table></div>`;
+    <thead><tr><th scope="col">${t('Variant')}</th>${FIGURES.map(([label]) => html`<th scope="col" class="num">${t(label)}</th>`)}<th scope="col">${t('Against A')}</th>${publish && html`<th scope="col"><span class="sr">${t('Actions')}</span></th>`}</tr></thead>
+    <tbody>${told.variants.map(one => html`<tr class=${one.variant === told.winner ? 'winner' : ''}><th scope="row"><span class="letter">${letter(one.variant)}</span> ${one.title}${one.variant === told.winner && html` <mark>${t('wins')}</mark>`}${one.failed > 0 && html` <span class="bad">${t('{n} failed', { n: one.failed })}</span>`}</th>${FIGURES.map(([label, figure]) => html`<td class="num" data-label=${t(label)}>${figure(one)}</td>`)}<td data-label=${t('Against A')}>${verdict(one)}</td>${publish && html`<td data-label=""><${Publish} ...${publish} run=${told.run} variant=${one.variant} by=${against.get(one.variant)}/></td>`}</tr>`)}</tbody></table></div>`;
 }
 
 /** An answer, with the words marked that the first one does not have; and passages only it has. */
@@ -56,7 +52,8 @@ function Question({ asked, results }) {
     ${open.value && html`<div class="answers">${mine.map(one => html`<${Answer} one=${one} first=${mine[0]}/>`)}</div>`}</details></li>`;
 }
 
-export function Comparison({ bot, run }) {
+/** `publish` is {bot, suites, published} for whoever may let the bot answer otherwise. */
+export function Comparison({ bot, run, publish }) {
   const base = `/v1/bot-profiles/${bot}/playground/runs/${run}`;
   const going = useSignal(true);
   const told = useApi(`${base}/comparison`, { every: going.value ? 2000 : 0 });
@@ -71,7 +68,7 @@ export function Comparison({ bot, run }) {
   if (!told.data || !results.data) return html`<${Waiting} error=${told.error ?? results.error} reload=${told.reload}/>`;
   const { winner, variants, run: of } = told.data;
   const title = variants.find(one => one.variant === winner)?.title;
-  return html`<p class="verdict" role="status">${of.status === 'running' ? t('{n} of {all} answers', { n: of.results, all: of.results_expected }) : winner == null ? t('Nothing is proven: no significant difference.') : html`<mark>${t('{title} wins.', { title: `${letter(winner)} ${title}` })}</mark>`}</p>
-    <${Sums} told=${told.data}/>
+  return html`<p class="verdict" role="status">${of.status === 'running' ? t('{n} of {all} answers', { n: of.results, all: of.results_expected }) : winner == null ? t('Nothing is proven: no significant difference.') : html`<mark>${t('{variant} wins.', { variant: called(winner, title) })}</mark>`}</p>
+    <${Sums} told=${told.data} publish=${publish}/>
     <ol class="compared">${told.data.questions.map(one => html`<${Question} key=${one.question_id} asked=${one} results=${results.data}/>`)}</ol>`;
 }

@@ -1,7 +1,7 @@
 /** Test suites of a bot, and the questions of one. */
 
 import { Icon, html, useSignal } from '../lib/kit.js';
-import { api, useApi } from '../lib/api.js';
+import { api, explained, useApi } from '../lib/api.js';
 import { set } from '../lib/router.js';
 import { counted, t } from '../lib/words.js';
 import { Dialog, Field, Form, Sure, Waiting, tell } from './basics.js';
@@ -18,8 +18,20 @@ export function Suites({ bot, suites, chosen, may, changed }) {
     set({ suite: suite.id, run: null });
     changed();
   };
+  const guard = async event => {
+    const gate = event.target.checked ? chosen.id : null;
+    try {
+      await api.patch(`/v1/bot-profiles/${bot.id}`, { gate_suite_id: gate });
+      tell(t('Saved.'));
+    } catch (error) {
+      event.target.checked = !event.target.checked;
+      tell(explained(error));
+    }
+    changed();
+  };
   return html`<div class="bar">${suites.length > 0 && html`<select class="f" aria-label=${t('Suite')} onChange=${event => set({ suite: event.target.value, run: null })}>${suites.map(one => html`<option value=${one.id} selected=${one.id === chosen?.id}>${one.title} · ${counted(one.questions, '1 question', '{n} questions')}</option>`)}</select>`}
     ${may && html`<button class="btn" onClick=${() => (making.value = true)}><${Icon} name="plus"/>${t('New suite')}</button>`}
+    ${may && chosen && html`<label class="check"><input type="checkbox" checked=${bot.gate_suite_id === chosen.id} onChange=${guard}/> <span>${t('Gate of the bot')} <small class="soft">${t('What shapes its answers is then changed only by a variant that holds its own in this suite.')}</small></span></label>`}
     ${making.value && html`<${Dialog} title=${t('New suite')} close=${() => (making.value = false)}><${Form} send=${make} action=${t('Save')}><${Field} label=${t('Title')}><input class="f" name="title" maxlength="255" required/></></></>`}</div>`;
 }
 
@@ -60,7 +72,7 @@ export function Questions({ bot, suite, may, changed }) {
     try {
       if (file) await api.post(`${base}/import`, { csv: await file.text() });
     } catch (error) {
-      tell(error.shown ?? t('That did not work. Try again.'));
+      tell(explained(error));
     }
     event.target.value = '';
     again();

@@ -1,0 +1,43 @@
+/** All that a bot was: who made it so, when, why, how well it did; and the way back. */
+
+import { html } from '../lib/kit.js';
+import { api, session, useApi } from '../lib/api.js';
+import { href } from '../lib/router.js';
+import { moment, t } from '../lib/words.js';
+import { Sure, Waiting, tell } from './basics.js';
+import { Table } from './table.js';
+import { decimal, letter } from './variants.js';
+
+const SHOWN = 50;
+
+/** Why a version came to be, in the words of who made it and with what proved it. */
+function Why({ bot, of }) {
+  const proof = of.run_id && html`<a href=${href('/playground', { bot, run: of.run_id })}>${t('variant {letter} of a run', { letter: letter(of.variant ?? 0) })}</a>`;
+  const back = of.restores && t('as version {n} was', { n: of.restores });
+  const parts = [of.reason, back, proof].filter(Boolean);
+  return parts.length ? parts.map((part, n) => html`${n > 0 && ' · '}${part}`) : html`<span class="soft">–</span>`;
+}
+
+export function Versions({ bot, changed }) {
+  const versions = useApi(`/v1/bot-profiles/${bot.id}/versions?limit=${SHOWN}`);
+  const users = useApi('/v1/users');
+  if (!versions.data || !users.data) return html`<${Waiting} error=${versions.error ?? users.error} reload=${versions.reload}/>`;
+  const names = new Map(users.data.map(user => [`user/${user.id}`, user.display_name || user.email]));
+  const who = one => names.get(one.actor) ?? (one.actor.startsWith('token/') ? t('a token') : one.actor.split('/')[0]);
+  const back = one => async () => {
+    await api.post(`/v1/bot-profiles/${bot.id}/versions/${one.version}/restore`, { reason: '' });
+    tell(t('The bot answers as in version {n}.', { n: one.version }));
+    changed();
+    versions.reload();
+  };
+  const columns = [
+    { key: 'version', label: t('Version'), cell: one => html`${one.version}${one.version === bot.version && html` <mark>${t('answers')}</mark>`}` },
+    { key: 'at', label: t('When'), sort: one => Date.parse(one.at), cell: one => html`<span class="soft">${moment(one.at)}</span>` },
+    { key: 'who', label: t('Who'), text: who, sort: who, cell: who },
+    { key: 'reason', label: t('Why'), cell: one => html`<${Why} bot=${bot.id} of=${one}/>` },
+    { key: 'score', label: t('Score'), num: true, cell: one => decimal(one.score) },
+    { key: 'model', label: t('Model'), cell: one => html`<span class="mono">${one.model}</span>` },
+    ...(session.value.user.role === 'member' ? [] : [{ key: 'act', label: '', cell: one => one.version !== bot.version && html`<${Sure} label=${t('Go back to it')} question=${t('The bot then answers as in version {n}.', { n: one.version })} act=${back(one)} icon="undo"/>` }]),
+  ];
+  return html`<${Table} rows=${versions.data.map(one => ({ ...one, id: one.version }))} columns=${columns} caption=${t('Versions')}/>`;
+}
