@@ -1,6 +1,7 @@
 """Composition root of analytics. Read this first: it lists every way in."""
 
 from contextlib import AsyncExitStack
+from functools import partial
 
 from services.analytics.domain.budgets import budget_decider
 from services.analytics.handlers import CheckBot
@@ -104,6 +105,7 @@ async def build(_settings: Settings, platform: Platform, _stack: AsyncExitStack)
     service.answers(GetBudget, budget_queries.get_budget)
     service.answers(ListBudgets, budget_queries.list_budgets)
 
+    service.starts(partial(budget_queries.memo.follow, platform.client))
     take_part(service, rollups, budgets)
     check_budgets = CheckBudgets(service.execute, budget_queries, service.shown("rollups"))
     service.reacts(

@@ -69,6 +69,7 @@ from shared.adapters import language, minilm, static_embedder
 from shared.adapters.egress import egress_client
 from shared.adapters.embedding import EmbeddingModels
 from shared.adapters.frames import FrameChannel
+from shared.adapters.memo import Memo
 from shared.adapters.read_model import ReadModel, ReadModelStore
 from shared.contracts.analytics import BudgetCreated, BudgetDeleted, BudgetUpdated
 from shared.contracts.chat import (
@@ -226,8 +227,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     )
     service.takes(index, [RetryReindex])
 
-    turn_queries = TurnQueries(chats, platform.blobs)
-    index_queries = IndexQueries(index)
+    turn_queries, index_queries = TurnQueries(chats, platform.blobs), IndexQueries(index)
     service.answers(GetBotProfile, bot_queries.get_bot_profile)
     service.answers(FindBotProfile, bot_queries.find_bot_profile)
     service.answers(ListBotProfiles, bot_queries.list_bot_profiles)
@@ -251,7 +251,9 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     _shows(service, platform, bot_queries, retriever, models)
 
     stops = StopSignals(platform.client)
-    purse = Purse(SpendingQueries(spending), service.shown("spending"))
+    spending_queries = SpendingQueries(spending)
+    purse = Purse(spending_queries, service.shown("spending"))
+    _follow(service, platform, bot_queries.memo, index_queries.memo, spending_queries.memo)
     answer = AnswerQuestion(
         execute=service.execute,
         current=service.current,
@@ -314,6 +316,12 @@ def _shows(
     service.answers(Retrieve, retrieval.retrieve)
     trials = ProviderQueries(bots, models, platform.vault.get, platform.vault.open)
     service.answers(TryProvider, trials.try_provider)
+
+
+def _follow(service: Service, platform: Platform, *memos: Memo) -> None:
+    """What a turn reads and hardly any event changes is kept between turns."""
+    for memo in memos:
+        service.starts(partial(memo.follow, platform.client))
 
 
 async def _load() -> None:

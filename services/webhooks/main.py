@@ -105,6 +105,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.answers(SendTest, attempts.ping)
 
     fan_out = FanOut(service.execute, endpoint_queries.subscribed)
+    service.starts(partial(endpoint_queries.memo.follow, platform.client))
     service.reacts("fan-out", list(TRANSLATIONS), fan_out, in_order=True)
     replay = Replay(service.execute, service.current, platform.event_log.history)
     service.reacts("replay", [ReplayRequested], replay)

@@ -217,6 +217,7 @@ async def project(
             await db.rollback()
             return None
         faults.passed(FaultPoint.PROJECTOR_MOVED)
+    store.shown(records)
     faults.passed(FaultPoint.PROJECTOR_COMMITTED)
     return after
 

@@ -6,7 +6,7 @@ of the aggregate's row; other events once by the checkpoint.
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -134,6 +134,7 @@ class ReadModelStore:
         self._outcomes = tables["outcomes"]
         self.checkpoint = tables["checkpoint"]
         self._storing = storing(self._aggregates, self._outcomes)
+        self._when_shown: list[Callable[[Sequence[Recorded[Event]]], None]] = []
 
     @asynccontextmanager
     async def reading(self, tenant_id: str) -> AsyncIterator[AsyncConnection]:
@@ -147,6 +148,15 @@ class ReadModelStore:
         async with self.engine.begin() as db:
             await db.execute(select(func.pg_advisory_xact_lock_shared(self.model.lock)))
             yield db
+
+    def when_shown(self, tell: Callable[[Sequence[Recorded[Event]]], None]) -> None:
+        """Have it told of events once the rows that this process wrote show them."""
+        self._when_shown.append(tell)
+
+    def shown(self, records: Sequence[Recorded[Event]]) -> None:
+        """The transaction that brought these in is committed."""
+        for tell in self._when_shown:
+            tell(records)
 
     async def snapshot(self, aggregate: str, tenant_id: str, aggregate_id: str) -> Snapshot:
         """State and version of an owned aggregate; the initial state at version 0 if it is new."""

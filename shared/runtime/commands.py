@@ -222,6 +222,7 @@ class CommandHandler:
                     StoredOutcome(metadata.tenant_id, position, refusal),
                 )
             faults.passed(FaultPoint.COMMAND_ROWS)
+        self.store.shown(records)
         faults.passed(FaultPoint.COMMAND_SHOWN)
         return outcome
 

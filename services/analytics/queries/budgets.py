@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, RowMapping, Select, cast, func, literal, or_,
 
 from services.analytics.domain.budgets import period_start
 from services.analytics.tables import budgets, usage
+from shared.adapters.memo import Memo
 from shared.adapters.pages import cut, page_of
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.analytics import BudgetView, BudgetViews, GetBudget, ListBudgets
@@ -26,6 +27,7 @@ class BudgetQueries:
     def __init__(self, store: ReadModelStore, rollups: ReadModelStore) -> None:
         self._store = store
         self._rollups = rollups
+        self.memo = Memo(store)
 
     async def get_budget(self, question: GetBudget, meta: Metadata) -> BudgetView:
         """With what is used in the period that runs now. Raises `NotFound`."""
@@ -57,7 +59,11 @@ class BudgetQueries:
     async def concerned(self, tenant_id: str, bot_profile_id: str) -> Sequence[BudgetView]:
         """The budgets that usage of this bot counts for."""
         mine = or_(budgets.c.bot_profile_id.is_(None), budgets.c.bot_profile_id == bot_profile_id)
-        return [_view(row) for row in await self._rows(tenant_id, _mine(tenant_id).where(mine))]
+
+        async def read() -> Sequence[BudgetView]:
+            return [_view(row) for row in await self._rows(tenant_id, _mine(tenant_id).where(mine))]
+
+        return await self.memo.of(tenant_id, bot_profile_id, read)
 
     async def used(self, budget: BudgetView, first: date, last: date) -> float:
         """What counts for a budget from one day to another, both included."""

@@ -89,24 +89,35 @@ class HybridRetriever(Retriever):
         found: list[Found] = []
         known = await self._rows.knowledge(tenant_id, bot_profile_id)
         for _ in range(LOOKS):
-            found = await self._look(tenant_id, bot_profile_id, query, known)
-            now = await self._rows.knowledge(tenant_id, bot_profile_id)
-            if _places(now) == _places(known):
+            found, now = await self._look(tenant_id, bot_profile_id, query, known)
+            if set(now) == set(known):
                 break
+            self._rows.memo.forget(tenant_id)
             known = now
         return Retrieval(distinct(found, lambda one: one.hit.text))
 
     async def _look(
         self, tenant_id: str, bot_profile_id: str, query: Query, knowledge: Sequence[Knowledge]
-    ) -> list[Found]:
+    ) -> tuple[list[Found], Sequence[Knowledge]]:
+        """Passages, and what the bot answers from as of then."""
         scope = Scope(
             tenant_id, bot_profile_id, source_ids=query.source_ids, language=query.language
         )
-        found: list[Found] = []
+        looked = []
         for known in knowledge:
             wordings = await self._wordings(scope, known, (query.text, *query.others))
-            found += await self._search(scope, known, wordings, query.lexical_weight)
-        return sorted(found, key=lambda one: one.hit.score, reverse=True)
+            hits = await self._search(scope, known, wordings, query.lexical_weight)
+            looked.append((known, wordings, hits))
+        sources_hit = {hit.source_id for _, _, hits in looked for hit in hits}
+        sources, now = await self._rows.standing(tenant_id, bot_profile_id, sources_hit)
+        found: list[Found] = []
+        for known, wordings, hits in looked:
+            numbers = calibration(known.embedding_model)
+            answering = [hit for hit in hits if _answers(hit, known, sources)]
+            answering = _nearer(answering, sources, wordings, numbers)
+            answering.sort(key=lambda hit: (-hit.score, hit.id))
+            found += _passages(answering, sources, wordings, numbers)
+        return sorted(found, key=lambda one: one.hit.score, reverse=True), now
 
     @override
     async def languages(self, tenant_id: str, bot_profile_id: str) -> frozenset[str]:
@@ -139,7 +150,8 @@ class HybridRetriever(Retriever):
         known: Knowledge,
         wordings: Sequence[Wording],
         lexical: float | None = None,
-    ) -> list[Found]:
+    ) -> list[Hit]:
+        """The nearest chunks, whether their sources may answer or not."""
         numbers = calibration(known.embedding_model)
         index = await self._indexes.open(known.collection, known.dimension)
         weights = (numbers.lexical, numbers.dense) if lexical is None else (lexical, 1 - lexical)
@@ -156,13 +168,7 @@ class HybridRetriever(Retriever):
             for hit in hits:
                 if hit.id not in best or hit.score > best[hit.id].score:
                     best[hit.id] = hit
-        sources = await self._rows.answering(
-            scope.tenant_id, {hit.source_id for hit in best.values()}
-        )
-        answering = [hit for hit in best.values() if _answers(hit, known, sources)]
-        answering = _nearer(answering, sources, wordings, numbers)
-        answering.sort(key=lambda hit: (-hit.score, hit.id))
-        return _passages(answering, sources, wordings, numbers)
+        return list(best.values())
 
 
 def _worded(text: str, languages: Collection[str | None]) -> Worded:
@@ -179,10 +185,6 @@ def _worded(text: str, languages: Collection[str | None]) -> Worded:
     meanings = {word: translations(word, told, wanted) for word in words}
     said = " ".join(meaning for one in meanings.values() for meaning in one)
     return Worded(text, f"{terms} {said}", words, foreign, meanings, told)
-
-
-def _places(knowledge: Sequence[Knowledge]) -> set[tuple[str, int]]:
-    return {(known.collection, known.generation) for known in knowledge}
 
 
 def _answers(hit: Hit, known: Knowledge, sources: Mapping[str, IndexedSource]) -> bool:

@@ -8,6 +8,7 @@ from sqlalchemy import RowMapping, Select, Text, bindparam, cast, func, or_, sel
 
 from services.chat.domain.bots import Published
 from services.chat.tables import bot_profiles, bot_versions
+from shared.adapters.memo import Memo
 from shared.adapters.pages import AFTER, LIMIT, as_dicts, bounds, cut, page_of
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Metadata
@@ -36,6 +37,7 @@ class BotQueries:
 
     def __init__(self, store: ReadModelStore) -> None:
         self._store = store
+        self.memo = Memo(store)
 
     async def get_bot_profile(self, question: GetBotProfile, meta: Metadata) -> BotProfileView:
         """Inactive ones too. Raises `NotFound`."""
@@ -72,7 +74,11 @@ class BotQueries:
 
     async def settings(self, tenant_id: str, bot_profile_id: str) -> Published:
         """What the bot answers with. Raises `NotFound`."""
-        return Published.model_validate(dict(await self._row(tenant_id, bot_profile_id)))
+
+        async def read() -> Published:
+            return Published.model_validate(dict(await self._row(tenant_id, bot_profile_id)))
+
+        return await self.memo.of(tenant_id, bot_profile_id, read)
 
     async def settings_of(self, tenant_id: str, bot_profile_id: str, version: int) -> BotSettings:
         """As they were in a version. Raises `NotFound`."""

@@ -6,9 +6,11 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import ARRAY, ColumnElement, FromClause, Row, Select, bindparam, func, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chat.ports import Knowledge
 from services.chat.tables import bot_indexes, collections, indexed_sources
+from shared.adapters.memo import Memo
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.chat_index import (
     BotIndexView,
@@ -42,17 +44,40 @@ class IndexQueries:
 
     def __init__(self, store: ReadModelStore) -> None:
         self._store = store
+        self.memo = Memo(store)
 
     async def knowledge(self, tenant_id: str, bot_profile_id: str) -> Sequence[Knowledge]:
-        """One entry per vector index and generation that the bot's sources answer from."""
-        whose = {"of_tenant": tenant_id, "of_bot": bot_profile_id}
+        """One entry per vector index and generation that the bot's sources answer from.
+
+        A moment old, perhaps: `standing` tells what is so now.
+        """
+
+        async def read() -> Sequence[Knowledge]:
+            async with self._store.reading(tenant_id) as db:
+                return await self._knowledge(db, tenant_id, bot_profile_id)
+
+        return await self.memo.of(tenant_id, ("knowledge", bot_profile_id), read)
+
+    async def standing(
+        self, tenant_id: str, bot_profile_id: str, source_ids: Collection[str]
+    ) -> tuple[Mapping[str, IndexedSource], Sequence[Knowledge]]:
+        """Both as they are now: which of these sources may answer, in which revision, and what the
+        bot answers from. In this order: a switch in between shows in the second.
+        """
         async with self._store.reading(tenant_id) as db:
-            rows = (await db.execute(_knowledge(), whose)).all()
+            sources = await self._answering(db, tenant_id, source_ids)
+            return sources, await self._knowledge(db, tenant_id, bot_profile_id)
+
+    async def _knowledge(
+        self, db: AsyncConnection, tenant_id: str, bot_profile_id: str
+    ) -> Sequence[Knowledge]:
+        whose = {"of_tenant": tenant_id, "of_bot": bot_profile_id}
+        rows = (await db.execute(_knowledge(), whose)).all()
         found: dict[tuple[str, int], Knowledge] = {}
         for row in rows:
             before = found.get((row.name, row.generation))
             languages = (before.languages if before else frozenset()) | {row.language}
-            binding_ids = (before.binding if before else ()) + tuple(row.binding or ())
+            binding_ids = (before.binding if before else ()) + tuple(sorted(row.binding or ()))
             found[row.name, row.generation] = Knowledge(
                 row.name,
                 row.dimension,
@@ -67,9 +92,14 @@ class IndexQueries:
         self, tenant_id: str, source_ids: Collection[str]
     ) -> Mapping[str, IndexedSource]:
         """Of these sources, those that may answer now, and in which revision."""
-        these = {"of_tenant": tenant_id, "these": [*source_ids]}
         async with self._store.reading(tenant_id) as db:
-            rows = (await db.execute(_answering(), these)).all()
+            return await self._answering(db, tenant_id, source_ids)
+
+    async def _answering(
+        self, db: AsyncConnection, tenant_id: str, source_ids: Collection[str]
+    ) -> Mapping[str, IndexedSource]:
+        these = {"of_tenant": tenant_id, "these": [*source_ids]}
+        rows = (await db.execute(_answering(), these)).all()
         return {
             row.source_id: IndexedSource(
                 row.revision,
@@ -86,6 +116,13 @@ class IndexQueries:
 
     async def hosts(self, tenant_id: str, bot_profile_id: str) -> frozenset[str]:
         """The hosts of the bot's sources, in small."""
+
+        async def read() -> frozenset[str]:
+            return await self._hosts(tenant_id, bot_profile_id)
+
+        return await self.memo.of(tenant_id, ("hosts", bot_profile_id), read)
+
+    async def _hosts(self, tenant_id: str, bot_profile_id: str) -> frozenset[str]:
         mine = indexed_sources.c
         host = func.lower(func.substring(mine.url, HOST))
         query = (
@@ -211,6 +248,7 @@ def _knowledge() -> Select[Any]:
             mine.answers,
         )
         .group_by(*collections.c, mine.generation, mine.language)
+        .order_by(collections.c.name, mine.generation, mine.language)
     )
 
 

@@ -7,7 +7,9 @@ from sqlalchemy import BigInteger, cast, func, or_, select
 
 from services.chat.domain.spending import Amount, Limit
 from services.chat.tables import limits, spent
+from shared.adapters.memo import Memo
 from shared.adapters.read_model import ReadModelStore
+from shared.contracts.analytics import BudgetCreated, BudgetDeleted, BudgetUpdated
 
 
 class SpendingQueries:
@@ -15,9 +17,17 @@ class SpendingQueries:
 
     def __init__(self, store: ReadModelStore) -> None:
         self._store = store
+        self.memo = Memo(store, [BudgetCreated, BudgetUpdated, BudgetDeleted])
 
     async def limits(self, tenant_id: str, bot_profile_id: str) -> Sequence[Limit]:
         """The budgets with a hard stop that usage of this bot counts for."""
+
+        async def read() -> Sequence[Limit]:
+            return await self._limits(tenant_id, bot_profile_id)
+
+        return await self.memo.of(tenant_id, bot_profile_id, read)
+
+    async def _limits(self, tenant_id: str, bot_profile_id: str) -> Sequence[Limit]:
         query = (
             select(limits)
             .where(

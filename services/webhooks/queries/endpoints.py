@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import RowMapping, func, select
+from sqlalchemy import RowMapping, bindparam, func, select
 
 from services.webhooks.tables import endpoints
+from shared.adapters.memo import Memo
 from shared.adapters.pages import cut, page_of
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Metadata
@@ -13,6 +14,11 @@ from shared.kernel.errors import NotFound
 
 ROW_BYTES = 4_000
 """Of an endpoint as JSON, about: its URL has 2048 characters at most, its description 500."""
+_ACTIVE = (
+    select(endpoints.c.id, endpoints.c.events, endpoints.c.position)
+    .where(endpoints.c.tenant_id == bindparam("of_tenant"), endpoints.c.is_active)
+    .order_by(endpoints.c.position)
+)
 
 
 class EndpointQueries:
@@ -20,6 +26,7 @@ class EndpointQueries:
 
     def __init__(self, store: ReadModelStore) -> None:
         self._store = store
+        self.memo = Memo(store)
 
     async def get_webhook(self, question: GetWebhook, meta: Metadata) -> WebhookView:
         """Raises `NotFound`."""
@@ -52,18 +59,14 @@ class EndpointQueries:
 
     async def subscribed(self, tenant_id: str, event_type: str, position: int) -> Sequence[str]:
         """The active endpoints that get an event of this type and position in the log."""
-        query = (
-            select(endpoints.c.id)
-            .where(
-                endpoints.c.tenant_id == tenant_id,
-                endpoints.c.is_active,
-                endpoints.c.events.contains([event_type]),
-                endpoints.c.position < position,
-            )
-            .order_by(endpoints.c.position)
-        )
-        async with self._store.reading(tenant_id) as db:
-            return (await db.scalars(query)).all()
+
+        async def read() -> list[tuple[str, Sequence[str], int]]:
+            async with self._store.reading(tenant_id) as db:
+                rows = await db.execute(_ACTIVE, {"of_tenant": tenant_id})
+                return [(row.id, row.events, row.position) for row in rows]
+
+        active = await self.memo.of(tenant_id, "active", read)
+        return [one for one, events, at in active if event_type in events and at < position]
 
 
 def _view(row: RowMapping) -> WebhookView:

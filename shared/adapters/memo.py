@@ -1,0 +1,115 @@
+"""What a read model said, kept until an event may have changed it.
+
+Rows that every turn reads and hardly any event changes, such as a bot's settings, need not be read
+again for each. Where the process that reads also projects, as it does if there is one of a service,
+what is kept goes as soon as other rows are shown: a reader sees no less than in the rows. Another
+process hears of the event as it is stored, and reads the rows until they have had time to follow.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import Any, TypeVar
+
+from cachetools import LRUCache, TTLCache
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from shared.adapters.read_model import ReadModelStore
+from shared.contracts.base import Event, Recorded
+
+TENANTS = 1_000
+"""Whose rows are kept; of more, those that were kept first are forgotten first."""
+KEPT_SECONDS = 5.0
+"""After which rows are read again, whatever was heard: no message of a change is certain to come,
+and a rebuild is no event."""
+MOVING_SECONDS = 30.0
+"""Behind an event that is not seen to be shown here, in which nothing is kept: a projector in
+another process brings it in meanwhile."""
+CHANGED = 10_000
+"""Tenants, and events, of which that is known at a time."""
+
+T = TypeVar("T")
+
+
+class Memo:
+    """Answers of one read model. Before `follow` it keeps nothing."""
+
+    def __init__(
+        self,
+        store: ReadModelStore,
+        on: Sequence[type[Event]] = (),
+        *,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`on`: the events that change what is kept; none: all that the model hears of."""
+        self._subjects = [f"evt.*.{event.aggregate}.*.{event.name}" for event in on]
+        self._subjects = self._subjects or store.model.subjects
+        self._on = tuple(on) or (Event,)
+        self._kept: TTLCache[str, dict[Hashable, Any]] = TTLCache(TENANTS, KEPT_SECONDS, timer)
+        self._moving: TTLCache[str, set[str]] = TTLCache(CHANGED, MOVING_SECONDS, timer)
+        """Ids of events that are stored and not seen to be shown, by tenant."""
+        self._seen: LRUCache[str, None] = LRUCache(CHANGED)
+        """Ids of events that were shown, which may be heard of only then."""
+        self._changes = 0
+        self._client: Client | None = None
+        self._reconnects = 0
+        self._timer = timer
+        self._deaf_until = 0.0
+        store.when_shown(self._shown)
+
+    async def follow(self, client: Client) -> None:
+        """Hear of events as they are stored, whichever process stores them."""
+        for subject in self._subjects:
+            await client.subscribe(subject, cb=self._heard)
+        await client.flush()
+        self._client = client
+        self._reconnects = client.stats["reconnects"]
+
+    async def of(self, tenant_id: str, key: Hashable, load: Callable[[], Awaitable[T]]) -> T:
+        """What `load` returned for this key, or returns now. Raises what it raises."""
+        if not self._in_touch() or tenant_id in self._moving:
+            return await load()
+        kept = self._kept.get(tenant_id, {})
+        if key in kept:
+            found: T = kept[key]
+            return found
+        changes = self._changes
+        found = await load()
+        if changes == self._changes:
+            self._kept.setdefault(tenant_id, {})[key] = found
+        return found
+
+    def forget(self, tenant_id: str) -> None:
+        """Read the tenant's rows again."""
+        self._changes += 1
+        self._kept.pop(tenant_id, None)
+
+    def _shown(self, records: Sequence[Recorded[Event]]) -> None:
+        for record in records:
+            if not isinstance(record.event, self._on):
+                continue
+            self.forget(record.tenant_id)
+            self._seen[record.event_id] = None
+            moving = self._moving.get(record.tenant_id, set())
+            moving.discard(record.event_id)
+            if not moving:
+                self._moving.pop(record.tenant_id, None)
+
+    async def _heard(self, message: Msg) -> None:
+        headers = message.headers or {}
+        tenant_id = headers.get("ce-tenant", "")
+        self.forget(tenant_id)
+        event_id = headers.get("ce-id", "")
+        if event_id not in self._seen:
+            self._moving[tenant_id] = self._moving.get(tenant_id, set()) | {event_id}
+
+    def _in_touch(self) -> bool:
+        """What was stored while there was no connection was not heard of."""
+        if self._client is None or not self._client.is_connected:
+            return False
+        if (reconnects := self._client.stats["reconnects"]) != self._reconnects:
+            self._reconnects = reconnects
+            self._changes += 1
+            self._kept.clear()
+            self._deaf_until = self._timer() + MOVING_SECONDS
+        return self._timer() >= self._deaf_until

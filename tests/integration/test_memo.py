@@ -1,0 +1,164 @@
+"""What is kept of a read model's answers is no older than its rows, and goes when they change."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from nats.aio.client import Client
+
+from shared.adapters.event_log import EventLog
+from shared.adapters.memo import KEPT_SECONDS, MOVING_SECONDS, Memo
+from shared.adapters.projector import project
+from shared.adapters.read_model import ReadModelStore
+from shared.contracts.base import Done, Event
+from shared.runtime.commands import CommandHandler
+from tests.bank.messages import AccountOpened, Deposit, metadata
+from tests.bank.rows import AccountQueries
+from tests.eventually import eventually
+from tests.integration.faults import opened
+
+
+@dataclass
+class Clock:
+    """Stands still until somebody moves it."""
+
+    seconds: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@dataclass
+class Balance:
+    """Of one account, by way of a memo."""
+
+    memo: Memo
+    queries: AccountQueries
+    tenant_id: str
+    account_id: str
+    read: int = 0
+    meanwhile: list[CommandHandler] = field(default_factory=list)
+
+    async def load(self) -> int:
+        self.read += 1
+        found = await self.queries.account(self.tenant_id, self.account_id)
+        for handler in self.meanwhile:
+            await pay_in(handler, self)
+        return found.balance
+
+    async def now(self) -> int:
+        return await self.memo.of(self.tenant_id, self.account_id, self.load)
+
+
+async def pay_in(handler: CommandHandler, of: Balance, amount: int = 5) -> int:
+    """The position of the event."""
+    order = Deposit(account_id=of.account_id, amount=amount)
+    done = await handler.execute(order, metadata(of.tenant_id))
+    assert isinstance(done, Done)
+    return done.position
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def balance(
+    store: ReadModelStore, queries: AccountQueries, clock: Clock, tenant_id: str, account_id: str
+) -> Balance:
+    return Balance(Memo(store, timer=clock), queries, tenant_id, account_id)
+
+
+@pytest.fixture
+async def kept(balance: Balance, client: Client) -> Balance:
+    """Read, and kept: 0."""
+    await balance.memo.follow(client)
+    assert await balance.now() == 0
+    assert (await balance.now(), balance.read) == (0, 1)
+    return balance
+
+
+async def test_keeps_nothing_before_it_hears_of_changes(balance: Balance) -> None:
+    assert (await balance.now(), await balance.now(), balance.read) == (0, 0, 2)
+
+
+async def test_what_a_command_of_this_process_changes_is_read_anew(
+    kept: Balance, handler: CommandHandler
+) -> None:
+    await pay_in(handler, kept)
+    assert (await kept.now(), await kept.now(), kept.read) == (5, 5, 2)
+
+
+async def test_other_tenants_keep_theirs(
+    kept: Balance, handler: CommandHandler, other_tenant_id: str
+) -> None:
+    await opened(handler, other_tenant_id)
+    assert (await kept.now(), kept.read) == (0, 1)
+
+
+async def test_what_changes_while_it_is_read_is_not_kept(
+    balance: Balance, client: Client, handler: CommandHandler
+) -> None:
+    await balance.memo.follow(client)
+    balance.meanwhile.append(handler)
+    assert await balance.now() == 0
+    balance.meanwhile.clear()
+    assert await balance.now() == 5
+
+
+async def test_what_another_process_changes_is_read_until_it_is_shown_here(
+    kept: Balance, store: ReadModelStore, event_log: EventLog
+) -> None:
+    elsewhere = CommandHandler(ReadModelStore(store.engine, store.model), event_log)
+    position = await store.position()
+    await pay_in(elsewhere, kept)
+    await heard(kept)
+    assert (await kept.now(), await kept.now(), kept.read) == (5, 5, 2)
+    records = await event_log.tail(kept.tenant_id, "account", kept.account_id)
+    assert await project(store, records, position) is not None
+    assert (await kept.now(), await kept.now(), kept.read) == (5, 5, 3)
+
+
+async def test_what_is_never_shown_here_is_read_for_a_while(
+    kept: Balance, store: ReadModelStore, event_log: EventLog, clock: Clock
+) -> None:
+    elsewhere = CommandHandler(ReadModelStore(store.engine, store.model), event_log)
+    await pay_in(elsewhere, kept)
+    await heard(kept)
+    clock.seconds += MOVING_SECONDS - 1
+    assert (await kept.now(), await kept.now(), kept.read) == (5, 5, 2)
+    clock.seconds += 2
+    assert (await kept.now(), await kept.now(), kept.read) == (5, 5, 3)
+
+
+async def test_without_a_word_it_is_read_again_after_a_while(kept: Balance, clock: Clock) -> None:
+    clock.seconds += KEPT_SECONDS + 1
+    assert (await kept.now(), kept.read) == (0, 2)
+
+
+async def test_minds_only_the_events_that_it_is_told_of(
+    store: ReadModelStore,
+    queries: AccountQueries,
+    client: Client,
+    handler: CommandHandler,
+    tenant_id: str,
+    account_id: str,
+) -> None:
+    opening: list[type[Event]] = [AccountOpened]
+    balance = Balance(Memo(store, opening), queries, tenant_id, account_id)
+    await balance.memo.follow(client)
+    assert await balance.now() == 0
+    await pay_in(handler, balance)
+    assert (await balance.now(), balance.read) == (0, 1)
+    await opened(handler, tenant_id)
+    assert (await balance.now(), balance.read) == (5, 2)
+
+
+async def heard(kept: Balance) -> None:
+    """Wait until what was paid in elsewhere has got about, and count from there."""
+
+    async def look() -> None:
+        assert await kept.now() == 5
+
+    await eventually(look)
+    kept.read = 0
