@@ -1,5 +1,6 @@
 """A question becomes an answer, a refusal or a failure."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -87,6 +88,15 @@ Current = Callable[[str, str, str], Awaitable[Any]]
 DetectLanguage = Callable[[str], str | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """Who is told what the model says, and until when it is listened to."""
+
+    speech: Speech
+    stopped: asyncio.Event
+    started: float
+
+
 @dataclass(frozen=True)
 class StopAnswering:
     """Tells whoever answers a turn that it is to end where it is."""
@@ -120,17 +130,23 @@ class AnswerQuestion:
     async def __call__(self, recorded: Recorded[QuestionAsked]) -> None:
         """Raise `Unavailable` if it should be tried again."""
         event, meta = recorded.event, recorded.metadata
-        before = await self.frames.stored(recorded.tenant_id, event.turn_id)
-        speech = Speech(self.frames, recorded.tenant_id, event.turn_id, before)
-        chat = await self.current("chat", recorded.tenant_id, event.chat_id)
         spent_at: int | None = None
         try:
-            if is_open(chat, event.turn_id):
-                started = time.perf_counter()
-                try:
-                    spent_at = await self._answer(recorded, speech, started)
-                except ModelFailed as failure:
-                    await self._fail(recorded, failure)
+            # A stop that is not heard from here on is in the log, and the chat's state tells it.
+            async with self.stops.heard(recorded.tenant_id, event.turn_id) as stopped:
+                before, chat = await asyncio.gather(
+                    self.frames.stored(recorded.tenant_id, event.turn_id),
+                    self.current("chat", recorded.tenant_id, event.chat_id),
+                )
+                speech = Speech(self.frames, recorded.tenant_id, event.turn_id, before)
+                if is_stopping(chat, event.turn_id):
+                    stopped.set()
+                if is_open(chat, event.turn_id):
+                    started = time.perf_counter()
+                    try:
+                        spent_at = await self._answer(recorded, speech, stopped, started)
+                    except ModelFailed as failure:
+                        await self._fail(recorded, failure)
             if not speech.ended:
                 await self._tell_end(speech, meta)
                 faults.passed(FaultPoint.CHAT_ENDED)
@@ -156,7 +172,11 @@ class AnswerQuestion:
             await tell_end(speech, turn)
 
     async def _answer(
-        self, recorded: Recorded[QuestionAsked], speech: Speech, started: float
+        self,
+        recorded: Recorded[QuestionAsked],
+        speech: Speech,
+        stopped: asyncio.Event,
+        started: float,
     ) -> int:
         """The position of the event that tells what was taken."""
         event, tenant_id = recorded.event, recorded.tenant_id
@@ -189,8 +209,10 @@ class AnswerQuestion:
         citations = cite(event.turn_id, context, verdict)
         await speech.once("sources", sources_data(citations))
         await speech.once("citations", citations_data(citations))
-        prompt, spoken = await self._converse(recorded, bot, speech, context, past, started)
-        spent, stopped = spoken.spent, spoken.spent is None
+        prompt, spoken = await self._converse(
+            recorded, bot, Hearing(speech, stopped, started), context, past
+        )
+        spent, was_stopped = spoken.spent, spoken.spent is None
         if spoken.leaked and not speech.text.strip():
             raise ModelFailed(WITHHELD, "The answer was withheld.", retryable=False)
         if spent is None:
@@ -198,7 +220,7 @@ class AnswerQuestion:
             spent = self._estimate(prompt, speech.text)
         elif not speech.text.strip():
             raise ModelFailed("llm_failed", "The language model said nothing.", retryable=True)
-        checks = bot.check_claims and not stopped
+        checks = bot.check_claims and not was_stopped
         checked = await self.assistant.check(prompt, speech.text) if checks else None
         cites = bool(cited_numbers(speech.text) & {citation.n for citation in citations})
         supported = checked is None or checked.support >= SUPPORTED
@@ -209,7 +231,7 @@ class AnswerQuestion:
             answer=speech.text,
             grounded=grounded,
             support=None if checked is None else round(checked.support, 4),
-            stopped=stopped,
+            stopped=was_stopped,
             leaked=spoken.leaked,
             bot_version=bot.version,
             citations=citations,
@@ -223,7 +245,7 @@ class AnswerQuestion:
         faults.passed(FaultPoint.CHAT_SPOKEN)
         done = await self.execute(command, recorded.metadata, "answer")
         faults.passed(FaultPoint.CHAT_ANSWERED)
-        if grounded and not stopped and len(prompt.passages) == len(context):
+        if grounded and not was_stopped and len(prompt.passages) == len(context):
             put = put_before if spent_before is None else query
             self.answers.keep(topic, event.turn_id, speech.text, context, put)
         return done.position
@@ -246,49 +268,39 @@ class AnswerQuestion:
         self,
         recorded: Recorded[QuestionAsked],
         bot: BotSettings,
-        speech: Speech,
+        hearing: Hearing,
         context: Sequence[Found],
         history: Sequence[Turn],
-        started: float,
     ) -> tuple[Prompt, Spoken]:
         """As `_speak`, with less and less for a model that cannot take it all."""
         prompt, output = await self._prompt(recorded, bot, context, history)
         try:
-            return prompt, await self._speak(recorded, speech, prompt, output, started)
+            return prompt, await self._speak(hearing, prompt, output)
         except ModelFailed as failure:
             less = shorter(context, history)
-            if failure.code != TOO_LONG or speech.text or less is None:
+            if failure.code != TOO_LONG or hearing.speech.text or less is None:
                 raise
-        return await self._converse(recorded, bot, speech, *less, started)
+        return await self._converse(recorded, bot, hearing, *less)
 
-    async def _speak(
-        self,
-        recorded: Recorded[QuestionAsked],
-        speech: Speech,
-        prompt: Prompt,
-        output: OutputFilter,
-        started: float,
-    ) -> Spoken:
+    async def _speak(self, hearing: Hearing, prompt: Prompt, output: OutputFilter) -> Spoken:
         """Tell what the model says, as far as it may be told."""
-        event, tenant_id = recorded.event, recorded.tenant_id
-        first_token_ms: float | None = None
+        speech, first_token_ms = hearing.speech, None
 
         async def say(text: str) -> None:
             nonlocal first_token_ms
             if first_token_ms is None:
-                first_token_ms = (time.perf_counter() - started) * 1000
+                first_token_ms = (time.perf_counter() - hearing.started) * 1000
             await speech.say(output.feed(text))
             if output.leaked:
                 raise Leaked
 
-        async with self.stops.heard(tenant_id, event.turn_id) as stopped:
-            if is_stopping(await self.current("chat", tenant_id, event.chat_id), event.turn_id):
-                return Spoken()
-            try:
-                spent = await hear(self.model, prompt, say, stopped, self.frame_seconds)
-            except Leaked:
-                log.warning("an answer that told its prompt was cut", extra={"model": prompt.model})
-                spent = None
+        if hearing.stopped.is_set():
+            return Spoken()
+        try:
+            spent = await hear(self.model, prompt, say, hearing.stopped, self.frame_seconds)
+        except Leaked:
+            log.warning("an answer that told its prompt was cut", extra={"model": prompt.model})
+            spent = None
         rest = output.rest()
         await speech.say(rest.rstrip() if spent is None else rest)
         return Spoken(spent, first_token_ms, output.leaked)
@@ -306,6 +318,8 @@ class AnswerQuestion:
         event = recorded.event
         if event.before:
             return [Turn(said.role, said.content) for said in event.before[-HISTORY:]]
+        if event.first:
+            return []
         past = await self.chats.history(recorded.tenant_id, event.chat_id, event.turn_id, HISTORY)
         return [Turn(_role(role), content) for role, content in past]
 
