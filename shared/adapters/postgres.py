@@ -3,11 +3,11 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NewType
 
 import orjson
-from sqlalchemy import URL, event, make_url, text
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy import URL, Connection, event, make_url, text
+from sqlalchemy.exc import InvalidatePoolError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 EVERY_TENANT = "*"
@@ -19,7 +19,14 @@ POOL_SIZE = POOL_OVERFLOW = 8
 TRUSTED_SECONDS = 2.0
 """Without use, after which a kept connection is asked whether it still works."""
 LEFT = "left at"
-READ_AS = text("select set_config('role', :role, true), set_config('app.tenant_id', :id, true)")
+EYES = "eyes"
+EVERYONE = ("none", EVERY_TENANT)
+"""The eyes of a connection that is nobody's: the role `none` is the one that logged in."""
+LOOK_AS = text("select set_config('role', :role, false), set_config('app.tenant_id', :id, false)")
+LOOK_AS_EVERYONE = "select set_config('role', $1, false), set_config('app.tenant_id', $2, false)"
+KEPT_EYES = "minirag_keeps_eyes"
+"""Option of an engine whose connections say whose eyes they need."""
+ReadingEngine = NewType("ReadingEngine", AsyncEngine)
 NARROW = text("select set_config('app.tenant_id', :id, true)")
 
 
@@ -52,6 +59,7 @@ def create_engine(url: str, application: str) -> AsyncEngine:
     )
     event.listen(engine.sync_engine, "checkout", _look)
     event.listen(engine.sync_engine, "checkin", _leave)
+    event.listen(engine.sync_engine, "engine_connect", _look_as_everyone)
     return engine
 
 
@@ -75,13 +83,44 @@ def _leave(_connection: Any, record: Any) -> None:
     record.info[LEFT] = time.monotonic()
 
 
+def _look_as_everyone(connection: Connection) -> None:
+    """A connection that looked as a tenant does not, for whoever takes it next."""
+    fairy = connection.connection
+    options = connection.get_execution_options()
+    if options.get(KEPT_EYES) or fairy.info.get(EYES, EVERYONE) == EVERYONE:
+        return
+    try:
+        # Past SQLAlchemy, which would begin a transaction that may be rolled back.
+        driver: Any = fairy.dbapi_connection
+        driver.run_async(lambda server: server.fetchrow(LOOK_AS_EVERYONE, *EVERYONE))
+    except Exception as error:
+        connection.invalidate(error)
+        raise OperationalError(LOOK_AS_EVERYONE, EVERYONE, error) from error
+    fairy.info[EYES] = EVERYONE
+
+
+def reading_engine(engine: AsyncEngine) -> ReadingEngine:
+    """The same connections for `as_tenant`, each statement a transaction of its own."""
+    options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", KEPT_EYES: True}
+    return ReadingEngine(engine.execution_options(**options))
+
+
 @asynccontextmanager
 async def as_tenant(
-    engine: AsyncEngine, role: str, tenant_id: str
+    engine: ReadingEngine, role: str, tenant_id: str
 ) -> AsyncIterator[AsyncConnection]:
-    """A read-only transaction in which row-level security shows one tenant's rows only."""
-    async with engine.begin() as db:
-        await db.execute(READ_AS, {"role": role, "id": tenant_id})
+    """A connection whose statements can read one tenant's rows and write none, by row-level
+    security.
+
+    The eyes stay with the connection: who comes next for the same tenant need not put them on.
+    """
+    eyes = (role, tenant_id)
+    async with engine.connect() as db:
+        info = (await db.get_raw_connection()).info
+        if info.get(EYES, EVERYONE) != eyes:
+            info[EYES] = None  # nobody's, until the server has said so
+            await db.execute(LOOK_AS, {"role": role, "id": tenant_id})
+            info[EYES] = eyes
         yield db
 
 

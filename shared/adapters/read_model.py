@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from shared.adapters.bulk import parameter
 from shared.adapters.envelope import tenant_of
 from shared.adapters.kernel_tables import KERNEL_TABLES, add_kernel_tables, storing
-from shared.adapters.postgres import EVERY_TENANT, as_tenant, narrow
+from shared.adapters.postgres import EVERY_TENANT, as_tenant, narrow, reading_engine
 from shared.adapters.scrub import scrub, unsampled
 from shared.contracts.base import Event, Recorded, Refusal
 from shared.contracts.gateway_erasure import ErasureMessage, ErasureRequested, ErasureTold
@@ -128,6 +128,7 @@ class ReadModelStore:
         self.engine = engine.execution_options(schema_translate_map={None: self.schema})
         self._looking = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         """For a single look: neither a beginning nor an end of a transaction goes with it."""
+        self._reading = reading_engine(self.engine)
         self.reader_role = f"minirag_{model.service}_reader"
         tables = model.tables.tables
         self._aggregates = tables["aggregates"]
@@ -138,8 +139,11 @@ class ReadModelStore:
 
     @asynccontextmanager
     async def reading(self, tenant_id: str) -> AsyncIterator[AsyncConnection]:
-        """A transaction that sees one tenant and can write nothing."""
-        async with as_tenant(self.engine, self.reader_role, tenant_id) as db:
+        """A connection that sees one tenant and can write nothing.
+
+        Each statement sees what is committed when it begins, as in a transaction of Postgres.
+        """
+        async with as_tenant(self._reading, self.reader_role, tenant_id) as db:
             yield db
 
     @asynccontextmanager

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.adapters.postgres import as_tenant
+from shared.adapters.postgres import EVERY_TENANT, POOL_SIZE, as_tenant, reading_engine
 from shared.adapters.projector import project
 from shared.adapters.read_model import ReadModel, ReadModelStore, StoredOutcome
 from shared.contracts.base import Event, Recorded, Refusal
@@ -188,6 +188,29 @@ class TestRowLevelSecurity:
             assert await self.seen(filled, tenant_id, accounts) == {tenant_id}
             assert await self.seen(filled, other_tenant_id, accounts) == {other_tenant_id}
 
+    async def test_leaves_its_eyes_to_no_writer(
+        self, filled: ReadModelStore, tenant_id: str
+    ) -> None:
+        eyes = text("select current_user, current_setting('app.tenant_id')")
+        for _ in range(2 * POOL_SIZE):  # every connection of the pool
+            assert await self.seen(filled, tenant_id, accounts) == {tenant_id}
+            async with filled.engine.begin() as db:
+                await db.execute(text("select 1"))
+                await db.rollback()  # nothing of it hangs on a transaction
+            async with filled.engine.connect() as db:
+                assert (await db.execute(eyes)).one() == ("minirag_bank", EVERY_TENANT)
+
+    async def test_is_put_on_again_where_it_is_not_known_to_hold(
+        self, filled: ReadModelStore, tenant_id: str, other_tenant_id: str
+    ) -> None:
+        reading = reading_engine(filled.engine)
+        assert await self.seen(filled, tenant_id, accounts) == {tenant_id}
+        with pytest.raises(DBAPIError, match="does not exist"):
+            async with as_tenant(reading, "nobody at all", other_tenant_id):
+                pass
+        for _ in range(2 * POOL_SIZE):
+            assert await self.seen(filled, tenant_id, accounts) == {tenant_id}
+
     async def test_lets_a_reader_write_nothing(
         self, filled: ReadModelStore, tenant_id: str
     ) -> None:
@@ -210,5 +233,5 @@ class TestRowLevelSecurity:
             with pytest.raises(DBAPIError, match="permission denied"):
                 await db.execute(text(f'select * from "{filled.schema}".accounts'))
         with pytest.raises(DBAPIError, match="permission denied"):
-            async with as_tenant(engines("chat"), filled.reader_role, tenant_id):
+            async with as_tenant(reading_engine(engines("chat")), filled.reader_role, tenant_id):
                 pass

@@ -40,6 +40,7 @@ from shared.kernel.errors import NotFound
 OTHER_BYTES = 700
 """Of a source as JSON: everything but its free texts."""
 BOTS_COUNTED = 1000
+TOTAL = "page_total"
 KEY = (sources.c.position, sources.c.id)
 
 
@@ -87,6 +88,7 @@ class SourceQueries:
 
     async def list_sources(self, question: ListSources, meta: Metadata) -> SourceViews:
         page, number = _listing(
+            counted=question.counted,
             of_bot=question.bot_profile_id is not None,
             of_parent=question.parent_id is not None,
             flat=question.flat,
@@ -101,7 +103,9 @@ class SourceQueries:
         async with self._store.reading(meta.tenant_id) as db:
             found = await db.execute(page, {**values, **bounds(question.after, question.limit)})
             rows = as_dicts(found)
-            total = await db.scalar(number, values) if question.counted else None
+            total = rows[0][TOTAL] if rows and question.counted else None
+            if question.counted and not rows:
+                total = await db.scalar(number, values)
         views = [_view(row, aggregated=not question.flat) for row in rows]
         items, following = cut(rows, views)
         return SourceViews(items=items, following=following, total=total)
@@ -214,9 +218,11 @@ def _one() -> Select[Any]:
 
 @cache
 def _listing(
-    *, of_bot: bool, of_parent: bool, flat: bool, oldest_first: bool, goes_on: bool
+    *, counted: bool, of_bot: bool, of_parent: bool, flat: bool, oldest_first: bool, goes_on: bool
 ) -> tuple[Select[Any], Select[int]]:
-    """A page of active sources, and how many there are; the values come with every run."""
+    """A page of active sources, and how many there are, which a `counted` page tells in each row;
+    the values come with every run.
+    """
     query = select(sources).where(
         sources.c.tenant_id == bindparam("of_tenant", type_=Text), sources.c.is_active
     )
@@ -234,7 +240,9 @@ def _listing(
         newest_first=not oldest_first,
         size=_weight(),
     )
-    return _with_children(page), select(func.count()).select_from(query.subquery())
+    number = select(func.count()).select_from(query.subquery())
+    rows = _with_children(page)
+    return rows.add_columns(number.scalar_subquery().label(TOTAL)) if counted else rows, number
 
 
 def _children(tenant_id: str, parent_id: str) -> list[ColumnElement[bool]]:
