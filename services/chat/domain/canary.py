@@ -3,6 +3,7 @@
 import base64
 import codecs
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterator
 
 GRAM = 12
@@ -18,7 +19,8 @@ class CanaryWatch:
 
     def __init__(self, *words: str) -> None:
         self._grams = {gram for word in words for form in _forms(word) for gram in _grams(form)}
-        self._beginnings = {gram[:n] for gram in self._grams for n in range(1, GRAM)}
+        self._in_order = sorted(self._grams)
+        """To find how one begins: a set of all beginnings costs a turn a millisecond."""
         self._held = ""
         self.leaked = False
 
@@ -35,10 +37,15 @@ class CanaryWatch:
                 self._held = ""
                 return text[: letters[n][1]]
         longest = min(GRAM - 1, len(word))
-        begun = next((n for n in range(longest, 0, -1) if word[-n:] in self._beginnings), 0)
+        begun = next((n for n in range(longest, 0, -1) if self._begins(word[-n:])), 0)
         ready = letters[-begun][1] if begun else len(text)
         self._held = text[ready:]
         return text[:ready]
+
+    def _begins(self, letters: str) -> bool:
+        """Whether a gram begins like this."""
+        at = bisect_left(self._in_order, letters)
+        return at < len(self._in_order) and self._in_order[at].startswith(letters)
 
     def rest(self) -> str:
         """What was held back, at the end of the answer."""
