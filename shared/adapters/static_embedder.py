@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from cachetools import LRUCache
 
 MODEL = "local/wordllama-256"
 DIMENSION = 256
@@ -47,17 +46,37 @@ def weights(words: Sequence[str]) -> list[float]:
 
 def words(found: Sequence[str]) -> Vectors:
     """One unit vector per word, a row each; zeros for a word without a token."""
-    known = {word: vector for word in found if (vector := _words.get(word)) is not None}
-    fresh = [word for word in dict.fromkeys(found) if word not in known]
-    embedding = _model().embedding
+    if len(found) > REMEMBERED:
+        return np.concatenate([words(found[:REMEMBERED]), words(found[REMEMBERED:])])
+    try:
+        rows = [_rows[word] for word in found]
+    except KeyError:
+        rows = _known(found)
+    vectors: Vectors = _vectors().take(np.array(rows, np.intp), axis=0)
+    return vectors
+
+
+def _known(found: Sequence[str]) -> list[int]:
+    """The rows of these words; when there are too many, all that were kept are forgotten first."""
+    fresh = [word for word in dict.fromkeys(found) if word not in _rows]
+    if len(_rows) + len(fresh) > REMEMBERED:
+        _rows.clear()
+        fresh = list(dict.fromkeys(found))
+    _remember(fresh)
+    return [_rows[word] for word in found]
+
+
+def _remember(fresh: Sequence[str]) -> None:
+    embedding, vectors = _model().embedding, _vectors()
     # Words of one call are padded to one length; the mask leaves the padding out.
     for word, encoded in zip(
         fresh, _model().tokenizer.encode_batch(fresh, add_special_tokens=False), strict=True
     ):
         vector = np.float32(encoded.attention_mask) @ embedding[encoded.ids]
         length = float(np.linalg.norm(vector))
-        _words[word] = known[word] = vector / length if length else vector
-    return np.array([known[word] for word in found], np.float32).reshape(len(found), DIMENSION)
+        row = len(_rows)
+        vectors[row] = vector / length if length else vector
+        _rows[word] = row
 
 
 def load() -> None:
@@ -71,7 +90,14 @@ def _tokens(word: str) -> list[int]:
     return found
 
 
-_words: LRUCache[str, Vectors] = LRUCache(REMEMBERED)
+_rows: dict[str, int] = {}
+"""Of words in `_vectors`."""
+
+
+@lru_cache(maxsize=1)
+def _vectors() -> Vectors:
+    """Memory is taken as rows are written."""
+    return np.zeros((REMEMBERED, DIMENSION), np.float32)
 
 
 @lru_cache(maxsize=1)

@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from shared.adapters import static_embedder
-from shared.adapters.static_embedder import DIMENSION, embed, similarity
+from shared.adapters.static_embedder import DIMENSION, REMEMBERED, embed, similarity
 
 
 def test_vectors_have_the_length_of_one_and_the_dimension_they_say() -> None:
@@ -44,3 +44,14 @@ def test_a_model_that_was_loaded_is_not_read_when_the_first_text_comes() -> None
     assert static_embedder._model.cache_info().currsize == 1
     embed(["A bridge."])
     assert static_embedder._model.cache_info().misses == 1
+
+
+def test_words_come_out_alike_however_many_are_asked_for() -> None:
+    wanted = ["bridge", "river", "bridge"]
+    few = static_embedder.words(wanted)
+    assert few.shape == (3, DIMENSION)
+    assert (few[0] == few[2]).all()
+    many = static_embedder.words([*(f"w{n}" for n in range(REMEMBERED)), *wanted])
+    assert many.shape == (REMEMBERED + 3, DIMENSION)
+    assert many[-3:] == pytest.approx(few, abs=1e-6)
+    assert static_embedder.words([]).shape == (0, DIMENSION)

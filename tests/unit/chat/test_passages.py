@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import given, strategies as st
 
-from services.chat.domain.passages import LONGEST, Place, distinct, neighbours, united
+from services.chat.domain.passages import ALIKE, LONGEST, Place, distinct, neighbours, united
 
 TEXT = "One stone.\n\nTwo stones. Three stones and a very long wall of clay."
 
@@ -49,6 +49,30 @@ def test_a_passage_does_not_grow_without_end() -> None:
 def test_the_same_text_comes_once_and_the_better_place_wins() -> None:
     found = [("a", "the wall is red and high"), ("b", "a barn"), ("c", "the wall is red and high")]
     assert distinct(found, lambda one: one[1]) == found[:2]
+
+
+WORDS = st.lists(
+    st.sampled_from(["a", "barn", "red", "the", "wall", "is", "high", "and", "old", "stone"]),
+    max_size=12,
+)
+
+
+def alike(left: str, right: str) -> bool:
+    one, other = set(left.split()), set(right.split())
+    return bool(one) and len(one & other) / len(one | other) > ALIKE
+
+
+@given(st.lists(WORDS, max_size=12), st.integers(0, 30))
+def test_whatever_repeats_something_better_goes_and_nothing_else(
+    said: list[list[str]], common: int
+) -> None:
+    shared = " ".join(f"word{n}" for n in range(common))
+    texts = [f"{shared} {' '.join(words)}" for words in said]
+    kept: list[str] = []
+    for text in texts:
+        if not any(alike(text, before) for before in kept):
+            kept.append(text)
+    assert distinct(texts, str) == kept
 
 
 @given(st.permutations(list(range(6))))
