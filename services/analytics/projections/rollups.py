@@ -1,7 +1,7 @@
 """Facts about bots, sources and chats → counts. Many facts are one statement for each table."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -45,6 +45,9 @@ from shared.contracts.ingest import SourceCreated, SourceUpdated
 
 Key = tuple[str | int, ...]
 """Of a row, without the tenant."""
+Row = Mapping[str, Any]
+Inserting = Callable[[Table, tuple[str, ...]], Insert]
+"""Makes the statement that fills these columns of a table."""
 COUNTED = (totals, usage, usage_slots, feedback, feedback_slots, waits, waits_slots, cited)
 
 
@@ -131,10 +134,8 @@ class _Tally:
         """Bring it into the rows."""
         await self._find_questions(db, tenant_id)
         await self._find_judged(db, tenant_id)
-        for table in COUNTED:
-            await _add(db, table, tenant_id, self._counts[table.name])
-        if self._names:
-            await db.execute(_naming(), _given(tenant_id, list(self._names.values())))
+        written = [(_adding, t, _sorted(t, self._counts[t.name])) for t in COUNTED]
+        written.append((_naming, names, list(self._names.values())))
         told = [{"message_id": m, "slot": slot} for m, slot in self._answers.items()]
         citing = [
             {"message_id": m, "source_id": s} for m, its in self._sources.items() for s in its
@@ -146,14 +147,16 @@ class _Tally:
             )
             await db.execute(delete(unanswered).where(unanswered.c.tenant_id == tenant_id, of_chat))
         # What is there already: the checkpoint tells, after the rows, that this is a repetition.
-        for table, rows in (
-            (answers, told),
-            (answer_sources, citing),
-            (unanswered, self._refused),
-            (open_questions, still_open),
-        ):
-            if rows:
-                await db.execute(_keeping(table, tuple(rows[0])), _given(tenant_id, rows))
+        written += [
+            (_keeping, table, rows)
+            for table, rows in (
+                (answers, told),
+                (answer_sources, citing),
+                (unanswered, self._refused),
+                (open_questions, still_open),
+            )
+        ]
+        await _write(db, tenant_id, [part for part in written if part[2]])
         if gone := sorted(self._ended - self._asked.keys()):
             turn = open_questions.c.turn_id == func.any(literal(gone, ARRAY(turn_type)))
             await db.execute(
@@ -291,26 +294,40 @@ class _Tally:
 turn_type = open_questions.c.turn_id.type
 
 
-async def _add(
-    db: AsyncConnection, table: Table, tenant_id: str, counts: Mapping[Key, Mapping[str, int]]
-) -> None:
-    """Add to the counts of rows, which begin with nothing."""
-    if not counts:
-        return
+def _sorted(table: Table, counts: Mapping[Key, Mapping[str, int]]) -> list[Row]:
+    """Counts as rows, in the order of their keys: two writers then never wait for each other."""
     keys = [c.name for c in table.primary_key.columns if c.name != "tenant_id"]
     added = [c.name for c in table.columns if not c.primary_key]
-    # In the order of their keys: two writers then never wait for each other.
-    rows = [
+    return [
         {
             **dict(zip(keys, key, strict=True)),
             **{name: counts[key].get(name, 0) for name in added},
         }
         for key in sorted(counts)
     ]
-    await db.execute(_adding(table, tuple(rows[0])), _given(tenant_id, rows))
+
+
+async def _write(
+    db: AsyncConnection, tenant_id: str, parts: Sequence[tuple[Inserting, Table, Sequence[Row]]]
+) -> None:
+    """Rows of several tables in one statement: an answer is counted in ten of them."""
+    if not parts:
+        return
+    statement = _together(tuple((how, table, tuple(rows[0])) for how, table, rows in parts))
+    given: dict[str, Any] = {"of_tenant": tenant_id}
+    for _, table, rows in parts:
+        given |= {f"{table.name}_{name}": [row[name] for row in rows] for name in rows[0]}
+    await db.execute(statement, given)
 
 
 @cache
+def _together(parts: tuple[tuple[Inserting, Table, tuple[str, ...]], ...]) -> Insert:
+    whole, *others = (how(table, filled) for how, table, filled in parts)
+    for n, one in enumerate(others):
+        whole = whole.add_cte(one.cte(f"part_{n}"))
+    return whole
+
+
 def _adding(table: Table, filled: tuple[str, ...]) -> Insert:
     statement = _inserting(table, filled)
     added = [c.name for c in table.columns if not c.primary_key]
@@ -320,32 +337,24 @@ def _adding(table: Table, filled: tuple[str, ...]) -> Insert:
     )
 
 
-@cache
 def _keeping(table: Table, filled: tuple[str, ...]) -> Insert:
     """What is there already stays."""
     return _inserting(table, filled).on_conflict_do_nothing()
 
 
-@cache
-def _naming() -> Insert:
-    statement = _inserting(names, ("kind", "id", "name"))
+def _naming(table: Table, filled: tuple[str, ...]) -> Insert:
+    statement = _inserting(table, filled)
     return statement.on_conflict_do_update(
         index_elements=["tenant_id", "kind", "id"], set_={"name": statement.excluded.name}
     )
 
 
 def _inserting(table: Table, filled: Sequence[str]) -> Insert:
-    """One statement and one round trip, however many rows: every column is an array."""
+    """However many rows: every column is an array, a parameter named after table and column."""
     columns = [table.c[name] for name in filled]
-    arrays = [bindparam(f"all_{c.name}", type_=ARRAY(c.type)) for c in columns]
+    arrays = [bindparam(f"{table.name}_{c.name}", type_=ARRAY(c.type)) for c in columns]
     named = (column(c.name, c.type) for c in columns)
     given = func.unnest(*arrays).table_valued(*named).render_derived(name="given")
     tenant = bindparam("of_tenant", type_=table.c.tenant_id.type)
     chosen = select(tenant, *(given.c[c.name] for c in columns))
     return insert(table).from_select(["tenant_id", *(c.name for c in columns)], chosen)
-
-
-def _given(tenant_id: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The parameters of `_inserting`. The rows have the same columns."""
-    columns = {f"all_{name}": [row[name] for row in rows] for name in rows[0]}
-    return {"of_tenant": tenant_id, **columns}
