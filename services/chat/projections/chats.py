@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, delete, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Table, bindparam, delete, update
+from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chat.tables import chats, citations, erased_chats, messages, turns
-from shared.adapters.bulk import insert_rows
+from shared.adapters.bulk import insert_rows, many, parameter
 from shared.contracts.base import Event, Recorded
 from shared.contracts.chat import (
     ChatErased,
@@ -141,6 +142,14 @@ class Gathered:
                 pass
 
     async def write(self, db: AsyncConnection) -> None:
+        for chat in self.chats:  # a new chat comes with what was said in it
+            said = self.said.pop((chat["tenant_id"], chat["id"]))
+            chat |= {
+                "message_count": said.messages,
+                "total_prompt_tokens": said.prompt_tokens,
+                "total_completion_tokens": said.completion_tokens,
+                "updated_at": said.at,
+            }
         counted = [
             {
                 "of_tenant": tenant_id,
@@ -156,12 +165,19 @@ class Gathered:
             {"of_tenant": tenant_id, "of_message": message_id, "new_feedback": feedback}
             for (tenant_id, message_id), feedback in self.judged.items()
         ]
-        await insert_rows(db, chats, self.chats)
-        await insert_rows(db, messages, self.messages)
-        await insert_rows(db, turns, self.turns)
+        made = [
+            (chats, self.chats),
+            (messages, self.messages),
+            (turns, self.turns),
+            (citations, self.citations),
+        ]
+        if filled := [(table, rows) for table, rows in made if rows]:
+            columns = tuple((table, tuple(rows[0])) for table, rows in filled)
+            await db.execute(
+                _inserting(columns), {parameter(table): rows for table, rows in filled}
+            )
         for statement, rows in (
             (END_TURN, self.ended),
-            (upsert(citations).on_conflict_do_nothing(), self.citations),
             (COUNT, counted),
             (JUDGE, judged),
         ):
@@ -324,3 +340,17 @@ class Gathered:
             "new_retry_after": retry_after,
         }
         self.ended.append(row)
+
+
+@cache
+def _inserting(parts: tuple[tuple[Table, tuple[str, ...]], ...]) -> Insert:
+    """Rows of several tables in one statement: whoever asks waits for it."""
+    whole, *others = (_insert(table, names) for table, names in parts)
+    for n, one in enumerate(others):
+        whole = whole.add_cte(one.cte(f"part_{n}"))
+    return whole
+
+
+def _insert(table: Table, names: tuple[str, ...]) -> Insert:
+    statement = many(table, names)
+    return statement.on_conflict_do_nothing() if table is citations else statement
