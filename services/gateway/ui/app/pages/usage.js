@@ -44,7 +44,7 @@ function Gaps() {
 function Worst() {
   const worst = useApi('/v1/stats/sources/worst');
   if (!worst.data) return html`<${Waiting} error=${worst.error} reload=${worst.reload}/>`;
-  if (worst.data.length === 0) return html`<p class="soft">${t('None. Nobody disliked an answer.')}</p>`;
+  if (worst.data.length === 0) return html`<p class="soft">${t('None. No disliked answer quoted a source.')}</p>`;
   return html`<ul class="list">${worst.data.slice(0, 10).map(source => html`<li><a href=${href('/sources', { open: source.source_id })}>${source.source_name ?? source.source_id}</a><span class="soft">${t('{n} disliked', { n: number(source.negative_count ?? 0) })}</span></li>`)}</ul>`;
 }
 

@@ -47,6 +47,6 @@ function Ask({ bot, run, variant, by, suites, close, published }) {
 export function Publish({ bot, run, variant, by, suites, published }) {
   const asking = useSignal(false);
   if (run.status !== 'ended' || Object.keys(run.variants[variant].changes).length === 0) return null;
-  return html`<button class="btn" type="button" aria-label=${`${t('Publish')} ${letter(variant)}`} onClick=${() => (asking.value = true)}><${Icon} name="check"/>${t('Publish')}</button>
+  return html`<div><button class="btn" type="button" aria-label=${`${t('Publish')} ${letter(variant)}`} onClick=${() => (asking.value = true)}><${Icon} name="check"/>${t('Publish')}</button></div>
     ${asking.value && html`<${Ask} bot=${bot} run=${run} variant=${variant} by=${by} suites=${suites} close=${() => (asking.value = false)} published=${published}/>`}`;
 }
