@@ -70,7 +70,7 @@ class Settings(ServiceSettings):
     """How long requests are let in after the order to stop, while `/readyz` answers 503 and every
     answer closes its connection: as long as whoever sends them needs to see it. 0 suits one gateway
     without another behind the same address."""
-    drain_seconds: int = 15
+    drain_seconds: int = Field(default=15, ge=0)
     """How long open streams may go on after that."""
 
     @field_validator("jwt_secret")

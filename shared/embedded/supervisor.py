@@ -16,14 +16,13 @@ from shared.embedded.child import Child, Launch
 from shared.embedded.data_dir import DataDir, write_private
 from shared.embedded.keeping import EXIT_UNUSABLE, Part, keep, mirror
 from shared.embedded.nats_server import OutsideDoor
+from shared.embedded.patience import stop_seconds
 from shared.embedded.ports import LOOPBACK, first_free
 from shared.embedded.servers import Say, Servers
-from shared.embedded.surroundings import SERVICES, service_environment
+from shared.embedded.surroundings import SERVICES, inherited, service_environment
 from shared.kernel.clock import utc_now
 from shared.kernel.errors import MiniRagError, Unusable
 
-DRAIN_SECONDS = 18.0
-"""The gateway lets streams go on for fifteen; then the process needs a moment to close."""
 READY_LOOK_SECONDS = 0.1
 HEALTH_SECONDS = 5.0
 """The gateway asks every service, and waits a little for each."""
@@ -251,9 +250,10 @@ class Supervisor:
         """Services first, so that they can finish what they have; then what they wrote to."""
         if any(child.running for child in self._children()):
             self._say("stopping; once more to stop at once")
+        patience = stop_seconds(inherited())
         async with asyncio.TaskGroup() as stopping:
             for child in self._services:
-                stopping.create_task(child.stop((SIGTERM, DRAIN_SECONDS)))
+                stopping.create_task(child.stop((SIGTERM, patience)))
         if self._servers is not None:
             await self._servers.stop()
             self._say("stopped")

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 
+from services.gateway.http.leaving import KEEP_ALIVE_SECONDS
 from shared.cli.init import init
 from tests.deploy.compose import (
     INITIALISED,
@@ -162,6 +163,15 @@ class TestEveryServiceOfOurs:
         notice = int(one["environment"].get("MINIRAG_NOTICE_SECONDS", 0))
         drain = int(one["environment"].get("MINIRAG_DRAIN_SECONDS", 15))
         assert int(one["stop_grace_period"].removesuffix("s")) >= notice + drain + 20
+
+
+def test_caddy_gives_up_connections_before_a_gateway_that_leaves_is_done_with_its_notice() -> None:
+    """It would wait for them with its door closed, and the next gateway for it."""
+    (kept,) = re.findall(
+        r"^\s*keepalive (\d+)s$", (ROOT / "deploy/caddy/Caddyfile").read_text(), re.MULTILINE
+    )
+    notice = int(services()["gateway"]["environment"]["MINIRAG_NOTICE_SECONDS"])
+    assert 0 < int(kept) <= notice < KEEP_ALIVE_SECONDS
 
 
 def test_only_migrate_has_the_administrator_s_address() -> None:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from docs.api import application
+from services.gateway.http.leaving import KEEP_ALIVE_SECONDS
 from shared.cli.init import init
 from tests.deploy.compose import OURS, ROOT, WATCHING, resolved, services
 from tests.deploy.image import VERSION, environment
@@ -277,6 +278,8 @@ class TestEveryServiceOfOurs:
         probe = container(workloads(docs)[name])["readinessProbe"]
         seen = probe["periodSeconds"] * probe["failureThreshold"]
         assert notice >= seen if name == "gateway" else notice == 0
+        # Behind the notice, whoever keeps a connection comes again or gives it up in that time.
+        assert drain > KEEP_ALIVE_SECONDS or name != "gateway"
 
     def test_is_probed_in_three_ways(self, name: str, docs: list[Doc]) -> None:
         one = container(workloads(docs)[name])

@@ -15,11 +15,13 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from shared.embedded.loopback import get
 from tests.loopback import serving_streams
 
 LOOK_SECONDS = 0.05
 LOOKS = 3
 """So many in a row must fail before a gateway counts as not ready: one may be late."""
+LOOK_PATIENCE = 30.0
 PATIENCE = 60.0
 """Seconds that a client is kept waiting while nobody is ready."""
 PIECE = 65_536
@@ -61,18 +63,24 @@ class Door:
             await asyncio.sleep(LOOK_SECONDS)
         raise ConnectionRefusedError("no gateway is ready")
 
-    def look(self) -> None:
-        """Ask every gateway whether it is ready."""
-        for url in list(self.gateways):
-            try:
-                well = httpx.get(f"{url}/readyz", timeout=30, trust_env=False).status_code == 200
-            except httpx.HTTPError:
-                well = False
-            self._failed[url] = 0 if well else self._failed[url] + 1
-            if well:
-                self.ready.add(url)
-            elif self._failed[url] >= LOOKS:
-                self.ready.discard(url)
+    async def watch(self, over: threading.Event) -> None:
+        """Ask every gateway whether it is ready, again and again."""
+        while not over.is_set():
+            await asyncio.gather(*(self._look(url) for url in self.gateways))
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _look(self, url: str) -> None:
+        port = urlsplit(url).port
+        assert port is not None
+        try:
+            well = (await get(port, "/readyz", seconds=LOOK_PATIENCE)).status == httpx.codes.OK
+        except OSError:
+            well = False
+        self._failed[url] = 0 if well else self._failed[url] + 1
+        if well:
+            self.ready.add(url)
+        elif self._failed[url] >= LOOKS:
+            self.ready.discard(url)
 
 
 async def _pumped(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -88,12 +96,7 @@ def opened() -> Iterator[Door]:
     """A door that knows of no gateway yet."""
     door = Door()
     over = threading.Event()
-
-    def watch() -> None:
-        while not over.wait(LOOK_SECONDS):
-            door.look()
-
-    watching = threading.Thread(target=watch, daemon=True)
+    watching = threading.Thread(target=lambda: asyncio.run(door.watch(over)), daemon=True)
     with serving_streams(door.serve) as door.url:
         watching.start()
         try:

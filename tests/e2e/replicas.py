@@ -20,6 +20,7 @@ class Replica:
     """Nobody starts it again when it ends."""
 
     def __init__(self, installation: Installation, service: str, **env: str) -> None:
+        """Of one service, or of `all` in one process."""
         home = DataDir(installation.data_dir)
         secrets = keep_secrets(home.secrets, SERVICES)
         ports = json.loads(home.ports.read_bytes())
@@ -40,7 +41,7 @@ class Replica:
             host=LOOPBACK,
             port=self.port,
             database_url=database_url,
-            service=service,
+            service=None if service == "all" else service,
         )
         command = [sys.executable, "-P", "-m", "shared.cli.app", "run", service]
         self._log = (installation.data_dir / "logs" / f"{service}-{self.port}.log").open("wb")
@@ -56,9 +57,9 @@ class Replica:
         return "".join(Path(self._log.name).read_text().splitlines(keepends=True)[-15:])
 
     def started(self) -> None:
-        """Wait until it works."""
-        log = Path(self._log.name)
-        eventually(lambda: STARTED in log.read_text(), self.said, STOP_SECONDS)
+        """Wait until it works, all of it."""
+        log, services = Path(self._log.name), len(SERVICES) if self.name == "all" else 1
+        eventually(lambda: log.read_text().count(STARTED) >= services, self.said, STOP_SECONDS)
 
     def stop(self) -> int:
         """As an orchestrator does; returns the exit code."""
