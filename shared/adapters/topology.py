@@ -28,6 +28,8 @@ VAULT = f"KV_{BUCKET}"
 IDEMPOTENCY_BUCKET = "idempotency"
 LANE_SECONDS = 3600.0
 """How long a lane of the jobs outlives its last job."""
+NO_ROOM = 10_047
+"""Code of the server's error where a stream's limit is more than is left of the server's own."""
 NOT_READY = 503
 """Code of the answers of a server that is starting or has no leader."""
 RETRY_SECONDS = 0.5
@@ -176,6 +178,9 @@ STREAMS: Sequence[api.StreamConfig] = (
         allow_direct=False,
     ),
 )
+
+RESERVED_BYTES = sum(one.max_bytes or 0 for one in STREAMS if one.storage is api.StorageType.FILE)
+"""What the broker keeps room for on its disk: it makes no stream that has a limit without it."""
 
 
 class LostLog(Unusable):
@@ -336,5 +341,10 @@ def _refusal(
 ) -> Unusable | Unavailable:
     if not isinstance(error, APIError) or error.code == NOT_READY:
         return Unavailable(f"the broker does not answer for {kind} {name}: {error!r}")
+    if error.err_code == NO_ROOM:
+        return Unusable(
+            f"the broker has no room for {kind} {name}: its disk is nearly full, or it may use too "
+            f"little of it; streams may take {RESERVED_BYTES / 1e9:.1f} GB beside the log"
+        )
     what = "; ".join(changes) or "it is missing"
     return Unusable(f"the broker does not take our definition of {kind} {name} ({what}): {error}")

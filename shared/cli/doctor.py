@@ -19,12 +19,13 @@ from nats.aio.client import Client
 from nats.js.errors import NotFoundError
 
 from shared.adapters.event_log import STREAM as LOG
-from shared.adapters.topology import STREAMS, differences
+from shared.adapters.topology import RESERVED_BYTES, STREAMS, differences
 from shared.cli.status import Operator, operator
 from shared.contracts.operations import ServiceHealth
 from shared.embedded import loopback
 from shared.embedded.data_dir import DataDir
 from shared.embedded.log_guard import LogGuard
+from shared.embedded.nats_server import largest_store
 from shared.embedded.surroundings import SERVICES
 from shared.kernel.clock import utc_now
 from shared.kernel.errors import MiniRagError
@@ -71,6 +72,9 @@ def _at_rest(home: DataDir) -> Iterator[Finding]:
     low = disk.free < FREE_BYTES and disk.free < disk.total * FREE_SHARE
     free = f"{disk.free / 1e9:.1f} GB of {disk.total / 1e9:.1f} GB free"
     yield Finding("disk", "warning" if low else "ok", free)
+    store = home.nats / "store"
+    if store.is_dir():
+        yield room(largest_store(store), shutil.disk_usage(store).free)
     yield _secrets(home)
     guard = LogGuard(home.nats / "store", home.nats / "log-guard.json")
     try:
@@ -78,6 +82,20 @@ def _at_rest(home: DataDir) -> Iterator[Finding]:
     except MiniRagError as error:
         damage = str(error)
     yield Finding("files of the log", "error" if damage else "ok", damage or "as they were written")
+
+
+def room(limit: int, free: int) -> Finding:
+    """Whether the broker's streams can be made, where so many bytes may be used in all, and find
+    what they may still take, where so many are free.
+    """
+    wanted = f"its streams may take {RESERVED_BYTES / 1e9:.1f} GB beside the log"
+    if limit < RESERVED_BYTES:
+        there = f"only {limit / 1e9:.1f} GB can be used and {wanted}"
+        return Finding("room of the broker", "error", f"{there}: services will not start")
+    if free < RESERVED_BYTES:
+        there = f"only {free / 1e9:.1f} GB are free and {wanted}"
+        return Finding("room of the broker", "warning", f"{there}: writing will be refused")
+    return Finding("room of the broker", "ok", f"{limit / 1e9:.1f} GB in all")
 
 
 def _secrets(home: DataDir) -> Finding:

@@ -174,7 +174,7 @@ class NatsServer:
             port=self.port,
             monitor=self.monitor,
             store=json.dumps(str(self._store)),
-            max_file_store=_largest_store(self._store),
+            max_file_store=largest_store(self._store),
             user=USER,
             issuer=account_of(self._secrets.subscriber_seed),
         )
@@ -213,8 +213,8 @@ def nats_program() -> Path:
     return program
 
 
-def _largest_store(store: Path) -> int:
-    """Bytes that the streams may take together."""
+def largest_store(store: Path) -> int:
+    """Bytes that the streams may take together, of a server that starts as the disk is."""
     used = sum(
         (Path(folder) / name).stat().st_size
         for folder, _, names in os.walk(store)

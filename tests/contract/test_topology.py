@@ -262,3 +262,13 @@ async def test_streams_in_memory_are_there_again_after_the_broker_was_killed(
             keeping.cancel()
             await asyncio.wait([keeping], timeout=5)
             await client.close()
+
+
+async def test_a_broker_without_room_is_told_of_in_plain_words(tmp_path: Path) -> None:
+    sizes = "max_memory_store: 512MB, max_file_store: 600MB"
+    jetstream = f'jetstream {{ store_dir: "{tmp_path / "store"}", {sizes} }}'
+    async with configured_broker(tmp_path, jetstream) as address:
+        client = await nats_client.connect(f"nats://{address}", "tests")
+        with pytest.raises(Unusable, match=r"has no room .* may take 1\.1 GB beside the log"):
+            await ensure_streams(client)
+        await client.close()

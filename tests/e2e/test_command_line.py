@@ -147,6 +147,7 @@ class TestDoctor:
         for what in (
             "secrets.json",
             "files of the log",
+            "room of the broker",
             "broker",
             "syncing",
             "stream EVENTS",
