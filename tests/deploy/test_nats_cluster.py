@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import re
 import shutil
 import subprocess
@@ -22,11 +23,17 @@ from shared.embedded.loopback import status
 from shared.embedded.ports import LOOPBACK, keep_ports
 from shared.kernel.errors import Unavailable
 from tests.deploy.manifests import K8S
+from tests.eventually import eventually
+
+log = logging.getLogger(__name__)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 PROGRAM = Path(sysconfig.get_path("scripts")) / "nats-server"
 START_SECONDS = 90.0
+WRITERS = 4
+WRITE_SECONDS = 2.0
+"""Then it is tried again: nobody tells whoever writes to a leader that it has died."""
 
 R = TypeVar("R")
 
@@ -105,15 +112,34 @@ async def patiently(attempt: Callable[[], Awaitable[R]]) -> R:
                 await asyncio.sleep(0.2)
 
 
-async def test_what_was_acknowledged_survives_the_loss_of_the_leader(brokers: Brokers) -> None:
+async def test_what_was_acknowledged_survives_the_loss_of_the_leader_under_load(
+    brokers: Brokers,
+) -> None:
     await until(brokers, list(brokers.running))
     client = await connect(brokers)
     js = client.jetstream(timeout=10)
+    loop, over = asyncio.get_running_loop(), asyncio.Event()
+    acknowledged: list[int] = []
 
     async def append(n: int) -> None:
         """Stored once, however often it is tried."""
         headers = {"Nats-Msg-Id": str(n)}
-        await js.publish(f"evt.t.source.{n}.created", b"{}", headers=headers)
+        subject = f"evt.t.source.{n}.created"
+        await js.publish(subject, b"{}", headers=headers, timeout=WRITE_SECONDS)
+
+    async def write(n: int) -> None:
+        while not over.is_set():
+            await patiently(partial(append, n))
+            acknowledged.append(n)
+            n += WRITERS
+
+    async def so_many_more(wanted: int) -> None:
+        reached = len(acknowledged) + wanted
+
+        async def look() -> None:
+            assert len(acknowledged) >= reached
+
+        await eventually(look)
 
     async def streams() -> None:
         await ensure_streams(client, replicas=BROKERS)
@@ -124,15 +150,22 @@ async def test_what_was_acknowledged_survives_the_loss_of_the_leader(brokers: Br
             found = await patiently(partial(js.stream_info, str(stream.name)))
             assert found.config.num_replicas == BROKERS
         info = await patiently(partial(js.stream_info, "EVENTS"))
-        for n in range(20):
-            await patiently(partial(append, n))
         assert info.cluster
         leader = str(info.cluster.leader)
-        brokers.running[leader].kill()
-        brokers.running.pop(leader).wait()
-        await patiently(partial(append, 20))
-        state = (await patiently(partial(js.stream_info, "EVENTS"))).state
-        assert state.messages == 21
+        async with asyncio.TaskGroup() as writers:
+            for first in range(WRITERS):
+                writers.create_task(write(first))
+            await so_many_more(20)
+            brokers.running[leader].kill()
+            killed = loop.time()
+            # What was on its way from the old leader is not from another one.
+            await so_many_more(WRITERS + 1)
+            log.info("written again %.1f s after the leader's death", loop.time() - killed)
+            brokers.running.pop(leader).wait()
+            over.set()
+        seen = partial(js.stream_info, "EVENTS", subjects_filter="evt.t.source.*.created")
+        subjects = (await patiently(seen)).state.subjects
+        assert subjects == {f"evt.t.source.{n}.created": 1 for n in acknowledged}
         await patiently(streams)  # so services can start
     finally:
         await client.close()

@@ -1,6 +1,7 @@
 """The drill: saved while it works, wiped, and brought back with all that was acknowledged."""
 
 import json
+import logging
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +13,8 @@ import pytest
 from tests.e2e import inside
 from tests.harness import Installation, Tenant, eventually
 
+log = logging.getLogger(__name__)
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 TEXT = "# Opening hours\n\nThe shop in Lindau opens at {hour} o'clock and closes at noon."
@@ -19,7 +22,7 @@ QUESTION = "When does the shop in Lindau open?"
 
 
 class Writer:
-    """Writes without end, and knows what was acknowledged."""
+    """Writes without end, and knows of which sources all was acknowledged."""
 
     def __init__(self, tenant: Tenant) -> None:
         self._tenant = tenant
@@ -33,8 +36,8 @@ class Writer:
         def write() -> None:
             while not stop.is_set():
                 made = self._tenant.source(self._bot, TEXT.format(hour=len(self.sources)))
-                self.sources.append(made)
                 self._tenant.ingest(made)
+                self.sources.append(made)
 
         thread = threading.Thread(target=write)
         thread.start()
@@ -84,6 +87,7 @@ def test_what_was_acknowledged_before_a_backup_under_load_comes_back_and_looks_t
         tenant.http.base_url = restored.url
     for made in acknowledged:
         busy.ready(made)
+    log.info("%s sources were acknowledged before the backup, all are back", len(acknowledged))
     eventually(lambda: not inside.busy(data_dir))
     assert rows_of(settled, data_dir) == before
     assert inside.given_up(data_dir) == 0

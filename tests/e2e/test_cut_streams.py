@@ -1,10 +1,12 @@
 """Streams that are cut and resumed elsewhere, also while gateways and chat are killed."""
 
 import asyncio
+import logging
 import os
 import random
 import signal
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +18,8 @@ from tests.e2e.paced_model import PROMPT_TOKENS, PacedModel, paced_model
 from tests.e2e.streaming import Reader
 from tests.e2e.test_gateways import one_more
 from tests.harness import Installation, Tenant, eventually
+
+log = logging.getLogger(__name__)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -134,6 +138,9 @@ def test_two_hundred_streams_that_are_cut_anywhere_and_lose_a_gateway_lose_and_r
         rng = random.Random(5)  # noqa: S311  no secret
         readers = asyncio.run(read_all(place, tenant, urls, 200, rng, stop))
         assert second.process.wait(120) == 0, second.said()
+    told = Counter(name for reader in readers for name, _ in reader.ends)
+    again = sum(reader.connections > 1 for reader in readers)
+    log.info("%s streams ended as %s, %s of them resumed", len(readers), dict(told), again)
     told_once_each(place, tenant, readers)
     assert sum(reader.connections > 1 for reader in readers) > 50
     assert asked_once(place, readers), troubles(place)

@@ -1,12 +1,16 @@
 """One byte of the log's files changes: it is told, nothing more is written, and all can be read."""
 
+import logging
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.harness import Installation, Tenant, eventually
+
+log = logging.getLogger(__name__)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -26,7 +30,9 @@ def test_a_flipped_byte_stops_writing_and_is_told_to_everybody_who_has_to_know(
         file.seek(-1, os.SEEK_CUR)
         file.write(bytes([byte ^ 1]))
 
+    flipped = time.monotonic()
     eventually(lambda: tenant.http.get("/readyz").status_code == 503, seconds=120)
+    log.info("told %.1f s after a byte was flipped", time.monotonic() - flipped)
     refused = eventually(
         lambda: (
             found
