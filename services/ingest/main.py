@@ -105,6 +105,7 @@ from shared.contracts.ingest_website import (
 )
 from shared.contracts.scheduler import ScheduleCancelled, ScheduleFired, ScheduleSet
 from shared.kernel.clock import utc_now
+from shared.runtime.clock_watch import hurrying, when_set
 from shared.runtime.erasing import take_part
 from shared.runtime.platform import Platform
 from shared.runtime.service import Job, Service
@@ -367,6 +368,8 @@ async def _websites(
         now=utc_now,
     )
     service.wakes(KIND, crawl, given_up=crawl.given_up)
+    # What waits for so many seconds, and for no hour of the clock.
+    service.runs(lambda: when_set(hurrying(service.timers, KIND, WAITING, REINDEX)))
     wake_crawl = WakeCrawl(service.timers, utc_now)
     service.reacts("wake-crawl", [CrawlBegun, CrawlResumed], wake_crawl)
 

@@ -1,6 +1,7 @@
 """Composition root of scheduler. Read this first: it lists every way in."""
 
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
 from services.scheduler.domain import schedule_decider
 from services.scheduler.projections import Schedules
@@ -24,6 +25,7 @@ from shared.contracts.scheduler import (
     ScheduleSet,
 )
 from shared.kernel.clock import utc_now
+from shared.runtime.clock_watch import when_set
 from shared.runtime.erasing import take_part
 from shared.runtime.platform import Platform
 from shared.runtime.service import Service
@@ -57,7 +59,11 @@ async def build(_settings: Settings, platform: Platform, _stack: AsyncExitStack)
     async def arm_all() -> None:
         await set_timers.arm_all(queries.all_waiting, utc_now)
 
+    async def arm_anew(_by: timedelta) -> None:
+        await arm_all()
+
     service.starts(arm_all)
+    service.runs(lambda: when_set(arm_anew))
     service.answers(GetSchedule, queries.get_schedule)
     take_part(service, store)
     return service

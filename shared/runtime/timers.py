@@ -8,12 +8,12 @@ of one name that wait come to the last of them.
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import nats.errors
 from nats.aio.client import Client
 from nats.js import api
-from nats.js.errors import APIError
+from nats.js.errors import APIError, NotFoundError
 
 from shared.adapters.envelope import metadata_headers, read_metadata
 from shared.contracts.base import Metadata
@@ -25,6 +25,8 @@ STREAM = "SCHED"
 ACK_SECONDS = 15.0
 CONCURRENCY = 16
 ATTEMPTS = 20
+SCHEDULE, LAST = "Nats-Schedule", "Nats-Expected-Last-Subject-Sequence"
+AT = "@at %Y-%m-%dT%H:%M:%S.%fZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +62,37 @@ class Timers:
         self, kind: str, timer_id: str, at: datetime, cause: Metadata, body: bytes = b""
     ) -> None:
         """Go off at `at`, or at once if that has passed. Raises `Unavailable`."""
-        names = _names(cause.tenant_id, kind, timer_id)
-        headers = {
-            **metadata_headers(cause),
-            "Nats-Schedule": f"@at {at.astimezone(UTC).strftime('%Y-%m-%dT%H:%M:%S.%fZ')}",
+        await self._set(_names(cause.tenant_id, kind, timer_id), at, metadata_headers(cause), body)
+
+    async def hurry(self, kind: str, by: timedelta) -> None:
+        """Have every timer of a kind go off so much sooner, or at once. Raises `Unavailable`.
+
+        A broker whose clock was set back by as much would have them wait for that time too.
+        """
+        try:
+            told = await self._js.stream_info(STREAM, subjects_filter=f"sched.*.{kind}.*")
+            for subject in told.state.subjects or {}:
+                with suppress(NotFoundError):  # it went off meanwhile
+                    found = await self._js.get_last_msg(STREAM, subject, direct=True)
+                    headers = found.headers or {}
+                    at = datetime.strptime(headers[SCHEDULE], AT).replace(tzinfo=UTC) - by
+                    own = {name: headers[name] for name in headers if not name.startswith("Nats-")}
+                    last = {LAST: str(found.seq)}  # whoever sets it meanwhile knows better
+                    with suppress(APIError):
+                        names = subject.removeprefix("sched.")
+                        await self._set(names, at, own | last, found.data or b"")
+        except (APIError, nats.errors.Error, TimeoutError) as error:
+            raise Unavailable("the timers were not set sooner") from error
+
+    async def _set(self, names: str, at: datetime, headers: dict[str, str], body: bytes) -> None:
+        scheduled = {
+            **headers,
+            SCHEDULE: at.astimezone(UTC).strftime(AT),
             "Nats-Schedule-Target": f"tick.{names}",
             "Nats-Schedule-Rollup": "sub",
         }
         try:
-            await self._js.publish(f"sched.{names}", body, headers=headers, stream=STREAM)
+            await self._js.publish(f"sched.{names}", body, headers=scheduled, stream=STREAM)
         except (nats.errors.Error, TimeoutError) as error:
             raise Unavailable("the timer was not set") from error
 

@@ -1,12 +1,14 @@
 """The pace of a site, shared by everybody on the broker."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from nats.aio.client import Client
 
 from services.ingest.adapters.host_pace import BrokerPace
 from shared.adapters.topology import PACE
+from shared.kernel.clock import utc_now
 from shared.kernel.ids import new_id
 
 PATIENT = 1000.0
@@ -51,3 +53,14 @@ async def test_a_site_that_is_held_is_left_alone_and_never_for_less_than_it_was(
 async def test_sites_do_not_wait_for_each_other(pace: BrokerPace, site: str) -> None:
     assert await pace.reserve(site, 30.0, PATIENT) == 0
     assert await pace.reserve(f"www.{site}", 30.0, PATIENT) == 0
+
+
+async def test_a_clock_that_is_put_back_holds_no_site(
+    pace: BrokerPace, client: Client, site: str
+) -> None:
+    bucket, hour = await client.jetstream().key_value(PACE), timedelta(hours=1)
+    before = BrokerPace(bucket, lambda: utc_now() + hour)
+    await before.hold(site, 60.0)
+    assert await before.reserve(site, 30.0, 1.0) > 20
+    assert await pace.reserve(site, 30.0, 1.0) == 0
+    assert 20 < await pace.reserve(site, 30.0, 1.0) <= 30

@@ -139,3 +139,27 @@ async def test_a_wake_that_fails_is_tried_again_and_then_given_up(
         await eventually(given_up)
         await timers.set(kind, "t1", utc_now(), cause(tenant_id), b"two")
         await heard.hears(b"two")
+
+
+async def test_a_timer_that_waits_for_a_clock_that_was_put_back_goes_off_sooner(
+    bank: Bank, tenant_id: str, kind: str
+) -> None:
+    heard, why, hour = Heard(kind), cause(tenant_id), timedelta(hours=1)
+    async with listening(bank, heard) as timers:
+        await timers.set(kind, "t1", utc_now() + hour, why, b"one")
+        await timers.set(kind, "t2", utc_now() + 3 * hour, why, b"two")
+        await timers.hurry(kind, hour)
+        await heard.hears(b"one")
+        await timers.hurry(kind, 2 * hour)
+        await heard.hears(b"one", b"two")
+    assert [tick.timer_id for tick in heard.ticks] == ["t1", "t2"]
+    assert [tick.metadata for tick in heard.ticks] == [why, why]
+
+
+async def test_other_kinds_do_not_hurry(bank: Bank, tenant_id: str, kind: str) -> None:
+    heard, why, hour = Heard(kind), cause(tenant_id), timedelta(hours=1)
+    async with listening(bank, heard) as timers:
+        await timers.set(kind, "t1", utc_now() + hour, why, b"later")
+        await timers.hurry(f"{kind}x", 2 * hour)
+        await timers.set(kind, "t2", utc_now() + SOON, why, b"soon")
+        await heard.hears(b"soon")

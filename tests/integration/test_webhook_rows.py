@@ -184,13 +184,27 @@ class TestDeliveries(ProjectionContract):
         assert head.pending is not None
         assert head.pending.delivery_id == "parked"
 
+    async def test_who_was_told_to_wait_at_a_time_that_is_to_come_is_due(
+        self, store: ReadModelStore, past: list[Recorded[Event]], tenant_id: str
+    ) -> None:
+        await replay(store, past)
+        queries, lane = DeliveryQueries(store), Lane(tenant_id, "w1")
+        put_back = NOW - timedelta(hours=1)
+        head = await queries.head_of(lane, put_back)
+        assert head.pending is not None
+        assert (head.pending.delivery_id, head.pending.due_at) == ("parked", put_back)
+        head = await queries.head_of(Lane(tenant_id, "w2"), put_back)
+        assert head.pending is not None
+        assert (head.pending.delivery_id, head.pending.due_at) == ("other", put_back)
+
     async def test_a_lane_with_nothing_but_refused_ones_waits_for_the_first_of_them(
         self, store: ReadModelStore, past: list[Recorded[Event]], tenant_id: str
     ) -> None:
         await replay(store, past[:2])
-        head = await DeliveryQueries(store).head_of(Lane(tenant_id, "w1"), NOW)
+        queries, later = DeliveryQueries(store), NOW + timedelta(hours=1)
+        head = await queries.head_of(Lane(tenant_id, "w1"), later)
         assert (head.pending, head.rests_until) == (None, NOW + timedelta(hours=9))
-        head = await DeliveryQueries(store).head_of(Lane(tenant_id, "w2"), NOW)
+        head = await queries.head_of(Lane(tenant_id, "w2"), later)
         assert (head.pending, head.rests_until) == (None, None)
 
     async def test_every_lane_with_something_to_send_is_found(

@@ -128,7 +128,7 @@ class SignedWebTokens:
                 options={
                     "require": REQUIRED,
                     "verify_exp": not also_expired,
-                    "verify_iat": not at_any_time,
+                    "verify_iat": not (at_any_time or also_expired),
                 },
             )
         except jwt.MissingRequiredClaimError as error:

@@ -10,7 +10,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import orjson
 from starlette.datastructures import Headers, MutableHeaders
@@ -95,7 +95,7 @@ class Idempotency:
                 return replay
             if replay.by_repeating:
                 return Held(replay, revision)
-            if replay.leased_until is None or replay.leased_until < now:
+            if not _leased(replay, now):
                 taken = replay.model_copy(update={"leased_until": now + LEASE})
                 mine = await self._replays.put(name, taken, revision)
                 if mine is not None:
@@ -231,6 +231,12 @@ def name_of(scope: Mapping[str, object], key: str) -> str:
 def command_id_of(seed: bytes) -> str:
     """The id of the one command of the request that has this seed."""
     return derived_id("request", seed.hex())
+
+
+def _leased(replay: Replay, now: datetime) -> bool:
+    """Whether somebody is at work; not by a lease longer than any: the clock was put back since."""
+    until = replay.leased_until
+    return until is not None and now <= until <= now + 2 * LEASE
 
 
 def _same(replay: Replay, fingerprint: str | None) -> None:

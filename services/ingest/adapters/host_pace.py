@@ -2,12 +2,14 @@
 
 import hashlib
 from collections.abc import Callable
+from datetime import datetime
 
 import nats.errors
 from nats.js.errors import APIError, KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 from typing_extensions import override
 
+from services.ingest.adapters import moments
 from services.ingest.ports import HostPace
 from shared.kernel.clock import utc_now
 from shared.kernel.errors import Unavailable
@@ -19,8 +21,9 @@ RACES = 20
 class BrokerPace(HostPace):
     """The `HostPace` over a bucket whose entries are changed only from the state that was read."""
 
-    def __init__(self, bucket: KeyValue) -> None:
+    def __init__(self, bucket: KeyValue, now: Callable[[], datetime] = utc_now) -> None:
         self._bucket = bucket
+        self._now = now
 
     @override
     async def reserve(self, site: str, delay: float, patience: float) -> float:
@@ -38,15 +41,16 @@ class BrokerPace(HostPace):
         """Have the site free again when `after` says, of the time and of when it was to be free;
         None leaves it. Return how long it was not free.
         """
-        key = hashlib.sha256(site.encode()).hexdigest()[:32]
+        key = f"site-{hashlib.sha256(site.encode()).hexdigest()[:32]}"
         try:
             for _ in range(RACES):
-                now = utc_now().timestamp()
-                free, revision = await self._read(key)
+                now = self._now().timestamp()
+                kept, revision = await self._read(key)
+                free = moments.read(kept, now)
                 at = after(now, free)
                 if at is not None:
                     try:
-                        await self._bucket.update(key, repr(at).encode(), revision)
+                        await self._bucket.update(key, moments.told(at, now), revision)
                     except KeyWrongLastSequenceError:
                         continue
                 return max(0.0, free - now)
@@ -54,11 +58,11 @@ class BrokerPace(HostPace):
             raise Unavailable("the pace of a site cannot be told") from error
         raise Unavailable("too many want to ask one site")
 
-    async def _read(self, key: str) -> tuple[float, int]:
-        """When the site is free, in seconds since 1970, and the revision that says so."""
+    async def _read(self, key: str) -> tuple[bytes | None, int]:
+        """When the site is free, as it is kept, and the revision that says so."""
         try:
             entry = await self._bucket.get(key)
         except KeyNotFoundError as error:
             last = error.entry.revision if error.entry is not None else 0
-            return 0.0, last or 0
-        return float(entry.value or b"0"), entry.revision or 0
+            return None, last or 0
+        return entry.value, entry.revision or 0

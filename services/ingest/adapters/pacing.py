@@ -2,7 +2,8 @@
 
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 
 import nats.errors
@@ -10,6 +11,7 @@ from nats.js.errors import APIError, KeyNotFoundError
 from nats.js.kv import KeyValue
 from typing_extensions import override
 
+from services.ingest.adapters import moments
 from services.ingest.adapters.embedder_front import EmbedderFront
 from services.ingest.ports import Embedder, Pauses
 from shared.kernel.clock import utc_now
@@ -27,8 +29,9 @@ JITTER = 0.2
 class BrokerPauses(Pauses):
     """The `Pauses` in a bucket of the broker that forgets what is an hour old."""
 
-    def __init__(self, bucket: KeyValue) -> None:
+    def __init__(self, bucket: KeyValue, now: Callable[[], datetime] = utc_now) -> None:
         self._bucket = bucket
+        self._now = now
 
     @override
     async def left(self, account: str) -> float:
@@ -38,15 +41,16 @@ class BrokerPauses(Pauses):
             return 0.0
         except (APIError, nats.errors.Error, TimeoutError) as error:
             raise Unavailable("the pause of a provider cannot be told") from error
-        return max(0.0, float(entry.value or b"0") - utc_now().timestamp())
+        now = self._now().timestamp()
+        return max(0.0, moments.read(entry.value, now) - now)
 
     @override
     async def pause(self, account: str, seconds: float) -> None:
         if await self.left(account) >= seconds:
             return
-        until = utc_now().timestamp() + seconds
+        now = self._now().timestamp()
         try:
-            await self._bucket.put(_key(account), repr(until).encode())
+            await self._bucket.put(_key(account), moments.told(now + seconds, now))
         except (APIError, nats.errors.Error, TimeoutError) as error:
             raise Unavailable("the pause of a provider was not kept") from error
 
@@ -88,4 +92,4 @@ def _stretched(seconds: float) -> float:
 
 
 def _key(account: str) -> str:
-    return f"pause-{hashlib.sha256(account.encode()).hexdigest()[:32]}"
+    return f"paused-{hashlib.sha256(account.encode()).hexdigest()[:32]}"

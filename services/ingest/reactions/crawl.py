@@ -5,6 +5,7 @@ seconds and sets it again. All that is known stands in the log and in rows that 
 that a step that is cut short is begun again with the same page, and nothing before it.
 """
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -143,12 +144,12 @@ class CrawlWebsite:
 
     async def __call__(self, tick: Tick) -> None:
         """One step. Raises `Unavailable` if it should be taken again."""
-        until = self.now() + timedelta(seconds=STEP_SECONDS)
+        until = time.monotonic() + STEP_SECONDS
         while True:
             wait = await self._go_on(tick)
             if wait is None:
                 return
-            if wait or self.now() >= until:
+            if wait or time.monotonic() >= until:
                 at = self.now() + timedelta(seconds=wait)
                 await self.timers.set(KIND, tick.timer_id, at, tick.metadata, tick.body)
                 return

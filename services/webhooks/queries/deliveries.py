@@ -1,6 +1,6 @@
 """Questions about deliveries, and what is still to be sent."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import RowMapping, Select, and_, func, not_, select
@@ -23,6 +23,19 @@ ROW_BYTES = 1_500
 """Of a delivery as JSON: everything but its body."""
 SHOWN_ATTEMPTS = 100
 """The last ones; a delivery that was ordered again and again may have more."""
+SLACK = timedelta(seconds=30)
+"""By which the clocks of replicas may differ."""
+TOLD_AT = func.coalesce(
+    select(attempts.c.at)
+    .where(
+        attempts.c.tenant_id == deliveries.c.tenant_id,
+        attempts.c.delivery_id == deliveries.c.id,
+        attempts.c.attempt == deliveries.c.attempt_count,
+    )
+    .scalar_subquery(),
+    deliveries.c.created_at,
+)
+"""When it was told that a delivery is due later."""
 PENDING = and_(deliveries.c.status == "pending", not_(deliveries.c.test))
 
 
@@ -79,15 +92,20 @@ class DeliveryQueries:
     async def head_of(self, lane: Lane, now: datetime) -> Head:
         """The delivery that is next, which may be due later, and when to look at those that were
         refused and wait for another attempt: nobody behind them waits for that.
+
+        Who was told to wait at a time that is to come is due: the clock was put back since, and
+        would make minutes hours.
         """
         pending = _of_webhook(lane.tenant_id, lane.webhook_id).where(PENDING)
-        waiting = and_(deliveries.c.parked, deliveries.c.next_attempt_at > now)
+        known = now + SLACK >= TOLD_AT
+        waiting = and_(deliveries.c.parked, deliveries.c.next_attempt_at > now, known)
         first = pending.where(not_(waiting)).order_by(deliveries.c.position, deliveries.c.id)
         parked = pending.where(waiting).with_only_columns(func.min(deliveries.c.next_attempt_at))
         async with self._store.reading(lane.tenant_id) as db:
-            row = (await db.execute(first.limit(1))).mappings().one_or_none()
+            found = await db.execute(first.add_columns(known.label("known")).limit(1))
+            row = found.mappings().one_or_none()
             parked_until = await db.scalar(parked)
-        return Head(None if row is None else _pending(row), parked_until)
+        return Head(None if row is None else _pending(row, now), parked_until)
 
     async def lanes(self) -> list[Lane]:
         """All lanes of all tenants that have something to send, now or later."""
@@ -102,14 +120,14 @@ def _of_webhook(tenant_id: str, webhook_id: str) -> Select[Any]:
     )
 
 
-def _pending(row: RowMapping) -> Pending:
+def _pending(row: RowMapping, now: datetime) -> Pending:
     return Pending(
         delivery_id=row["id"],
         message_id=row["message_id"],
         event_type=row["event_type"],
         body=row["body"],
         attempt=row["attempt_count"] + 1,
-        due_at=row["next_attempt_at"],
+        due_at=row["next_attempt_at"] if row["known"] else now,
         correlation_id=row["correlation_id"],
         traceparent=row["traceparent"],
     )

@@ -27,6 +27,7 @@ from shared.contracts.base import Recorded
 from shared.contracts.webhooks import DeliveryScheduled, RedeliveryRequested, WebhookUpdated
 from shared.kernel.clock import utc_now
 from shared.kernel.errors import MiniRagError, Unavailable
+from shared.runtime.clock_watch import ClockWatch
 
 log = logging.getLogger(__name__)
 
@@ -123,11 +124,15 @@ class Dispatch:
                     self._wake(lane, tasks)
 
                 async with self._leadership.hear(woken):
+                    watch = ClockWatch()
                     for lane in await self._lanes.lanes():
                         self._wake(lane, tasks)
                     while True:
                         await still()
                         await asyncio.sleep(LOOK_SECONDS)
+                        if watch.jumped():  # what is due by now no timer may tell for long
+                            for lane in await self._lanes.lanes():
+                                self._wake(lane, tasks)
         except* AWAY as errors:
             raise Unavailable(str(errors.exceptions[0])) from errors
 

@@ -250,3 +250,11 @@ class TestSigning:
             signed.read_visitor(old)
         with pytest.raises(NotAuthenticated):
             SignedWebTokens(["x" * 40], 3600).read_visitor(old, also_expired=True)
+
+    def test_a_visitor_is_known_again_when_the_clock_is_put_back(
+        self, signed: SignedWebTokens
+    ) -> None:
+        later, _ = signed.visitor(VISITOR, utc_now() + timedelta(hours=1))
+        assert signed.read_visitor(later, also_expired=True) == VISITOR
+        with pytest.raises(NotAuthenticated):
+            signed.read_visitor(later)

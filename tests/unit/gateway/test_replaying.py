@@ -179,12 +179,20 @@ class TestDoneAnew:
         assert [(await http.post())[2] for _ in range(2)] == [b'{"made":1}'] * 2
         assert http.application.seeds[0] == http.application.seeds[1]
 
-    async def test_what_was_begun_by_a_dead_one_is_taken_over_with_its_seed(self) -> None:
+    @pytest.mark.parametrize("seconds", [-1, 3600], ids=["has ended", "longer than any"])
+    async def test_what_was_begun_by_a_dead_one_is_taken_over_with_its_seed(
+        self, seconds: int
+    ) -> None:
+        """Also where it began before the clock was put back by an hour."""
         http = client(made(1), made(2))
         await http.post()
         ((name, (replay, revision)),) = http.replays.kept.items()
         begun = replay.model_copy(
-            update={"status": None, "body": b"", "leased_until": utc_now() - timedelta(seconds=1)}
+            update={
+                "status": None,
+                "body": b"",
+                "leased_until": utc_now() + timedelta(seconds=seconds),
+            }
         )
         http.replays.kept[name] = (begun, revision)
         assert (await http.post())[2] == b'{"made":2}'

@@ -21,8 +21,14 @@ async def test_a_turning_loop_touches_the_file(tmp_path: Path) -> None:
 def test_a_file_that_was_not_touched_for_long_is_stale(tmp_path: Path) -> None:
     file = tmp_path / "alive"
     file.touch()
-    long_ago = time.time() - STALE_SECONDS - 1
+    long_ago = time.monotonic() - STALE_SECONDS - 1
     os.utime(file, (long_ago, long_ago))
+    assert not beats(file)
+
+
+def test_a_file_from_before_the_machine_started_is_stale(tmp_path: Path) -> None:
+    file = tmp_path / "alive"
+    file.touch()
     assert not beats(file)
 
 
