@@ -7,6 +7,7 @@ seconds here and nanoseconds on the wire, as nats-py converts them.
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import fields
 from typing import Any
 
@@ -32,6 +33,9 @@ NO_ROOM = 10_047
 """Code of the server's error where a stream's limit is more than is left of the server's own."""
 NOT_READY = 503
 """Code of the answers of a server that is starting or has no leader."""
+NO_ROOM = 10_047
+"""Code of errors about what a server would have to keep free."""
+ADD_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
 RETRY_SECONDS = 0.5
 TOKEN_SECONDS = 300.0
 PACE = "pace"
@@ -206,11 +210,30 @@ async def ensure_streams(client: Client, *, replicas: int = 1) -> None:
             except NotFoundError:
                 if wanted.name == LOG:
                     await _refuse_lost_log(js)
-                await js.add_stream(config)
+                await _add(js, config)
             if changes:
                 await js.update_stream(config)
         except (nats.errors.Error, TimeoutError) as error:
             raise _refusal("stream", config.name, changes, error) from error
+
+
+async def _add(js: JetStreamContext, config: api.StreamConfig) -> None:
+    """Create a stream, or see that another service did. What several ask for at the same time
+    counts for each of them in what the server keeps free: more than a small disk has.
+    """
+    for pause in ADD_PAUSES:
+        try:
+            await js.add_stream(config)
+        except APIError as error:
+            if error.err_code != NO_ROOM:
+                raise
+        else:
+            return
+        await asyncio.sleep(pause)
+        with suppress(NotFoundError):
+            await js.stream_info(config.name or "")
+            return
+    await js.add_stream(config)
 
 
 async def keep_streams(client: Client, came_back: asyncio.Event, *, replicas: int = 1) -> None:

@@ -165,6 +165,21 @@ class TestStreams:
                 await connected.close()
 
 
+async def test_a_disk_with_room_for_all_streams_once_is_enough_for_services_that_start_together(
+    tmp_path: Path,
+) -> None:
+    config = f'jetstream {{ store_dir: "{tmp_path}", max_file_store: 1700MB }}'
+    async with configured_broker(tmp_path, config) as address:
+        services = [await nats_client.connect(f"nats://{address}", f"s{n}") for n in range(6)]
+        try:
+            await asyncio.gather(*(ensure_streams(one) for one in services))
+            found = await services[0].jetstream().streams_info()
+            assert {one.config.name for one in found} == {one.name for one in STREAMS}
+        finally:
+            for one in services:
+                await one.close()
+
+
 class TestDurability:
     async def test_the_broker_syncs_before_it_acknowledges(self, broker: NatsServer) -> None:
         await broker._refuse_lazy_sync()
