@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import URL, Connection, event, make_url, text
 from sqlalchemy.exc import InvalidatePoolError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.util import await_only
 
 EVERY_TENANT = "*"
 """The scope a connection begins with: a service writes for all tenants, and looks up credentials
@@ -18,6 +19,8 @@ POOL_SIZE = POOL_OVERFLOW = 8
 """Connections that are kept, and those that are made for a moment, at some milliseconds each."""
 TRUSTED_SECONDS = 2.0
 """Without use, after which a kept connection is asked whether it still works."""
+ASKED_SECONDS = 5.0
+"""Whoever does not answer that by then is gone; a statement has a minute."""
 LEFT = "left at"
 EYES = "eyes"
 EVERYONE = ("none", EVERY_TENANT)
@@ -74,7 +77,7 @@ def _look(connection: Any, record: Any, _proxy: Any) -> None:
     idle = time.monotonic() - record.info.get(LEFT, time.monotonic())
     if idle > TRUSTED_SECONDS:
         try:
-            connection.ping()
+            await_only(connection.driver_connection.execute("", timeout=ASKED_SECONDS))
         except Exception as error:
             raise InvalidatePoolError("the connection does not answer") from error
 
