@@ -13,11 +13,12 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
+import psutil
 import pytest
 
 from shared.embedded.data_dir import CREDENTIALS, LOCK
@@ -33,6 +34,7 @@ SHORTEST_PAUSE, LONGEST_PAUSE, PAUSE_SHARE = 0.02, 0.25, 0.1
 """Seconds between two looks, and how much of the time waited that may be: looks cost what the work
 that is waited for needs.
 """
+IN_BETWEEN = (httpx.HTTPError, KeyError, json.JSONDecodeError, FileNotFoundError)
 PASSWORD = "correct horse battery"
 PROXY = "127.0.0.2"
 """The one address whose `X-Forwarded-*` are believed."""
@@ -105,13 +107,14 @@ class Installation:
     def kill_everything(self) -> None:
         """SIGKILL to the supervisor and to every process below it, as a crash of the machine."""
         assert self._process is not None
-        pids = self.pids()
+        every = _family(self._process.pid)
         self._process.kill()
         self._process.wait()
-        self._reader.join(5)
-        for pid in pids.values():
-            _kill(pid)
-        time.sleep(0.3)
+        for process in every:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(every, STOP_SECONDS)
+        self._reader.join(STOP_SECONDS)
 
     def kill(self, name: str) -> int:
         """SIGKILL to one child, by the name in its pid file; waits for one that is not up. Returns
@@ -129,13 +132,17 @@ class Installation:
 
     def terminate(self, name: str) -> None:
         """SIGTERM to one child, by the name in its pid file; it is started again."""
-        os.kill(self.pids()[name], signal.SIGTERM)
+        pid: int = eventually(lambda: self.pids().get(name))
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
 
     def pids(self) -> dict[str, int]:
-        return {
-            file.stem: int(file.read_text().split()[0])
-            for file in (self.data_dir / "pids").glob("*.pid")
-        }
+        """Those that are up, as far as it is known; who has ended may be among them."""
+        found = {}
+        for file in (self.data_dir / "pids").glob("*.pid"):
+            with suppress(FileNotFoundError):  # it has ended meanwhile
+                found[file.stem] = int(file.read_text())
+        return found
 
     @property
     def pid(self) -> int:
@@ -154,13 +161,19 @@ class Installation:
 
     def probes_of(self, process: str) -> str:
         """Where a process that was given any free port answers probes; its log tells the last."""
-        lines = (self.data_dir / "logs" / f"{process}.log").read_text().splitlines()
-        told = [line for line in lines if '"probes are answered"' in line]
-        return f"http://127.0.0.1:{json.loads(told[-1])['port']}"
+
+        def told() -> list[str]:
+            said = (self.data_dir / "logs" / f"{process}.log").read_text(errors="replace")
+            whole = said[: said.rfind("\n") + 1].splitlines()
+            return [line for line in whole if '"probes are answered"' in line]
+
+        last = eventually(told, self.logs)[-1]
+        return f"http://127.0.0.1:{json.loads(last)['port']}"
 
     def all_well(self) -> bool:
         """Whether every service and every backing part is."""
-        return bool(httpx.get(f"{self.url}/v1/system/health", timeout=60).json()["status"] == "ok")
+        told = httpx.get(f"{self.url}/v1/system/health", timeout=60, trust_env=False)
+        return bool(told.is_success and told.json()["status"] == "ok")
 
     def cli(self, *args: str) -> subprocess.CompletedProcess[str]:
         """Run a command of `minirag` against this installation."""
@@ -176,10 +189,12 @@ class Installation:
 
     def logs(self) -> str:
         """The end of every child's log."""
-        return "\n".join(
-            f"== {file.name}\n" + "\n".join(file.read_text().splitlines()[-15:])
-            for file in (self.data_dir / "logs").glob("*.log")
-        )
+        found = []
+        for file in (self.data_dir / "logs").glob("*.log"):
+            with suppress(FileNotFoundError):  # it got another name, as it was long
+                lines = file.read_text(errors="replace").splitlines()
+                found.append("\n".join([f"== {file.name}", *lines[-15:]]))
+        return "\n".join(found)
 
     def _read(self, process: subprocess.Popen[str], ready: threading.Event) -> None:
         assert process.stdout is not None
@@ -339,12 +354,16 @@ def answers(http: httpx.Client, path: str, status: int) -> httpx.Response:
 def eventually(
     look: Callable[[], Any], explain: Callable[[], str] = str, seconds: float = WAIT_SECONDS
 ) -> Any:
-    """Wait for a fact, not for time: until `look` gives something that is true."""
+    """Wait for a fact, not for time: until `look` gives something that is true.
+
+    It may meet a moment in between: nobody answers, or with a problem that has other fields, or a
+    file is not there.
+    """
     began = time.monotonic()
     while True:
         try:
             found = look()
-        except httpx.HTTPError as error:
+        except IN_BETWEEN as error:
             found, last = None, repr(error)
         else:
             last = ""
@@ -388,7 +407,15 @@ def reachable(factory: pytest.TempPathFactory, name: str) -> Path:
 
 
 def _kill(pid: int) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    """A process and all below it, of which it can start no other any more: it is stopped."""
+    try:
+        head = psutil.Process(pid)
+        head.suspend()
+        return [head, *head.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []

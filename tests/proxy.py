@@ -61,8 +61,9 @@ class Proxy:
         """As `cut`, with RST to both ends."""
         for link in self._links:
             for writer in (link.client, link.server):
-                found = writer.get_extra_info("socket")
-                found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+                with contextlib.suppress(OSError):  # it is closed already
+                    found = writer.get_extra_info("socket")
+                    found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
         self.cut()
 
     def cut_after(self, count: int) -> None:
@@ -93,8 +94,8 @@ class Proxy:
             await self._server.wait_closed()
 
     async def _connected(self, near: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
-        port = self._upstream if isinstance(self._upstream, int) else self._upstream()
         try:
+            port = self._upstream if isinstance(self._upstream, int) else self._upstream()
             far, server = await asyncio.open_connection("127.0.0.1", port)
         except (
             OSError,

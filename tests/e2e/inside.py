@@ -13,6 +13,7 @@ import asyncpg
 import nats
 from nats.aio.client import Client
 from nats.js import api
+from pydantic import ValidationError
 
 from shared.adapters.envelope import Codec, metadata_headers
 from shared.adapters.event_log import Append, EventLog
@@ -114,6 +115,11 @@ def given_up(data_dir: Path) -> int:
 def rebuild(data_dir: Path, *models: str) -> None:
     """Have read models made anew, all at once, as `minirag rebuild` has one."""
     asyncio.run(_rebuild(data_dir, models))
+
+
+def last_sequence(data_dir: Path) -> int:
+    """Of the log's last event."""
+    return asyncio.run(_last_sequence(data_dir))
 
 
 def busy(data_dir: Path) -> list[str]:
@@ -291,8 +297,19 @@ async def _given_up(data_dir: Path) -> int:
         await client.close()
 
 
-async def _busy(data_dir: Path) -> list[str]:
+async def _last_sequence(data_dir: Path) -> int:
     client = await _broker(data_dir)
+    try:
+        return int((await client.jetstream().stream_info("EVENTS")).state.last_seq)
+    finally:
+        await client.close()
+
+
+async def _busy(data_dir: Path) -> list[str]:
+    try:
+        client = await _broker(data_dir)
+    except (nats.errors.Error, OSError) as error:
+        return [repr(error)]
     try:
         found = []
         for stream in ("CMDS", "JOBS", "EVENTS", "SCHED"):
@@ -310,8 +327,8 @@ async def _busy(data_dir: Path) -> list[str]:
             )
             health = ServiceHealth.model_validate_json(reply.data)
             found += [model.name for model in health.read_models if model.lag]
-    except (nats.errors.Error, TimeoutError) as error:
-        return [repr(error)]
+    except (nats.errors.Error, TimeoutError, ValidationError) as error:
+        return [repr(error)]  # away, or with a problem in the place of an answer
     else:
         return found
     finally:

@@ -54,12 +54,18 @@ class Replica:
 
     def said(self) -> str:
         """The end of its log."""
-        return "".join(Path(self._log.name).read_text().splitlines(keepends=True)[-15:])
+        return "".join(
+            Path(self._log.name).read_text(errors="replace").splitlines(keepends=True)[-15:]
+        )
 
     def started(self) -> None:
         """Wait until it works, all of it."""
         log, services = Path(self._log.name), len(SERVICES) if self.name == "all" else 1
-        eventually(lambda: log.read_text().count(STARTED) >= services, self.said, STOP_SECONDS)
+        eventually(
+            lambda: log.read_text(errors="replace").count(STARTED) >= services,
+            self.said,
+            STOP_SECONDS,
+        )
 
     def stop(self) -> int:
         """As an orchestrator does; returns the exit code."""
@@ -72,12 +78,13 @@ class Replica:
 def restarted(running: Installation, service: str) -> None:
     """Tell a service to stop, and wait until whoever keeps it has brought it back."""
     log = running.data_dir / "logs" / f"{service}.log"
-    before, starts = running.pids()[service], log.read_text().count(STARTED)
+    before = eventually(lambda: running.pids().get(service), running.logs)
+    starts = log.read_text(errors="replace").count(STARTED)
     running.terminate(service)
     eventually(
         lambda: (
             running.pids().get(service, before) != before
-            and log.read_text().count(STARTED) > starts
+            and log.read_text(errors="replace").count(STARTED) > starts
         ),
         running.logs,
         STOP_SECONDS,

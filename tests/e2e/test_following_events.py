@@ -87,8 +87,7 @@ def test_a_stream_goes_on_when_the_broker_was_killed(
         assert next(told)[1] == "ready"
         first = tenant.source(bot, TEXT)
         assert next(told)[2]["aggregate_id"] == first
-        isolated.kill("nats")
-        eventually(lambda: tenant.http.get("/readyz").status_code == 200)
+        isolated.revived("nats", isolated.kill("nats"))
         second = tenant.source(bot, TEXT)
         assert next(told)[2]["aggregate_id"] == second
     assert [one["aggregate_id"] for one in page(tenant, type="source.created")] == [first, second]

@@ -22,6 +22,8 @@ pytestmark = pytest.mark.timeout(600)
 TEXT = "The ferret weighs seven kilograms. The otter lives by the river Elbe."
 QUESTION = "How much does the ferret weigh?"
 KEY = "sk-planted-key-1234567890"
+SHOWN = ("/v1/webhooks", "/v1/bot-profiles", "/v1/users", "/v1/sources", "/v1/chat")
+"""Lists of which the tenant has something in each."""
 TOKEN = re.compile(r"nrag_live_[0-9A-Za-z]+")
 
 
@@ -56,6 +58,7 @@ def moved(
         tenant.user("member")
         webhook(tenant, receiver.url, "source.ingested")
         eventually(lambda: figures(tenant.http)["feedback"]["positive_count"])
+    eventually(_isolated.all_well, _isolated.logs)
     archive = tmp_path_factory.mktemp("moving") / "tenant.zip"
     done = installation.cli("tenant", "export", tenant.slug, str(archive))
     assert done.returncode == 0, done.stderr
@@ -63,6 +66,8 @@ def moved(
     assert taken.returncode == 0, taken.stderr
     (token,) = TOKEN.findall(taken.stdout)
     with client(_isolated.url, token) as elsewhere:
+        # Tests come in any order, and read models are behind the log for a moment.
+        eventually(lambda: all(read(elsewhere, path) for path in SHOWN), _isolated.logs)
         yield Moved(tenant, bot, source, archive, _isolated, elsewhere)
     tenant.close()
 

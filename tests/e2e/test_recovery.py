@@ -7,7 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import httpx
 import pytest
@@ -142,12 +144,13 @@ def test_a_process_killed_during_a_stream_loses_no_answer(
                         break
         finally:
             eventually(isolated.all_well)
-        again = eventually(
-            lambda: [
-                *events(iter([tenant.http.get(f"/v1/chat/turns/{turn}/stream").text])),
-            ]
-        )
-    assert again[-1][0] == "done", again
+
+        def told() -> list[tuple[str, dict[str, Any]]] | None:
+            """All of it, once it is told to its end: whatever was killed may still be missing."""
+            found = [*events(iter([tenant.http.get(f"/v1/chat/turns/{turn}/stream").text]))]
+            return found if found and found[-1][0] == "done" else None
+
+        again = eventually(told, isolated.logs)
     said = ""
     for name, data in again:
         said = "" if name == "reset" else said + data.get("content", "")
@@ -316,6 +319,10 @@ class slow_model:  # noqa: N801  reads as what it is
 
 
 def test_every_process_answers_probes_on_a_port_of_its_own(isolated: Installation) -> None:
+    def told(service: str) -> str:
+        found = httpx.get(f"{isolated.probes_of(service)}/metrics", timeout=30, trust_env=False)
+        return found.raise_for_status().text
+
     for service in SERVICES:
-        text = httpx.get(f"{isolated.probes_of(service)}/metrics", timeout=30, trust_env=False).text
+        text = eventually(partial(told, service), isolated.logs)
         assert f'minirag_database_connections{{service="{service}"}}' in text

@@ -130,9 +130,9 @@ def test_a_bot_answers_all_the_time_while_its_index_is_made_anew_and_ingest_is_k
         with asking(tenant, bot, "boxes of walnut number 111") as asker:
             eventually(lambda: len(asker.answers) > 2)
             half_done(isolated, tenant, bot, server)
-            isolated.kill("ingest")
+            killed = isolated.kill("ingest")
             server.abandon()
-            eventually(isolated.all_well)
+            isolated.revived("ingest", killed)
             change_meanwhile(tenant, bot, changed, gone)
             eventually(lambda: server.waiting > 0, seconds=SECONDS)
             assert index(tenant, bot)["generation"] == 0

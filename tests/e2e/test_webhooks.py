@@ -31,8 +31,7 @@ def webhook(tenant: Tenant, url: str, *events: str, **fields: Any) -> dict[str, 
 
 def deliveries(tenant: Tenant, hook: dict[str, Any], **query: str) -> list[dict[str, Any]]:
     answer = tenant.http.get(f"/v1/webhooks/{hook['id']}/deliveries", params=query)
-    assert answer.status_code == 200, answer.text
-    found: list[dict[str, Any]] = answer.json()
+    found: list[dict[str, Any]] = answer.raise_for_status().json()
     return found
 
 

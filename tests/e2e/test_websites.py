@@ -207,7 +207,8 @@ def test_a_refresh_asks_for_each_page_once_and_embeds_nothing_that_is_unchanged(
 
 
 def listed(tenant: Tenant, source: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = tenant.http.get(f"/v1/sources/{source}/children").json()
+    answer = tenant.http.get(f"/v1/sources/{source}/children")
+    found: list[dict[str, Any]] = answer.raise_for_status().json()
     return found
 
 
