@@ -4,8 +4,10 @@ import logging
 import secrets
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -55,15 +57,10 @@ class Company:
 
     def called(self, work: Work) -> None:
         """Ask the model in each of its moods, and wait until those who should hear of it did."""
-        answered = 0
-        for n in self.numbers:
-            question = PART.format(n=n)
-            self.questions.append(question)
-            body = {"bot_profile_id": self.bot, "message": question}
-            answer = work.tenant.http.post("/v1/chat", json=body, timeout=PATIENCE)
-            work.statuses[answer.status_code] += 1
-            log.info("a model that is %s: %s %s", mood_of(n), answer.status_code, answer.text)
-            answered += answer.status_code == HTTPStatus.OK
+        with ThreadPoolExecutor(len(self.numbers)) as askers:
+            told = list(askers.map(partial(self._ask, work), self.numbers))
+        work.statuses.update(told)
+        answered = told.count(HTTPStatus.OK)
         for name in ("healthy", "tired"):
             receiver, hook = self.receivers[name], self.hooks[name]
 
@@ -72,6 +69,14 @@ class Company:
                 return missed <= 0 and not deliveries(work.tenant, hook, status="pending")
 
             eventually(heard, lambda: f"{answered} answers, {self.hits()}", PATIENCE)
+
+    def _ask(self, work: Work, n: int) -> int:
+        question = PART.format(n=n)
+        self.questions.append(question)
+        body = {"bot_profile_id": self.bot, "message": question}
+        answer = work.tenant.http.post("/v1/chat", json=body, timeout=PATIENCE)
+        log.info("a model that is %s: %s %s", mood_of(n), answer.status_code, answer.text)
+        return answer.status_code
 
     def hits(self) -> list[tuple[str, str, bytes]]:
         """What came to each receiver: the message's id and its body."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -20,7 +21,7 @@ from tests.harness import Installation, Tenant, eventually
 
 log = logging.getLogger(__name__)
 
-ROOM = 2 << 30
+ROOM = 8 << 30
 """Bytes of the small disk while there is room; the broker keeps over one for itself."""
 IMAGE = 4 << 30
 """Bytes of the disk that loses its power, of which only what is written takes room."""
@@ -51,11 +52,7 @@ def disk_full(folder: Path) -> None:
     nothing that was acknowledged is lost, and with room again it goes on by itself.
     """
     data_dir = folder / "data"
-    home = DataDir(data_dir)
-    home.acquire()
-    home.release()
-    (data_dir / "nats").mkdir(exist_ok=True)
-    with _tmpfs(data_dir / "nats") as small:
+    with small_disk(data_dir) as small:
         running = Detoured(data_dir).start()
         tenant = Tenant(running.url, "full")
         try:
@@ -141,8 +138,72 @@ class Small:
     def grow(self) -> None:
         self._resize(ROOM)
 
+    @contextmanager
+    def filled(self) -> Iterator[None]:
+        """There is no room until the block ends."""
+        self.shrink()
+        try:
+            yield
+        finally:
+            self.grow()
+
     def _resize(self, size: int) -> None:
         _run("mount", "-o", f"remount,size={size}", str(self._at))
+
+
+@contextmanager
+def small_disk(data_dir: Path) -> Iterator[Small]:
+    """For the broker of an installation that is not started yet."""
+    home = DataDir(data_dir)
+    home.acquire()
+    home.release()
+    (data_dir / "nats").mkdir(exist_ok=True)
+    with _tmpfs(data_dir / "nats") as small:
+        yield small
+
+
+def unmountable(folder: Path) -> str | None:
+    """Why no `small_disk` can be made here; None if one can."""
+    at = folder / "probe"
+    at.mkdir()
+    try:
+        with _tmpfs(at):
+            return None
+    except (OSError, subprocess.CalledProcessError) as error:
+        return f"needs root, and the right to mount a tmpfs: {error}"
+
+
+@contextmanager
+def files_limited(pid: int) -> Iterator[bool]:
+    """A process and those below it can write to no file until the block ends, or they do: as on a
+    disk that is full, and nobody needs to be root for it. Tells whether that can be done here.
+    """
+    limited = [one := psutil.Process(pid), *one.children(recursive=True)]
+    done = [_limit(process, "0:") for process in limited]
+    try:
+        yield done[0]
+    finally:
+        for process in limited:
+            _limit(process, "unlimited:")
+
+
+def _limit(process: psutil.Process, soft: str) -> bool:
+    """As the user that it runs as: one's own processes everybody may limit, and root not all."""
+    try:
+        user, group = process.uids().real, process.gids().real
+        other: dict[str, Any] = {"user": user, "group": group, "extra_groups": ()}
+        subprocess.run(
+            ["prlimit", f"--pid={process.pid}", f"--fsize={soft}"],
+            check=True,
+            capture_output=True,
+            **(other if user != os.geteuid() else {}),
+        )
+    except psutil.NoSuchProcess:
+        return False
+    except (subprocess.CalledProcessError, OSError) as error:
+        log.info("process %s is not limited: %r", process.pid, error)
+        return False
+    return True
 
 
 def _written(tenant: Tenant, bot: str, name: str) -> bool:

@@ -13,6 +13,7 @@ from services.chat.adapters.edge_index import EdgeIndexes
 from services.chat.ports import Scope
 from shared.adapters import static_embedder
 from shared.contracts.base import Event, Recorded
+from shared.contracts.ingest import SourceCreated
 from tests.chaos.switches import Switches
 from tests.e2e import inside
 
@@ -105,9 +106,10 @@ def gathered(
     )
 
 
-def points(data_dir: Path, tenant_id: str, sources: Sequence[str]) -> dict[str, int]:
+def points(data_dir: Path, found: Evidence) -> dict[str, int]:
     """How many points the index holds of each source. Nobody else may have it open."""
-    return asyncio.run(_points(data_dir, tenant_id, sources))
+    sources = {r.event.source_id for r in found.of(SourceCreated)}
+    return asyncio.run(_points(data_dir, found.storm, sorted(sources)))
 
 
 async def _points(data_dir: Path, tenant_id: str, sources: Sequence[str]) -> dict[str, int]:

@@ -8,9 +8,9 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
@@ -19,6 +19,7 @@ from shared.kernel.faults import FaultPoint
 from tests.chaos import probes, storm
 from tests.chaos.company import Company, accompanied
 from tests.chaos.detours import Detoured, Detours, detours
+from tests.chaos.disks import Small
 from tests.chaos.evidence import Evidence
 from tests.chaos.storm import Storm, Traffic
 from tests.chaos.switches import Switches
@@ -51,6 +52,10 @@ class Weather:
     """Seconds that processes are stopped."""
     pause: float = 5.0
     """Seconds that connections misbehave."""
+    disk: Small | None = None
+    """What the broker writes to, if it can be filled."""
+    left_out: list[str] = field(default_factory=list)
+    """What could not be done here, and why."""
 
     @property
     def work(self) -> Work:
@@ -70,7 +75,9 @@ class Weather:
 
 
 Gust = Callable[[Weather], None]
-STOPPED: Sequence[tuple[FaultPoint, str, Traffic]] = (
+Places = Sequence[tuple[FaultPoint, str, Traffic]]
+"""Where which service fails, and what makes it pass there."""
+STOPPED: Places = (
     (P.SCHEDULE_WOKEN, "scheduler", storm.slot),
     (P.PROJECTOR_ROWS, "analytics", storm.text),
     (P.COMMAND_HANDLED, "webhooks", storm.hook),
@@ -79,7 +86,7 @@ STOPPED: Sequence[tuple[FaultPoint, str, Traffic]] = (
     (P.ORDER_STORED, "gateway", storm.registration),
 )
 """Where each service is stopped; the gateway last, as all others are reached by it."""
-FAILED: Sequence[tuple[FaultPoint, str, Traffic]] = (
+FAILED: Places = (
     (P.INGEST_EXTRACTED, "ingest", storm.documents),
     (P.COMMAND_ROWS, "webhooks", storm.hook),
     (P.PROJECTOR_MOVED, "analytics", storm.text),
@@ -90,11 +97,11 @@ FAILED: Sequence[tuple[FaultPoint, str, Traffic]] = (
 
 
 @contextmanager
-def stopped_services(weather: Weather) -> Iterator[None]:
+def stopped_services(weather: Weather, places: Places = STOPPED) -> Iterator[None]:
     """Every service is stopped in the midst of something, and goes on afterwards."""
     stopped: list[int] = []
     try:
-        for point, service, traffic in STOPPED:
+        for point, service, traffic in places:
             weather.switches.arm(point, service, action="stop")
             traffic(weather.storm)
             stopped.append(weather.switches.await_fired(point, weather.work.check))
@@ -102,7 +109,8 @@ def stopped_services(weather: Weather) -> Iterator[None]:
         yield
     finally:
         for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 @contextmanager
@@ -301,20 +309,23 @@ LONG: Sequence[Gust] = (
 
 
 @contextmanager
-def installation(data_dir: Path) -> Iterator[tuple[Detoured, Switches, Detours]]:
+def installation(
+    data_dir: Path, env: Mapping[str, str] | None = None
+) -> Iterator[tuple[Detoured, Switches, Detours]]:
     """Whose services can be stopped and whose connections broken."""
     with (
         tempfile.TemporaryDirectory(prefix="tests-chaos-") as folder,
         detours(data_dir) as ways,
     ):
         switches = Switches(Path(folder) / "faults")
-        env = {
+        told = {
+            **(env or {}),
             "MINIRAG_FAULT_DIR": str(switches.folder),
             # Webhooks are tried again after 0.1, 6 and 36 seconds.
             "MINIRAG_WEBHOOK_PACE": "0.02",
             **ways.env,
         }
-        running = Detoured(data_dir, env=env).start()
+        running = Detoured(data_dir, env=told).start()
         try:
             yield running, switches, ways
         finally:
@@ -322,7 +333,14 @@ def installation(data_dir: Path) -> Iterator[tuple[Detoured, Switches, Detours]]
         assert code == 0, "".join(running.output)
 
 
-def blown(data_dir: Path, gusts: Sequence[Gust], **seconds: float) -> Evidence:
+def blow(gust: Gust, weather: Weather) -> None:
+    """Have it begin, and be over."""
+    began = time.monotonic()
+    gust(weather)
+    log.info("%s: over after %.1f s", gust.__name__, time.monotonic() - began)
+
+
+def blown(data_dir: Path, gusts: Sequence[Gust], *, stop: float, pause: float) -> Evidence:
     """What a row of gusts left."""
     with (
         installation(data_dir) as (running, switches, ways),
@@ -345,17 +363,15 @@ def blown(data_dir: Path, gusts: Sequence[Gust], **seconds: float) -> Evidence:
         work.begin()
         company.introduced(work)
         before = probes.held(running)
-        weather = Weather(Storm(running, switches, work, site), switches, ways, company, **seconds)
+        blowing = Storm(running, switches, work, site)
+        weather = Weather(blowing, switches, ways, company, stop=stop, pause=pause)
         for gust in gusts:
-            began = time.monotonic()
-            gust(weather)
-            log.info("%s: over after %.1f s", gust.__name__, time.monotonic() - began)
+            blow(gust, weather)
         calm.feed(ALIKE)
         calm.told_all()
         found = storm.settled(running, switches, work, calm)
         return replace(
             found,
-            statuses=work.statuses,
             canaries={one.tenant.id: canary(one) for one in (work, calm)},
             spilled=probes.spilled(data_dir, [*company.secrets, work.tenant.token, PASSWORD]),
             resources=probes.compared(before, probes.held(running)),

@@ -12,7 +12,7 @@ from pathlib import Path
 from shared.kernel.faults import FaultPoint
 from tests.chaos import evidence
 from tests.chaos.detours import Detoured
-from tests.chaos.evidence import Evidence
+from tests.chaos.evidence import Evidence, Rows
 from tests.chaos.switches import Switches
 from tests.chaos.work import Work
 from tests.e2e import inside
@@ -21,6 +21,11 @@ from tests.harness import SPARING, Installation, Tenant, eventually
 
 log = logging.getLogger(__name__)
 
+ENVIRONMENT = {
+    **SPARING,
+    # What died with a process keeps its share until the broker gives it out again.
+    "MINIRAG_JOBS_PER_TENANT": "32",
+}
 PAGES = 8
 REST_SECONDS = 600.0
 REBUILT = ("sources", "chats", "index", "rollups")
@@ -203,36 +208,28 @@ def weathered(
     """
     with tempfile.TemporaryDirectory(prefix="tests-chaos-") as folder, serving(Site({})) as site:
         switches = Switches(Path(folder) / "faults")
-        env = {
-            **SPARING,
-            "MINIRAG_FAULT_DIR": str(switches.folder),
-            # What died with a process keeps its share until the broker gives it out again.
-            "MINIRAG_JOBS_PER_TENANT": "32",
-        }
+        env = {**ENVIRONMENT, "MINIRAG_FAULT_DIR": str(switches.folder)}
         running = Detoured(data_dir, env=env).start()
         try:
-            found = _through(running, switches, site, rounds, lanes)
+            found = through(running, switches, site, rounds, lanes)
         except Exception as why:
+            log.exception("the storm was not driven to its end")
             raise Undriven(running.logs()) from why
         finally:
             code = running.stop()
         assert code == 0, "".join(running.output)
-        sources = [
-            record.event.aggregate_id
-            for records in found.by_aggregate().values()
-            for record in records[:1]
-            if record.tenant_id == found.storm and record.event.aggregate == "source"
-        ]
-        yield found, evidence.points(data_dir, found.storm, sources), switches.fired()
+        yield found, evidence.points(data_dir, found), switches.fired()
 
 
-def _through(
+def through(
     running: Installation,
     switches: Switches,
     site: Site,
     rounds: int,
     lanes: Sequence[Sequence[Strike]],
+    also: Traffic = lambda _storm: None,
 ) -> Evidence:
+    """What is left after every strike, and then whatever `also` does."""
     with ExitStack() as stack:
         work, calm = (
             Work(Tenant(running.url, "storm"), rounds),
@@ -241,12 +238,28 @@ def _through(
         for one in (work, calm):
             stack.callback(one.close)
         work.begin()
-        Storm(running, switches, work, site).strike(lanes)
+        blowing = Storm(running, switches, work, site)
+        blowing.strike(lanes)
+        also(blowing)
         work.feed_rest()
         work.told_all()
         calm.feed_rest()
         calm.told_all()
         return settled(running, switches, work, calm)
+
+
+def compared(running: Installation) -> tuple[Rows, Rows]:
+    """All rows, and the same after read models were made anew, of one and the same log.
+
+    A use of a token is told some seconds later, and then both are taken once more.
+    """
+    while True:
+        began = inside.last_sequence(running.data_dir)
+        rows = inside.rows(running.data_dir)
+        inside.rebuild(running.data_dir, *REBUILT)
+        rebuilt = inside.rows(running.data_dir)
+        if inside.last_sequence(running.data_dir) == began:
+            return rows, rebuilt
 
 
 def settled(running: Installation, switches: Switches, work: Work, calm: Work) -> Evidence:
@@ -259,14 +272,13 @@ def settled(running: Installation, switches: Switches, work: Work, calm: Work) -
         REST_SECONDS,
     )
     log.info("all is at rest")
-    rows = inside.rows(running.data_dir)
-    inside.rebuild(running.data_dir, *REBUILT)
+    rows, rebuilt = compared(running)
     log.info("rebuilt")
     found = evidence.gathered(
         running.data_dir,
         switches,
         rows=rows,
-        rebuilt=inside.rows(running.data_dir),
+        rebuilt=rebuilt,
         storm=work.tenant.id,
         calm=calm.tenant.id,
     )
@@ -276,4 +288,5 @@ def settled(running: Installation, switches: Switches, work: Work, calm: Work) -
         questions=sorted(work.answers),
         answers=work.answers,
         users=sorted(work.users),
+        statuses=work.statuses,
     )

@@ -23,6 +23,8 @@ class EmbeddingServer:
     keys: set[str] = field(default_factory=set)
     status: int = 200
     """What every request is answered with."""
+    retry_after: int | None = None
+    """Seconds after which whoever is refused may come again; None: it is not told."""
     allowed: int = 1_000_000
     waiting: int = 0
     abandoned: int = 0
@@ -79,6 +81,8 @@ def embedding_server() -> Iterator[EmbeddingServer]:
             data = json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
+            if status != 200 and kept.retry_after is not None:
+                self.send_header("Retry-After", str(kept.retry_after))
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
