@@ -113,7 +113,7 @@ class Installation:
         for process in every:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(every, STOP_SECONDS)
+        eventually(lambda: not any(map(_runs, every)))
         self._reader.join(STOP_SECONDS)
 
     def kill(self, name: str) -> int:
@@ -409,6 +409,13 @@ def reachable(factory: pytest.TempPathFactory, name: str) -> Path:
 def _kill(pid: int) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether it has not ended; nobody may have asked for its exit code yet."""
+    with suppress(psutil.NoSuchProcess):
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 def _family(pid: int) -> list[psutil.Process]:

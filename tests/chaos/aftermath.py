@@ -33,19 +33,21 @@ SLOW_SECONDS = 2
 PATIENCE = 300.0
 SERVERS = ("nats", "postgres")
 STOPPED = (
-    (P.INGEST_EMBEDDED, "ingest", storm.documents),
-    (P.PROJECTOR_ROWS, "analytics", storm.documents),
     (P.TIMER_HANDLED, "scheduler", storm.slot),
+    (P.PROJECTOR_ROWS, "analytics", storm.documents),
+    (P.INGEST_EMBEDDED, "ingest", storm.documents),
 )
-"""Who is stopped, where; those who answer go on. The scheduler is first, as it needs the others."""
+"""Who is stopped, where; those who answer go on. Ingest is last, as the others need it for that."""
 Left = tuple[Evidence, Mapping[str, int], set[str], list[str]]
 """The evidence, the points in the index by source, what points were met, and what was left out."""
 
 
 def mistakes(weather: Weather) -> None:
-    """As `code_fails`, while a service holds its event loop up, and others misbehave."""
+    """As `code_fails`, while a service holds its event loop up, and models and receivers of
+    webhooks do what they should not.
+    """
     with ThreadPoolExecutor(1) as beside:
-        company = beside.submit(gusts.others_misbehave, weather)
+        company = beside.submit(weather.company.called, weather.work)
         weather.switches.arm(P.CHAT_SPOKEN, "chat", action=f"sleep={SLOW_SECONDS}")
         storm.question(weather.storm)
         gusts.code_fails(weather)
@@ -57,7 +59,7 @@ def silence(weather: Weather) -> None:
     """The server's ends of all connections are gone without a word, while some services are
     stopped; the others find out by themselves, and the rest is reset.
     """
-    with gusts.stopped_services(weather, tuple(reversed(STOPPED))):
+    with gusts.stopped_services(weather, STOPPED):
         began = time.monotonic()
         for server in SERVERS:
             weather.detours.do(server, Proxy.half_open)
@@ -75,7 +77,7 @@ def full(weather: Weather) -> None:
     there is room again once somebody was refused for it.
     """
     running, work = weather.storm.running, weather.work
-    before = running.pids()["postgres"]
+    before = eventually(lambda: running.pids().get("postgres"), running.logs)
     with files_limited(before) as done:
         weather.busy()
         if done:  # then it cannot even recover, so it ends, and whoever keeps it starts another

@@ -167,7 +167,7 @@ def unmountable(folder: Path) -> str | None:
     at = folder / "probe"
     at.mkdir()
     try:
-        with _tmpfs(at):
+        with _tmpfs(at) as small, small.filled():
             return None
     except (OSError, subprocess.CalledProcessError) as error:
         return f"needs root, and the right to mount a tmpfs: {error}"

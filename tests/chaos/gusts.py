@@ -184,7 +184,7 @@ def database_hangs(weather: Weather) -> None:
 def _replaced(weather: Weather) -> None:
     """Stop the broker, and wait until there is another."""
     running = weather.storm.running
-    before = running.pids()["nats"]
+    before = eventually(lambda: running.pids().get("nats"), running.logs)
     os.kill(before, signal.SIGSTOP)
     eventually(lambda: running.pids().get("nats", before) != before, running.logs, RESTART_SECONDS)
 

@@ -28,6 +28,7 @@ ENVIRONMENT = {
 }
 PAGES = 8
 REST_SECONDS = 600.0
+COMPARISONS = 10
 REBUILT = ("sources", "chats", "index", "rollups")
 """Read models that a storm writes to; all others are rebuilt by other tests."""
 
@@ -253,13 +254,14 @@ def compared(running: Installation) -> tuple[Rows, Rows]:
 
     A use of a token is told some seconds later, and then both are taken once more.
     """
-    while True:
+    for _ in range(COMPARISONS):
         began = inside.last_sequence(running.data_dir)
         rows = inside.rows(running.data_dir)
         inside.rebuild(running.data_dir, *REBUILT)
         rebuilt = inside.rows(running.data_dir)
         if inside.last_sequence(running.data_dir) == began:
             return rows, rebuilt
+    raise Undriven("there was always something new in the log")
 
 
 def settled(running: Installation, switches: Switches, work: Work, calm: Work) -> Evidence:

@@ -28,7 +28,6 @@ pytestmark = [
 
 KEPT = (
     promises.what_models_count_is_what_is_billed,
-    promises.nobody_is_told_what_was_not_foreseen,
     promises.deliveries_are_what_they_were,
 )
 
