@@ -25,7 +25,7 @@ from shared.adapters.envelope import (
     tenant_of,
     tenant_subjects,
 )
-from shared.adapters.pull import Pull
+from shared.adapters.pull import Pull, PullEnded
 from shared.contracts.base import Claim, Event, Metadata, Recorded
 from shared.kernel import faults
 from shared.kernel.errors import StaleVersion, Unavailable, Unknown, Unusable
@@ -247,6 +247,39 @@ class EventLog:
         forgot the reader (a restart does that): start again behind the last event seen. Raises
         `Unusable` at an event of a newer version.
         """
+        records: list[Recorded[Event]] = []
+        reader = self.messages(after, subjects, batch=batch, since=since, idle=idle)
+        async with aclosing(reader) as found:
+            async for messages, pending in found:
+                if not messages:
+                    yield Batch([], pending)
+                    continue
+                told = [await self.recorded(message) for message in messages]
+                records += [record for record in told if record is not None]
+                if not records and not pending:
+                    yield Batch([], 0)
+                    continue
+                whole = _whole(records) if pending else len(records)
+                for part in _parts(records[:whole], batch):
+                    whole -= len(part)
+                    yield Batch(part, pending + whole)
+                    records = records[len(part) :]
+
+    async def messages(
+        self,
+        after: int,
+        subjects: Sequence[str],
+        *,
+        batch: int,
+        since: datetime | None = None,
+        idle: float | None = None,
+    ) -> AsyncGenerator[tuple[Sequence[Msg], int], None]:
+        """As `read`, but as they are stored: messages, and how many more are waiting.
+
+        Nobody acknowledges them, so what was on its way when a connection broke does not come
+        again. That is seen by the numbers that the consumer gives, and by `idle` looks at the
+        connection, and raises `PullEnded` as well.
+        """
         name = f"read-{new_id()}"
         config = api.ConsumerConfig(
             name=name,
@@ -270,26 +303,22 @@ class EventLog:
         pull = Pull(self._client, STREAM, name, batch=batch * 2)
         await pull.start()
         try:
-            yield Batch([], info.num_pending or 0)
-            records: list[Recorded[Event]] = []
+            yield (), info.num_pending or 0
+            delivered, reconnects = 0, self._client.stats["reconnects"]
             while True:
+                if self._client.stats["reconnects"] != reconnects:
+                    raise PullEnded("the connection is another one")
                 try:
                     async with asyncio.timeout(idle):
                         messages = await pull.get(batch)
                 except TimeoutError:
-                    yield Batch([], 0)
+                    yield (), 0
                     continue
                 pending = int(messages[-1].reply.split(".")[8])
-                told = [await self._recorded(message) for message in messages]
-                records += [record for record in told if record is not None]
-                if not records and not pending:
-                    yield Batch([], 0)
-                    continue
-                whole = _whole(records) if pending else len(records)
-                for part in _parts(records[:whole], batch):
-                    whole -= len(part)
-                    yield Batch(part, pending + whole)
-                    records = records[len(part) :]
+                delivered += len(messages)
+                if int(messages[-1].reply.split(".")[6]) != delivered:
+                    raise PullEnded("messages were lost on their way")
+                yield messages, pending
         finally:
             await pull.stop()
 
@@ -321,8 +350,11 @@ class EventLog:
         self._highest = max(self._highest, info.state.last_seq)
         return info
 
-    async def _recorded(self, message: Msg) -> Recorded[Event] | None:
-        sequence = int(message.reply.split(".")[5])
+    async def recorded(self, message: Msg) -> Recorded[Event] | None:
+        """What one of `messages` tells; None if its tenant was erased. Raises `Unusable` at an
+        event of a newer version.
+        """
+        sequence = sequence_of(message)
         return await self._decoded(sequence, message.headers or {}, message.data)
 
     async def _decoded(
@@ -385,6 +417,11 @@ class EventLog:
             raise Unavailable("event log does not answer") from error
         assert found.seq is not None  # noqa: S101  a stored message has a sequence
         return found.seq, found.headers or {}, found.data or b""
+
+
+def sequence_of(message: Msg) -> int:
+    """Where in the log a message that a consumer delivered is stored."""
+    return int(message.reply.split(".")[5])
 
 
 def _whole(records: Sequence[Recorded[Event]]) -> int:
