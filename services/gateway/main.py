@@ -30,6 +30,7 @@ from services.gateway.http.context import Gateway
 from services.gateway.http.leaving import KEEP_ALIVE_SECONDS, Door
 from services.gateway.http.permissions import check
 from services.gateway.http.slow_clients import TimedProtocol
+from services.gateway.http.standing import Standings
 from services.gateway.http.subscribers import Subscribers
 from services.gateway.http.throttle import LoginLimits, LoginThrottle
 from services.gateway.http.ui import Files
@@ -52,6 +53,7 @@ from services.gateway.tables import (
     metadata,
 )
 from shared.adapters.frames import FrameChannel
+from shared.adapters.log_tail import LogTail
 from shared.adapters.read_model import ReadModel, ReadModelStore
 from shared.adapters.sweep import sweep
 from shared.contracts.analytics import BudgetCreated, BudgetDeleted, BudgetUpdated
@@ -300,6 +302,11 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.depends("nats", broker)
 
     leaving = asyncio.Event()
+    every = [f"evt.*.{event.aggregate}.*.{event.name}" for event in events_behind()]
+    feed = LogTail(platform.event_log, every)
+    service.runs(feed.run)
+    standings = Standings(principals.changed)
+    service.runs(standings.run)
     gateway = Gateway(
         bus=bus,
         identity=queries,
@@ -315,6 +322,8 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         session_days=settings.session_days,
         health=service.health,
         event_log=platform.event_log,
+        feed=feed,
+        standings=standings,
         leaving=leaving,
         letters=TenantLetters(platform.client),
     )

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -78,7 +78,13 @@ class CachedPrincipals:
         self._lookups = lookups
         self._known: TTLCache[str, Entry] = TTLCache(ENTRIES, seconds)
         self._changed: TTLCache[str, float] = TTLCache(2 * ENTRIES, seconds + SETTLING)
+        self._tenants: TTLCache[str, None] = TTLCache(ENTRIES, 3 * SETTLING)
         self._reconnects = 0
+
+    def changed(self) -> Collection[str]:
+        """Tenants in which something of this kind changed a moment ago."""
+        self._tenants.expire()
+        return self._tenants.keys()
 
     async def start(self) -> None:
         """Follow changes. The log republishes to `live.` only what it has stored."""
@@ -148,6 +154,7 @@ class CachedPrincipals:
                     aggregate, aggregate_id = "tenant", tenant_id
                 elif aggregate == "directory":
                     aggregate, aggregate_id = "user", str(getattr(event, "user_id", ""))
+        self._tenants[tenant_id] = None
         self._changed[f"{aggregate} {tenant_id} {aggregate_id}"] = time.monotonic()
 
 

@@ -54,6 +54,7 @@ from services.gateway.http.idempotency import REPLAYED, Idempotency
 from services.gateway.http.limits import Limit
 from services.gateway.http.methods import not_allowed
 from services.gateway.http.reference import Described
+from services.gateway.http.streaming import HandOver
 from services.gateway.ports import Replays
 from shared.web import problem
 from shared.web.metering import Metering
@@ -182,6 +183,7 @@ def create_app(
         address=Limit("address", limits.address),
         caller=Limit("caller", limits.caller),
     )
+    app.add_middleware(HandOver)
     app.add_middleware(
         Admission, requests=limits.requests, streams=limits.streams, streaming=STREAMING
     )

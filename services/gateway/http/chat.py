@@ -12,7 +12,8 @@ from services.gateway.http import relay
 from services.gateway.http.context import Caller, CallerDep, Id, Text, Timestamp
 from services.gateway.http.drafts import BotDraftIn, draft_of
 from services.gateway.http.pace import paced
-from services.gateway.http.standing import Gone, while_allowed
+from services.gateway.http.standing import Gone
+from services.gateway.http.streaming import Streamed
 from shared.contracts.chat import (
     AskQuestion,
     GetTurn,
@@ -245,7 +246,7 @@ def _stream(
     *,
     begun: bool = False,
     told: Callable[[Frame], Mapping[str, Any]] | None = None,
-) -> StreamingResponse:
+) -> Streamed:
     """`told` gives the data of a frame; without it, as it is."""
 
     async def body() -> AsyncGenerator[bytes, None]:
@@ -264,8 +265,8 @@ def _stream(
                 if quiet % HEARTBEAT_EVERY == 0:
                     yield sse.encode("heartbeat", {})
 
-    allowed = while_allowed(body(), caller.recheck, _refused)
-    return StreamingResponse(allowed, media_type=sse.MEDIA_TYPE, headers=dict(sse.HEADERS))
+    allowed = caller.while_allowed(body(), _refused)
+    return Streamed(allowed)
 
 
 def _in_old_words(frame: Frame) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from services.gateway.http.idempotency import command_id_of
 from services.gateway.http.permissions import check
-from services.gateway.http.standing import Recheck
+from services.gateway.http.standing import Gone, Recheck, Standings, goes_on
 from services.gateway.http.throttle import LoginThrottle
 from services.gateway.http.visitors import VisitorQuotas
 from services.gateway.ports import DeadLetters, FrameSource, Passwords, Principal, SignedTokens
@@ -26,6 +26,7 @@ from services.gateway.queries import IdentityQueries
 from services.gateway.reactions import TokenUses
 from shared.adapters.blobs import Blobs
 from shared.adapters.event_log import EventLog
+from shared.adapters.log_tail import LogTail
 from shared.adapters.origins import Origin, seal_origin
 from shared.adapters.vault import Vault
 from shared.contracts.base import Command, Done, Message, Metadata, Question
@@ -131,6 +132,9 @@ class Gateway:
     health: Callable[[], Awaitable[ServiceHealth]]
     """How this very gateway does."""
     event_log: EventLog
+    feed: LogTail
+    """Public events of all tenants."""
+    standings: Standings
     leaving: asyncio.Event
     """Set once this gateway was told to stop; others take its place."""
     letters: DeadLetters
@@ -228,6 +232,16 @@ class Caller(Asking):
             raise StillRunning(self.metadata.message_id)
         return done
 
+    def while_allowed(
+        self,
+        body: AsyncGenerator[bytes, None],
+        farewell: Callable[[Gone], bytes],
+        over: Callable[[], bool] = goes_on,
+    ) -> AsyncGenerator[bytes, None]:
+        """What a stream tells, as `Standings` has it."""
+        standings = self.gateway.standings
+        return standings.while_allowed(body, self.tenant_id, self.recheck, farewell, over)
+
     async def until_shown(
         self, service: str, read_model: str, done: Done, *, seconds: float = 2.0
     ) -> None:
@@ -276,7 +290,8 @@ async def caller(
     principal: Principal | None = getattr(request.state, "principal", None)
     if principal is None:
         raise NotAuthenticated("Not authenticated")
-    rule = check(principal, request.method, request.scope["route"].path)
+    path: str = request.scope["route"].path
+    rule = check(principal, request.method, path)
     gateway = gateway_of(request)
     if principal.kind == "token":
         gateway.token_uses.note(principal.tenant_id, principal.id)
@@ -289,15 +304,16 @@ async def caller(
         request.state.address,
         _agent(request),
         principal,
-        partial(_recheck, request),
+        # Not the request, which holds all that it went through: a stream keeps this to its end.
+        partial(_recheck, request.state.again, request.method, path),
     )
     if not principal.user_id or request.method in READING or rule.scope == "chat":
         return found
     return await found.from_here(principal.user_id)
 
 
-async def _recheck(request: Request) -> None:
-    check(await request.state.again(), request.method, request.scope["route"].path)
+async def _recheck(again: Callable[[], Awaitable[Principal]], method: str, path: str) -> None:
+    check(await again(), method, path)
 
 
 AnybodyDep = Annotated[Asking, Depends(anybody)]

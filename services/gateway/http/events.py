@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BaseModel
 
 from services.gateway.http import asyncapi, feed
 from services.gateway.http.context import Caller, CallerDep, Id, Timestamp
-from services.gateway.http.standing import Gone, while_allowed
+from services.gateway.http.standing import Gone
+from services.gateway.http.streaming import Streamed
 from shared.adapters.vault import Vault
 from shared.contracts.base import Event, Recorded
 from shared.contracts.public import PUBLIC_TYPES, public_event
@@ -31,6 +31,7 @@ HEARTBEAT_SECONDS = 10.0
 STREAM_SECONDS = 900.0
 """After which a stream ends, and its client comes back with a token that must still be good."""
 JSON = "application/json"
+HEARTBEAT = sse.encode("heartbeat", {})
 
 
 class EventOut(BaseModel):
@@ -130,33 +131,39 @@ async def _page(
     return Response(body, media_type=JSON, headers=headers)
 
 
-def _stream(caller: Caller, wish: feed.Wish, after: int, key: bytes) -> StreamingResponse:
+def _stream(caller: Caller, wish: feed.Wish, after: int, key: bytes) -> Streamed:
+    gateway = caller.gateway
+
     async def body() -> AsyncGenerator[bytes, None]:
         # Whoever is cut off before the first event resumes here.
         if after:
             yield _frame("ready", {}, _seal(key, after, ""))
         ends = time.monotonic() + STREAM_SECONDS
         follow = feed.follow(
-            caller.gateway.event_log, caller.tenant_id, wish, after, HEARTBEAT_SECONDS
+            gateway.event_log, gateway.feed, caller.tenant_id, wish, after, HEARTBEAT_SECONDS
         )
         async with aclosing(follow) as live:
             async for one in live:
                 if one is None:
-                    yield sse.encode("heartbeat", {})
+                    yield HEARTBEAT
                     if time.monotonic() > ends:
                         return
                     continue
-                out = told(one, key)
-                yield _frame(out.type, out.model_dump(mode="json", exclude={"cursor"}), out.cursor)
+                if one.shown is None:
+                    one.shown = _shown(told(one.recorded, key))
+                yield one.shown
 
     # It would be open until the gateway is made to close it, and others hold it as well.
-    leaves = caller.gateway.leaving.is_set
-    told_while = while_allowed(body(), caller.recheck, _closed, over=leaves)
-    return StreamingResponse(told_while, media_type=sse.MEDIA_TYPE, headers=dict(sse.HEADERS))
+    allowed = caller.while_allowed(body(), _closed, over=gateway.leaving.is_set)
+    return Streamed(allowed)
 
 
 def _closed(gone: Gone) -> bytes:
     return sse.encode("closed", {"code": gone.code, "detail": gone.detail})
+
+
+def _shown(out: EventOut) -> bytes:
+    return _frame(out.type, out.model_dump(mode="json", exclude={"cursor"}), out.cursor)
 
 
 def _frame(event: str, data: dict[str, Any], cursor: str) -> bytes:

@@ -5,8 +5,10 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from shared.adapters.event_log import EventLog
+from shared.adapters.log_tail import Channel, Entry, LogTail
 from shared.adapters.pull import PullEnded
 from shared.contracts.base import Event, Recorded
 from shared.contracts.public import events_behind, public_event
@@ -55,6 +57,14 @@ class Wish:
             self.until is None or recorded.at < self.until
         )
 
+    def is_about(self, event: Event) -> bool:
+        """Whether it is of a wanted type and aggregate."""
+        return (
+            self.aggregate in (None, event.aggregate)
+            and self.aggregate_id in (None, event.aggregate_id)
+            and type(event) in _behind(self.types)
+        )
+
     def starts(self, after: int) -> datetime | None:
         """When to begin to read, if not behind a position."""
         return None if after or self.since is None else self.since - SKEW
@@ -88,36 +98,78 @@ async def page(
 
 
 async def follow(
-    log: EventLog, tenant_id: str, wish: Wish, after: int, idle: float
-) -> AsyncGenerator[Recorded[Event] | None, None]:
+    log: EventLog, tail: LogTail, tenant_id: str, wish: Wish, after: int, idle: float
+) -> AsyncGenerator[Entry | None, None]:
     """Events behind position `after`, then what comes, until the wanted time is past; None when
     nothing came for `idle` seconds.
 
     Survives a restart of the broker. Raises `Unavailable` if it stays away.
     """
-    subjects = wish.subjects(tenant_id)
     since = wish.starts(after)
     tries = 0
     while True:
         try:
-            reader = log.read(after, subjects, batch=BATCH, since=since, idle=idle)
-            async with aclosing(reader) as batches:
-                async for batch in batches:
+            async with (
+                tail.following(tenant_id) as channel,
+                aclosing(_told(log, channel, tenant_id, wish, after, since, idle)) as told,
+            ):
+                async for entry in told:
                     tries = 0
-                    for one in batch.records:
-                        after, since = one.sequence, None
-                        if _wanted(one, wish):
-                            yield one
-                    if batch.pending == 0 and wish.is_past():
-                        return
-                    if not batch.records:
-                        yield None
+                    if entry is not None:
+                        after, since = entry.sequence, None
+                        if not wish.is_about(entry.recorded.event) or not wish.fits(entry.recorded):
+                            continue
+                    yield entry
+                return
         except (PullEnded, Unavailable):
             tries += 1
             if tries > PATIENCE:
                 raise Unavailable("event log does not answer") from None
             yield None
             await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _told(
+    log: EventLog,
+    channel: Channel,
+    tenant_id: str,
+    wish: Wish,
+    after: int,
+    since: datetime | None,
+    idle: float,
+) -> AsyncGenerator[Entry | None, None]:
+    """From the log what is not in the channel any more, from there what comes.
+
+    Of the channel everything, also what is not wanted: whoever goes on goes on behind it. Whoever
+    is too slow for the channel finds itself behind it, and reads the log again.
+    """
+    while True:
+        past = wish.is_past()
+        if not past and since is None and after >= channel.since:
+            entries = await channel.more(after, idle)
+            for entry in entries:
+                after = entry.sequence
+                yield entry
+            if not entries:
+                yield None
+            continue
+        joint = channel.since
+        history = log.history(after, wish.subjects(tenant_id), batch=BATCH, since=since)
+        async with aclosing(history) as batches:
+            async for batch in batches:
+                for recorded in batch:
+                    if past or recorded.sequence <= joint:
+                        yield Entry(recorded)
+                if wish.is_over(batch[-1]) or not (past or batch[-1].sequence <= joint):
+                    break
+        if past:
+            return
+        after, since = max(after, joint), None
+
+
+@lru_cache(maxsize=1024)
+def _behind(types: tuple[str, ...] | None) -> frozenset[type[Event]]:
+    return frozenset(events_behind(types))
 
 
 def _wanted(recorded: Recorded[Event], wish: Wish) -> bool:

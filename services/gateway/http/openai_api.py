@@ -10,14 +10,13 @@ from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Response
-from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.http import lists, relay
 from services.gateway.http.chat import CitationOut, outcome, question
 from services.gateway.http.context import Caller, CallerDep, Id, Text
 from services.gateway.http.pace import paced
-from services.gateway.http.standing import while_allowed
+from services.gateway.http.streaming import Streamed
 from shared.contracts.chat import (
     AskQuestion,
     BotProfileView,
@@ -28,7 +27,6 @@ from shared.contracts.chat import (
 from shared.contracts.chat_frames import Frame
 from shared.contracts.chat_retrieval import FindBotProfile
 from shared.kernel.errors import InvalidCommand, NotAuthenticated, NotFound
-from shared.web import sse
 from shared.web.problem import ProblemError, described, responses
 
 router = APIRouter(prefix="/v1/openai", tags=["openai-compatible"])
@@ -139,8 +137,8 @@ async def complete(body: CompletionIn, caller: CallerDep) -> Response:
     if body.stream:
         usage = body.stream_options is not None and body.stream_options.include_usage
         chunks = _chunks(caller, command, about, usage=usage)
-        stream = while_allowed(chunks, caller.recheck, lambda gone: _error(gone.code, gone.detail))
-        return StreamingResponse(stream, media_type=sse.MEDIA_TYPE, headers=dict(sse.HEADERS))
+        stream = caller.while_allowed(chunks, lambda gone: _error(gone.code, gone.detail))
+        return Streamed(stream)
     try:
         answer = await outcome(caller, turn_id)
     except ProblemError as error:

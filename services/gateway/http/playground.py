@@ -20,7 +20,8 @@ from services.gateway.http.context import (
     Timestamp,
     given,
 )
-from services.gateway.http.standing import Gone, while_allowed
+from services.gateway.http.standing import Gone
+from services.gateway.http.streaming import Streamed
 from shared.contracts.chat import BotProfileView, GetBotProfile
 from shared.contracts.chat_playground import VARIANTS, CancelRun, RunPlan, StartRun, Variant
 from shared.contracts.chat_playground_views import (
@@ -310,7 +311,7 @@ async def follow(
     run_id: Id,
     caller: CallerDep,
     last_event_id: Annotated[str | None, Header()] = None,
-) -> StreamingResponse:
+) -> Streamed:
     """The results behind `Last-Event-ID`, or all of them, and those that come."""
     await _get(caller, bot_profile_id, run_id)
     behind = int(last_event_id) if last_event_id and POSITION.fullmatch(last_event_id) else 0
@@ -341,10 +342,10 @@ def _changes(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name != "title"}
 
 
-def _stream(caller: Caller, bot_profile_id: str, run_id: str, behind: int) -> StreamingResponse:
+def _stream(caller: Caller, bot_profile_id: str, run_id: str, behind: int) -> Streamed:
     question = FollowRun(bot_profile_id=bot_profile_id, run_id=run_id, behind=behind)
-    told = while_allowed(_told(caller, question), caller.recheck, _refused)
-    return StreamingResponse(told, media_type=sse.MEDIA_TYPE, headers=dict(sse.HEADERS))
+    told = caller.while_allowed(_told(caller, question), _refused)
+    return Streamed(told)
 
 
 async def _told(caller: Caller, question: FollowRun) -> AsyncGenerator[bytes, None]:

@@ -59,15 +59,17 @@ async def events(
             raise Unavailable("chat does not answer")
         return seen
 
-    async def recheck() -> None:
-        """Still allowed."""
+    def allowed(
+        body: AsyncGenerator[bytes, None], _farewell: object
+    ) -> AsyncGenerator[bytes, None]:
+        return body
 
     caller = SimpleNamespace(
         tenant_id="t1",
         chat_scope=None,
         gateway=SimpleNamespace(frames=told),
         ask=ask,
-        recheck=recheck,
+        while_allowed=allowed,
     )
     response = _stream(cast("Caller", caller), "turn-1", 0, b"")
     text = b"".join([cast("bytes", piece) async for piece in response.body_iterator]).decode()
