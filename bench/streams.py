@@ -1,7 +1,9 @@
 """Ten thousand open streams: what each takes of the server's memory, and whether any is dropped.
 
-So many clients follow answers that are being given, two hundred each, and hear them to their end.
-The answers come from a scripted model, slowly until all follow, then at once. Clients and server
+First so many clients follow the events of a tenant, and hear of one that happens when all are
+there. Then clients follow answers that are being given, two hundred each, and hear them to their
+end. The answers come from a scripted model, slowly until all follow, then at once; they cannot be
+held for longer than a minute or so, which bounds how many fit on a slow machine. Clients and server
 are processes of one machine, so every stream holds an open file in both; where less than enough is
 allowed, fewer streams are held, and the figures say so. `python -m bench.streams [--quick]` starts
 an embedded stack and measures this alone.
@@ -14,7 +16,7 @@ import resource
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,7 +39,8 @@ OPENING = 64
 WORDS = 12
 """Of an answer; the model keeps each of the last back for up to ten seconds while it is held."""
 SETTLE_SECONDS = 3.0
-WAIT_SECONDS = 300.0
+HOLD_SECONDS = 20.0
+WAIT_SECONDS = 1200.0
 TEXT = "The harbour of Corran was closed in 1998 because the sea had become too shallow."
 
 
@@ -47,11 +50,15 @@ class Stream:
 
     first_ms: float = 0.0
     ended: bool = False
-    """With `done`."""
+    """It heard what it waited for."""
+    away: int = 0
+    """How often it was told to come back, when it wanted to begin."""
     opened: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def follow(self, url: str, path: str, token: str, gate: asyncio.Semaphore) -> None:
-        """From the first byte to the end, whichever comes."""
+    async def follow(
+        self, url: str, path: str, token: str, last: bytes, gate: asyncio.Semaphore
+    ) -> None:
+        """From the first byte to the event `last`, or the end, whichever comes."""
         parts = urlsplit(url)
         request = (
             f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
@@ -61,16 +68,23 @@ class Stream:
         writer: asyncio.StreamWriter | None = None
         try:
             async with gate:
-                reader, writer = await asyncio.open_connection(
-                    parts.hostname, parts.port, limit=2**14
-                )
-                writer.write(request.encode())
+                while True:
+                    reader, writer = await asyncio.open_connection(
+                        parts.hostname, parts.port, limit=2**14
+                    )
+                    writer.write(request.encode())
+                    status = await reader.readline()
+                    if b" 503 " not in status:
+                        break
+                    self.away += 1
+                    writer.close()
+                    await asyncio.sleep(1)
                 seen = await reader.readuntil(b"event: ")
             self.first_ms = (time.perf_counter() - began) * 1000
             self.opened.set()
             while piece := await reader.read(4096):
-                seen = seen[-16:] + piece
-                if b"event: done" in seen:
+                seen = seen[-64:] + piece
+                if last in seen:
                     self.ended = True
                     return
         except (OSError, EOFError):
@@ -119,49 +133,82 @@ async def answers(tenant: Tenant, bot: str, count: int) -> AsyncIterator[list[st
             yield [await turn for turn in turns]
 
 
-async def held(tenant: Tenant, bot: str, model: PacedModel, pid: int, count: int) -> dict[str, Any]:
-    """Open all, see what they take, let the answers end, and count who heard it."""
+async def all_open(
+    tenant: Tenant,
+    pid: int,
+    paths: Sequence[str],
+    last: bytes,
+    let_end: Callable[[], object],
+) -> dict[str, Any]:
+    """Open one stream for each path, see what they take, let them end, and count who heard it."""
+    count = len(paths)
     server = psutil.Process(pid)
     gate = asyncio.Semaphore(OPENING)
-    streams = [Stream() for _ in range(count)]
-    model.held = True
-    async with answers(tenant, bot, max(1, count // EACH)) as turns:
-        await asyncio.sleep(SETTLE_SECONDS)
-        before, began = server.memory_info().rss, time.perf_counter()
-        async with asyncio.timeout(WAIT_SECONDS), asyncio.TaskGroup() as tasks:
-            for n, stream in enumerate(streams):
-                path = f"/v1/chat/turns/{turns[n % len(turns)]}/stream"
-                tasks.create_task(stream.follow(tenant.url, path, tenant.token, gate))
-            for stream in streams:
-                await stream.opened.wait()
-            opening = time.perf_counter() - began
-            cpu = server.cpu_times()
-            await asyncio.sleep(SETTLE_SECONDS)
-            used = server.cpu_times()
-            taken = server.memory_info().rss - before
-            open_now = sum(stream.first_ms > 0 and not stream.ended for stream in streams)
-            model.held = False
-            began = time.perf_counter()
-        ending = time.perf_counter() - began
+    streams = [Stream() for _ in paths]
+    before, began = server.memory_info().rss, time.perf_counter()
+    at_first = server.cpu_times()
+    async with asyncio.timeout(WAIT_SECONDS), asyncio.TaskGroup() as tasks:
+        for stream, path in zip(streams, paths, strict=True):
+            tasks.create_task(stream.follow(tenant.url, path, tenant.token, last, gate))
+        for stream in streams:
+            await stream.opened.wait()
+        opening = time.perf_counter() - began
+        cpu = server.cpu_times()
+        await asyncio.sleep(HOLD_SECONDS)
+        used = server.cpu_times()
+        taken = server.memory_info().rss - before
+        open_now = sum(stream.first_ms > 0 and not stream.ended for stream in streams)
+        await asyncio.to_thread(let_end)
+        began = time.perf_counter()
     firsts = sorted(stream.first_ms for stream in streams)
     return {
         "streams": count,
         "open at the same time": open_now,
         "dropped": sum(not stream.ended for stream in streams),
+        "told to come back before they began": sum(stream.away for stream in streams),
         "kB each": taken / count / 1000,
         "seconds to open all": opening,
+        "CPU ms of the server to open one": 1000 * (_cpu(cpu) - _cpu(at_first)) / count,
         "first byte p50 ms": firsts[len(firsts) // 2],
         "first byte p99 ms": firsts[int(len(firsts) * 0.99)],
         "CPU of the server while all are held, of one core": (
-            (used.user + used.system - cpu.user - cpu.system) / SETTLE_SECONDS
+            (_cpu(used) - _cpu(cpu)) / HOLD_SECONDS
         ),
-        "seconds until all have heard the end": ending,
+        "CPU ms of the server to end one": 1000 * (_cpu(server.cpu_times()) - _cpu(used)) / count,
+        "seconds until all have heard the end": time.perf_counter() - began,
     }
 
 
-def measure(folder: Path, *, quick: bool) -> dict[str, Any]:
+def _cpu(times: Any) -> float:
+    return float(times.user + times.system)
+
+
+async def feeds(tenant: Tenant, bot: str, pid: int, count: int) -> dict[str, Any]:
+    """Streams of a tenant's events."""
+    path = "/v1/events?type=source.created"
+    return await all_open(
+        tenant, pid, [path] * count, b"event: source.created", lambda: tenant.source(bot, TEXT)
+    )
+
+
+async def held(tenant: Tenant, bot: str, model: PacedModel, pid: int, count: int) -> dict[str, Any]:
+    """Streams of answers."""
+
+    def let_end() -> None:
+        model.held = False
+
+    model.held = True
+    async with answers(tenant, bot, max(1, count // EACH)) as turns:
+        await asyncio.sleep(SETTLE_SECONDS)
+        paths = [f"/v1/chat/turns/{turns[n % len(turns)]}/stream" for n in range(count)]
+        return await all_open(tenant, pid, paths, b"event: done", let_end)
+
+
+def measure(
+    folder: Path, *, quick: bool, wanted: int | None = None, most_answers: int | None = None
+) -> dict[str, Any]:
     """On an installation of its own, with a model of its own."""
-    wanted = FEW if quick else STREAMS
+    wanted = wanted or (FEW if quick else STREAMS)
     count = allowed(wanted)
     with paced_model(words=WORDS, seconds=0) as model:
         env = {"OPENAI_API_BASE": model.url, "OPENAI_API_KEY": "k"}
@@ -172,22 +219,34 @@ def measure(folder: Path, *, quick: bool) -> dict[str, Any]:
             source = tenant.source(bot, TEXT)
             tenant.ingest(source)
             tenant.ready(source)
-            found = asyncio.run(held(tenant, bot, model, running.pids()["services"], count))
+            pid = running.pids()["services"]
+            found = {"events": asyncio.run(feeds(tenant, bot, pid, count))}
+            answers_held = min(count, most_answers or count)
+            found["answers"] = asyncio.run(held(tenant, bot, model, pid, answers_held))
             tenant.close()
         finally:
             running.stop()
     if count < wanted:
-        found["fewer than wanted, as a process may open so many files only"] = count + SPARE
+        found["fewer than wanted, as a process may open so many files only"] = {
+            "files": count + SPARE
+        }
     return found
 
 
 def main() -> None:
     options = argparse.ArgumentParser(prog="bench.streams", description=__doc__)
     options.add_argument("--quick", action="store_true")
+    options.add_argument("--streams", type=int, help="how many, if not ten thousand")
+    options.add_argument("--answers", type=int, help="how many of answers, if not as many")
     given = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="minirag-bench-") as folder:
         Path(folder).chmod(0o711)  # Postgres has a user of its own where we are root
-        found = measure(Path(folder) / "data", quick=given.quick)
+        found = measure(
+            Path(folder) / "data",
+            quick=given.quick,
+            wanted=given.streams,
+            most_answers=given.answers,
+        )
     print(json.dumps(found, indent=2))
 
 
