@@ -147,15 +147,13 @@ class _Tally:
             )
             await db.execute(delete(unanswered).where(unanswered.c.tenant_id == tenant_id, of_chat))
         # What is there already: the checkpoint tells, after the rows, that this is a repetition.
-        written += [
-            (_keeping, table, rows)
-            for table, rows in (
-                (answers, told),
-                (answer_sources, citing),
-                (unanswered, self._refused),
-                (open_questions, still_open),
-            )
+        kept: list[tuple[Table, list[Mapping[str, Any]]]] = [
+            (answers, [*told]),
+            (answer_sources, [*citing]),
+            (unanswered, [*self._refused]),
+            (open_questions, [*still_open]),
         ]
+        written += [(_keeping, table, rows) for table, rows in kept]
         await _write(db, tenant_id, [part for part in written if part[2]])
         if gone := sorted(self._ended - self._asked.keys()):
             turn = open_questions.c.turn_id == func.any(literal(gone, ARRAY(turn_type)))
