@@ -43,6 +43,7 @@ def create_engine(url: str, application: str) -> AsyncEngine:
         _address(url),
         pool_size=POOL_SIZE,
         max_overflow=POOL_OVERFLOW,
+        pool_use_lifo=True,  # whose statements are prepared, and whose eyes are on
         pool_recycle=1800,
         # Rows are read by the names of their columns. To find them by the columns of a statement as
         # well, every run of one that was not kept builds all its subqueries' columns anew, which

@@ -9,7 +9,7 @@ import hashlib
 import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import TypeVar
 
 from sqlalchemy import func, select, text, update
@@ -35,6 +35,9 @@ REPLAY_BATCH = 2_000
 """Events that a rebuild brings in at a time: more of them become one statement."""
 RETRY_SECONDS = 0.5
 POLL_SECONDS = 0.01
+REST_SECONDS = 0.03
+"""Between two batches, so that events which come one after another are brought in together. Nobody
+rests while somebody waits for a position."""
 LOOK_SECONDS = 2.0
 """How often a projector without events looks whether its database is still there: one that crashed
 may have forgotten rows that no further event would bring in again."""
@@ -50,6 +53,8 @@ class Projector:
         self.pending = 0
         """Events of the log that wait to be projected, as of the last batch."""
         self._behind_since: float | None = None
+        self._awaited = 0
+        self._wanted = asyncio.Event()
         self.ready = asyncio.Event()
         """Set once the model has seen what was in the log when the projector started."""
 
@@ -142,13 +147,18 @@ class Projector:
     async def await_position(self, position: int, seconds: float) -> int:
         """Wait until the model shows `position`, at most `seconds`; return where it stands."""
         deadline = time.monotonic() + seconds
-        while self._position < position:
-            stands = await self.store.position()
-            self._position = max(self._position, stands)
-            if stands >= position or time.monotonic() >= deadline:
-                return stands
-            await asyncio.sleep(POLL_SECONDS)
-        return self._position
+        self._awaited += 1
+        self._wanted.set()
+        try:
+            while self._position < position:
+                stands = await self.store.position()
+                self._position = max(self._position, stands)
+                if stands >= position or time.monotonic() >= deadline:
+                    return stands
+                await asyncio.sleep(POLL_SECONDS)
+            return self._position
+        finally:
+            self._awaited -= 1
 
     async def _become_the_one(self, guard: AsyncConnection) -> None:
         key = _lock_key(f"projector {self.store.schema}")
@@ -158,6 +168,7 @@ class Projector:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _follow(self, guard: AsyncConnection) -> None:
+        self.store.settled.clear()
         position = await self.store.position()
         stored = await self.store.version_and_log()
         if stored is not None and stored[1] != await self._log.identity():
@@ -169,12 +180,13 @@ class Projector:
         async with aclosing(reader) as batches:
             async for batch in batches:
                 self._mark(behind=bool(batch.records or batch.pending))
-                await guard.execute(text("select 1"))  # no connection, no lock
-                if batch.records:
+                if not batch.records:
+                    await guard.execute(text("select 1"))  # no connection, no lock
+                else:
                     traces = (record.metadata.traceparent for record in batch.records)
                     about = {"messaging.batch.message_count": len(batch.records)}
                     with spans.together(f"project {self._name}", traces, about):
-                        moved = await project(self.store, batch.records, position)
+                        moved = await self._project(guard, batch.records, position)
                     if moved is None:
                         raise Unavailable("the checkpoint moved: a rebuild was swapped in")
                     position = self._position = moved
@@ -185,6 +197,28 @@ class Projector:
                 self._mark(behind=bool(batch.pending))
                 if batch.pending == 0:
                     self.ready.set()
+                    await self._rest()
+
+    async def _project(
+        self, guard: AsyncConnection, records: Sequence[Recorded[Event]], position: int
+    ) -> int | None:
+        """Bring in what is not in yet; None if the checkpoint was not at `position` any more."""
+        owned = all(record.event.aggregate in self.store.model.owns for record in records)
+        if not (owned and await self.store.settled.hold(records)):
+            await guard.execute(text("select 1"))  # no connection, no lock
+            return await project(self.store, records, position)
+        # On the connection that has been there all the time: a database that crashed since the
+        # handlers were told that their rows are in may have forgotten those.
+        after = records[-1].sequence
+        return after if await self.store.advance(guard, position, after) else None
+
+    async def _rest(self) -> None:
+        if self._awaited:
+            return
+        self._wanted.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REST_SECONDS):
+                await self._wanted.wait()
 
     @property
     def _name(self) -> str:

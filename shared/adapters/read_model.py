@@ -30,6 +30,7 @@ from shared.adapters.envelope import tenant_of
 from shared.adapters.kernel_tables import KERNEL_TABLES, add_kernel_tables, storing
 from shared.adapters.postgres import EVERY_TENANT, as_tenant, narrow, reading_engine
 from shared.adapters.scrub import scrub, unsampled
+from shared.adapters.settled import Settled
 from shared.contracts.base import Event, Recorded, Refusal
 from shared.contracts.gateway_erasure import ErasureMessage, ErasureRequested, ErasureTold
 from shared.kernel.decider import AnyDecider
@@ -136,6 +137,7 @@ class ReadModelStore:
         self.checkpoint = tables["checkpoint"]
         self._storing = storing(self._aggregates, self._outcomes)
         self._when_shown: list[Callable[[Sequence[Recorded[Event]]], None]] = []
+        self.settled = Settled()
 
     @asynccontextmanager
     async def reading(self, tenant_id: str) -> AsyncIterator[AsyncConnection]:

@@ -88,7 +88,8 @@ class CommandHandler:
             if self.before is not None:
                 await self.before(command, metadata)
             try:
-                return await self._decide(command, metadata, redelivered=redelivered)
+                with self.store.settled.deciding():
+                    return await self._decide(command, metadata, redelivered=redelivered)
             except NotFound as erased:  # the tenant was, between the decision and the append
                 return await self._settle(metadata, (), _refusal(erased))
 
@@ -223,6 +224,7 @@ class CommandHandler:
                 )
             faults.passed(FaultPoint.COMMAND_ROWS)
         self.store.shown(records)
+        self.store.settled.add(records)
         faults.passed(FaultPoint.COMMAND_SHOWN)
         return outcome
 

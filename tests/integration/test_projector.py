@@ -19,9 +19,11 @@ from shared.adapters.read_model import ReadModelStore, StoredOutcome
 from shared.embedded.servers import Servers
 from shared.kernel.errors import Unusable
 from shared.kernel.ids import new_id
+from shared.runtime.commands import CommandHandler
 from tests.bank.messages import NOW, AccountOpened, Deposited, RateSet, Withdrawn, metadata
 from tests.bank.rows import AccountQueries, Accounts, accounts_model, rows
 from tests.eventually import eventually
+from tests.integration.faults import opened
 from tests.integration.replay import fresh
 
 SECONDS = 120.0
@@ -139,6 +141,25 @@ class TestProjecting:
 
             async def shown_again() -> None:
                 assert await AccountQueries(store).rates(tenant_id) == {"eur": (2, 2)}
+
+            await eventually(shown_again, SECONDS)
+
+    async def test_brings_in_what_handlers_had_shown_to_a_database_that_forgot_it(
+        self, store: ReadModelStore, event_log: EventLog, handler: CommandHandler, tenant_id: str
+    ) -> None:
+        """Though this very process knows that it was there."""
+        async with running(Projector(store, event_log)) as projector:
+            await asyncio.wait_for(projector.ready.wait(), SECONDS)
+            account_id = await opened(handler, tenant_id)
+            position = await event_log.last_sequence()
+            assert await projector.await_position(position, SECONDS) >= position
+            await store.drop()
+            await store.create(await event_log.identity())
+            await disconnect_projector(store)
+
+            async def shown_again() -> None:
+                found = await AccountQueries(store).accounts(tenant_id)
+                assert [account.id for account in found] == [account_id]
 
             await eventually(shown_again, SECONDS)
 
