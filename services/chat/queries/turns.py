@@ -1,6 +1,6 @@
 """Questions about turns and citations."""
 
-from sqlalchemy import or_, select
+from sqlalchemy import Integer, bindparam, or_, select
 
 from services.chat.queries.scope import within
 from services.chat.tables import chats, citations, messages, turns
@@ -20,6 +20,30 @@ from shared.kernel.errors import NotFound
 
 AROUND = 300
 """Characters shown before and behind a cited passage."""
+# Made once, as every turn asks them.
+_TURN = select(turns).where(
+    turns.c.tenant_id == bindparam("of_tenant"), turns.c.turn_id == bindparam("of_turn")
+)
+_MESSAGE = select(messages).where(
+    messages.c.tenant_id == bindparam("of_tenant"), messages.c.id == bindparam("of_message")
+)
+_OF_CHAT = (
+    messages.c.tenant_id == bindparam("of_tenant"),
+    messages.c.chat_id == bindparam("of_chat"),
+)
+_UNSAID = select(messages.c.turn_id).where(
+    *_OF_CHAT, or_(messages.c.refusal, messages.c.content == "")
+)
+_HISTORY = (
+    select(messages.c.role, messages.c.content)
+    .where(
+        *_OF_CHAT,
+        messages.c.turn_id != bindparam("not_of_turn"),
+        messages.c.turn_id.not_in(_UNSAID.scalar_subquery()),
+    )
+    .order_by(messages.c.sequence.desc())
+    .limit(bindparam("at_most", type_=Integer))
+)
 
 
 class TurnQueries:
@@ -31,23 +55,18 @@ class TurnQueries:
 
     async def get_turn(self, question: GetTurn, meta: Metadata) -> TurnView:
         """Raise `NotFound` if the tenant has no such turn."""
-        query = select(turns).where(
-            turns.c.tenant_id == meta.tenant_id,
-            turns.c.turn_id == question.turn_id,
-            *within(question.scope, meta.tenant_id, turns.c.chat_id),
-        )
+        query = _TURN
+        if narrower := within(question.scope, meta.tenant_id, turns.c.chat_id):
+            query = query.where(*narrower)
+        mine = {"of_tenant": meta.tenant_id, "of_turn": question.turn_id}
         async with self._store.reading(meta.tenant_id) as db:
-            row = (await db.execute(query)).mappings().one_or_none()
+            row = (await db.execute(query, mine)).mappings().one_or_none()
             if row is None:
                 raise NotFound("Turn not found")
             message = None
             if row["message_id"] is not None:
-                found = await db.execute(
-                    select(messages).where(
-                        messages.c.tenant_id == meta.tenant_id,
-                        messages.c.id == row["message_id"],
-                    )
-                )
+                said = {"of_tenant": meta.tenant_id, "of_message": row["message_id"]}
+                found = await db.execute(_MESSAGE, said)
                 message = MessageView.model_validate(dict(found.mappings().one()))
         cited = tuple(Citation.model_validate(item) for item in row["citations"])
         return TurnView.model_validate(
@@ -68,28 +87,14 @@ class TurnQueries:
         Refusals and the questions they answered are left out: they would teach the model to
         refuse. So are answers that were stopped before the first word.
         """
-        without = (
-            select(messages.c.turn_id)
-            .where(
-                messages.c.tenant_id == tenant_id,
-                messages.c.chat_id == chat_id,
-                or_(messages.c.refusal, messages.c.content == ""),
-            )
-            .scalar_subquery()
-        )
-        query = (
-            select(messages.c.role, messages.c.content)
-            .where(
-                messages.c.tenant_id == tenant_id,
-                messages.c.chat_id == chat_id,
-                messages.c.turn_id != turn_id,
-                messages.c.turn_id.not_in(without),
-            )
-            .order_by(messages.c.sequence.desc())
-            .limit(limit)
-        )
+        mine = {
+            "of_tenant": tenant_id,
+            "of_chat": chat_id,
+            "not_of_turn": turn_id,
+            "at_most": limit,
+        }
         async with self._store.reading(tenant_id) as db:
-            rows = (await db.execute(query)).all()
+            rows = (await db.execute(_HISTORY, mine)).all()
         return [(row.role, row.content) for row in reversed(rows)]
 
     async def get_asked(self, question: GetAsked, meta: Metadata) -> AskedView:
