@@ -114,6 +114,7 @@ class TestDeadLetters:
         (first,) = eventually(mine)
         assert first["tenant"] == tenant.id
         assert "takes no command" in first["reason"]
+        eventually(lambda: tenant.http.get("/v1/system/dead-letters").json())
         told_to = [one.http.get("/v1/system/dead-letters") for one in (tenant, other_tenant)]
         ((seen,), nothing) = (answer.json() for answer in told_to)
         assert (seen["kind"], seen["aggregate_id"], seen["name"]) == ("command", named, "dance")

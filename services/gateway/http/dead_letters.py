@@ -57,11 +57,12 @@ async def dead_letters(caller: AdminDep) -> list[DeadLetterOut]:
     """What was given up and not done since, newest first, 100 at most."""
     found = await caller.gateway.letters.of_tenant(caller.tenant_id)
     states = await _states(caller, *(letter.id for letter in found))
-    told = [
-        DeadLetterOut(**letter.model_dump(), status=states.get(letter.id, "given_up"))
+    # A letter is stored before it is told of; until then nobody can decide about it.
+    return [
+        DeadLetterOut(**letter.model_dump(), status=states[letter.id])
         for letter in found
+        if letter.id in states and states[letter.id] not in SETTLED
     ]
-    return [letter for letter in told if letter.status not in SETTLED]
 
 
 @router.post("/{dead_letter_id}/replay", responses=CHANGED)
