@@ -6,6 +6,7 @@ import os
 import shutil
 import sysconfig
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGTERM
@@ -215,9 +216,9 @@ def nats_program() -> Path:
 
 def largest_store(store: Path) -> int:
     """Bytes that the streams may take together, of a server that starts as the disk is."""
-    used = sum(
-        (Path(folder) / name).stat().st_size
-        for folder, _, names in os.walk(store)
-        for name in names
-    )
+    used = 0
+    for folder, _, names in os.walk(store):
+        for name in names:
+            with suppress(FileNotFoundError):  # a server that runs replaces files
+                used += (Path(folder) / name).stat().st_size
     return min(LARGEST_STORE, int((shutil.disk_usage(store).free + used) * DISK_SHARE))

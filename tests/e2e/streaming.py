@@ -11,6 +11,7 @@ import httpx
 END = ("done", "error")
 SECONDS = 300.0
 """Whoever is killed under a stream is back by then, also on a busy machine."""
+PAUSE_SECONDS, LONGEST_PAUSE = 0.1, 10.0
 
 
 class Later(httpx.HTTPError):
@@ -33,6 +34,8 @@ class Reader:
     ends: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     connections: int = 0
     trouble: str = ""
+    later: int = 0
+    """How often it was told that its question is not asked yet."""
     put_off: int = 0
     """How often it was told to come again, as something was away."""
     refused: list[str] = field(default_factory=list)
@@ -52,7 +55,16 @@ class Reader:
                 self.trouble = repr(error)
                 if not self.turn and not isinstance(error, Later):
                     self.refused.append(self.trouble)
-                await asyncio.sleep(0.1)  # that gateway is gone, or will be back in a moment
+                await asyncio.sleep(self._pause(error))
+
+    def _pause(self, error: httpx.HTTPError) -> float:
+        """A gateway that is gone will be back in a moment. Whoever is told to come again waits for
+        longer each time: hundreds who do not would keep a busy machine from what they wait for.
+        """
+        if not isinstance(error, Later):
+            return PAUSE_SECONDS
+        self.later += 1
+        return min(PAUSE_SECONDS * (1 << min(self.later, 10)), LONGEST_PAUSE)
 
     async def _read(self, http: httpx.AsyncClient) -> None:
         body = {"bot_profile_id": self.bot, "message": self.question, "stream": True}
