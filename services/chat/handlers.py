@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Protocol
 
-from services.chat.domain.bots import Bot, changed
+from services.chat.domain.bots import Bot
+from services.chat.domain.overrides import overridden
 from shared.contracts.base import Metadata
 from shared.contracts.chat import (
     AskQuestion,
@@ -75,7 +76,7 @@ class CheckChat:
                 bot = await self._current("bot_profile", meta.tenant_id, bot_id)
                 if not isinstance(bot, Bot) or not bot.settings.is_active:
                     raise NotFound("Bot profile not found or inactive")
-                changed(bot.settings, draft or {})
+                overridden(bot.settings, draft or {})
             case SetFeedback(chat_id=chat_id, message_id=message_id):
                 question = GetMessage(chat_id=chat_id, message_id=message_id)
                 message = await self._find_message(question, meta)

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, literal, or_, select
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, literal, or_, select
 
 from services.gateway.domain.letters import Letter
 from services.gateway.domain.retention import Retention
@@ -21,7 +21,7 @@ from services.gateway.tables import (
 )
 from shared.adapters.envelope import DataKeys
 from shared.adapters.origins import open_origin
-from shared.adapters.pages import cut, page_of
+from shared.adapters.pages import cut, page_of, read_page
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.audit import AuditEntries, AuditEntry, ListAudit
 from shared.contracts.base import Message, Metadata
@@ -354,8 +354,8 @@ class AuditQueries:
             newest_first=True,
             size=literal(AUDIT_BYTES),
         )
-        counted = query if question.counted else None
-        rows, total = await _page(self._store, meta.tenant_id, page, counted)
+        async with self._store.reading(meta.tenant_id) as db:
+            rows, total = await read_page(db, page, query, question)
         entries = [await self._entry(meta.tenant_id, row) for row in rows]
         items, following = cut(rows, entries)
         return AuditEntries(items=items, following=following, total=total)
@@ -365,18 +365,6 @@ class AuditQueries:
         origin = None if sealed is None else await open_origin(self._keys, tenant_id, sealed)
         where = {} if origin is None else origin.model_dump()
         return AuditEntry.model_validate({**row, **where})
-
-
-async def _page(
-    store: ReadModelStore, tenant_id: str, page: Select[Any], counted: Select[Any] | None
-) -> tuple[Sequence[RowMapping], int | None]:
-    """The rows of a page, and how many there are in all if that is asked for."""
-    async with store.reading(tenant_id) as db:
-        rows = (await db.execute(page)).mappings().all()
-        total = None
-        if counted is not None:
-            total = await db.scalar(select(func.count()).select_from(counted.subquery()))
-    return rows, total
 
 
 def _wanted(question: ListAudit, tenant_id: str) -> list[ColumnElement[bool]]:
@@ -435,8 +423,8 @@ class ErasureQueries:
             newest_first=True,
             size=literal(ERASURE_BYTES),
         )
-        counted = query if question.counted else None
-        rows, total = await _page(self._store, meta.tenant_id, page, counted)
+        async with self._store.reading(meta.tenant_id) as db:
+            rows, total = await read_page(db, page, query, question)
         items, following = cut(rows, [ErasureView.model_validate(dict(row)) for row in rows])
         return ErasureViews(items=items, following=following, total=total)
 

@@ -9,6 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     Result,
+    RowMapping,
     Select,
     Text,
     bindparam,
@@ -17,8 +18,9 @@ from sqlalchemy import (
     select,
     tuple_,
 )
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.contracts.base import SortKey
+from shared.contracts.base import PagedQuestion, SortKey
 
 PAGE_BYTES = 700_000
 """JSON of a page at most, unless one item alone has more; the broker takes a megabyte."""
@@ -83,6 +85,20 @@ def page_of(
     number = weighed.c[NUMBER]
     small = or_(number == 1, weighed.c[BYTES] <= READ_BYTES)
     return select(weighed).where(number <= limit, small).order_by(number)
+
+
+def counted(query: Select[Any]) -> Select[int]:
+    """How many rows `query` has, whichever page of them is shown."""
+    return select(func.count()).select_from(query.subquery())
+
+
+async def read_page(
+    db: AsyncConnection, page: Select[Any], query: Select[Any], question: PagedQuestion[Any]
+) -> tuple[Sequence[RowMapping], int | None]:
+    """The rows of a page, and how many `query` has in all, if the question asks for that."""
+    rows = (await db.execute(page)).mappings().all()
+    total = await db.scalar(counted(query)) if question.counted else None
+    return rows, total
 
 
 def as_dicts(found: Result[Any]) -> list[dict[str, Any]]:

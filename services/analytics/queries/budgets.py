@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, RowMapping, Select, cast, func, literal, or_,
 from services.analytics.domain.budgets import period_start
 from services.analytics.tables import budgets, usage
 from shared.adapters.memo import Memo
-from shared.adapters.pages import cut, page_of
+from shared.adapters.pages import cut, page_of, read_page
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.analytics import BudgetView, BudgetViews, GetBudget, ListBudgets
 from shared.contracts.base import Metadata
@@ -47,11 +47,8 @@ class BudgetQueries:
             newest_first=True,
             size=literal(ROW_BYTES),
         )
-        rows = await self._rows(meta.tenant_id, page)
-        total = None
-        if question.counted:
-            counted = select(func.count().label("n")).select_from(query.subquery())
-            total = (await self._rows(meta.tenant_id, counted))[0]["n"]
+        async with self._store.reading(meta.tenant_id) as db:
+            rows, total = await read_page(db, page, query, question)
         views = [await self._with_usage(_view(row), meta) for row in rows]
         items, following = cut(rows, views)
         return BudgetViews(items=items, following=following, total=total)

@@ -42,7 +42,7 @@ from services.analytics.tables import (
     waits,
     waits_slots,
 )
-from shared.adapters.pages import cut, page_of
+from shared.adapters.pages import cut, page_of, read_page
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.analytics import (
     BotFeedback,
@@ -113,19 +113,17 @@ class StatsQueries:
             .group_by(used.c.day, used.c.model)
             .subquery("by_day")
         )
+        query = select(by_day)
         page = page_of(
-            select(by_day),
+            query,
             (by_day.c.day, by_day.c.id),
             after=question.after,
             limit=question.limit,
             newest_first=True,
             size=literal(ROW_BYTES),
         )
-        rows = await self._rows(meta, page)
-        total = None
-        if question.counted:
-            (one,) = await self._rows(meta, select(func.count().label("n")).select_from(by_day))
-            total = one["n"]
+        async with self._store.reading(meta.tenant_id) as db:
+            rows, total = await read_page(db, page, query, question)
         views = [
             DayUsage.model_validate({**_used(row), "date": _date(row["day"]), "model": row["id"]})
             for row in rows
@@ -259,12 +257,8 @@ class StatsQueries:
             newest_first=True,
             size=func.octet_length(unanswered.c.question) + ROW_BYTES,
         )
-        rows = await self._rows(meta, page)
-        total = None
-        if question.counted:
-            counted = select(func.count().label("n")).select_from(query.subquery())
-            (one,) = await self._rows(meta, counted)
-            total = one["n"]
+        async with self._store.reading(meta.tenant_id) as db:
+            rows, total = await read_page(db, page, query, question)
         views = [
             UnansweredQuestion.model_validate({**row, "message_id": row["id"]}) for row in rows
         ]

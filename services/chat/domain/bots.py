@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
-from services.chat.domain.overrides import TRIED
+from services.chat.domain.overrides import TRIED, overridden
 from shared.contracts.base import Message, Metadata
 from shared.contracts.chat import (
     BotProfileCommand,
@@ -63,7 +63,7 @@ def decide(bot: BotState, command: BotProfileCommand, _meta: Metadata) -> Sequen
 def _update(bot: BotState, command: UpdateBotProfile) -> Sequence[BotProfileEvent]:
     if isinstance(bot, NoBot):
         raise NotFound("Bot profile not found")
-    settings = changed(bot.settings, command.changes)
+    settings = overridden(bot.settings, command.changes)
     _check_chunks(settings)
     if command.of_version not in (None, bot.version):
         raise Conflict("The bot was changed meanwhile")
@@ -88,21 +88,11 @@ def _check_gate(before: BotSettings, after: BotSettings, command: UpdateBotProfi
         raise Conflict("This bot has a gate: publish a variant of a run of its gate suite")
 
 
-def changed(settings: BotSettings, changes: Mapping[str, Any]) -> BotSettings:
-    """The settings with other values for the named fields. Raises `InvalidCommand`."""
-    try:
-        return BotSettings.model_validate(settings.model_dump() | dict(changes))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = str(first["loc"][0])
-        raise InvalidCommand(f"{field}: {first['msg']}", field=field) from error
-
-
 def drafted(saved: Published, draft: Mapping[str, Any] | None) -> Published:
     """`saved`, or with a draft what it would become. Raises `InvalidCommand`."""
     if not draft:
         return saved
-    return Published.model_validate(changed(saved, draft).model_dump() | {"version": None})
+    return overridden(saved, draft).model_copy(update={"version": None})
 
 
 def _check_chunks(settings: BotSettings) -> None:

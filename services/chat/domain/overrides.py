@@ -1,7 +1,7 @@
-"""A bot as it would be with some of its settings changed, for one question."""
+"""A bot as it would be with some of its settings changed: for good, or for one question."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -18,27 +18,33 @@ TRIED = frozenset(
 INDEXED = frozenset({"chunk_size", "chunk_overlap", "embedding_model"})
 """Those that need an index of their own."""
 
-
-def overridden(bot: BotSettings, changes: Mapping[str, Any]) -> BotSettings:
-    """`bot` with `changes`. Raises `InvalidCommand` as `check_changes` does."""
-    check_changes(changes)
-    return BotSettings.model_validate(bot.model_dump() | dict(changes))
+S = TypeVar("S", bound=BotSettings)
 
 
-def check_changes(changes: Mapping[str, Any], where: str = "") -> None:
-    """Raise `InvalidCommand` for what cannot be tried; `where` stands before the field's name."""
-    for name in changes:
-        field = f"{where}.{name}" if where else name
-        if name in INDEXED:
-            raise InvalidCommand(
-                f"{name} needs an index of its own: change it in the bot's settings", field=field
-            )
-        if name not in TRIED:
-            raise InvalidCommand(f"{name} cannot be tried", field=field)
+def overridden(settings: S, changes: Mapping[str, Any], where: str = "") -> S:
+    """`settings` with other values for the named fields. Raises `InvalidCommand`; `where` stands
+    before the field's name.
+    """
     try:
-        BotSettings.model_validate({"name": "tried"} | dict(changes))
+        return type(settings).model_validate(settings.model_dump() | dict(changes))
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        field = f"{where}.{name}" if where else name
-        raise InvalidCommand(f"{name}: {first['msg']}", field=field) from error
+        raise InvalidCommand(f"{name}: {first['msg']}", field=_field(where, name)) from error
+
+
+def check_changes(changes: Mapping[str, Any], where: str = "") -> None:
+    """Raise `InvalidCommand` for what a variant cannot try, as `overridden` does."""
+    for name in changes:
+        if name in INDEXED:
+            raise InvalidCommand(
+                f"{name} needs an index of its own: change it in the bot's settings",
+                field=_field(where, name),
+            )
+        if name not in TRIED:
+            raise InvalidCommand(f"{name} cannot be tried", field=_field(where, name))
+    overridden(BotSettings(name="tried"), changes, where)
+
+
+def _field(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name

@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping, Select, Text, bindparam, cast, func, or_, sel
 from services.chat.domain.bots import Published
 from services.chat.tables import bot_profiles, bot_versions
 from shared.adapters.memo import Memo
-from shared.adapters.pages import AFTER, LIMIT, as_dicts, bounds, cut, page_of
+from shared.adapters.pages import AFTER, LIMIT, as_dicts, bounds, counted, cut, page_of, read_page
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Metadata
 from shared.contracts.chat import (
@@ -115,10 +115,7 @@ class BotQueries:
             size=func.octet_length(cast(bot_versions.c.settings, Text)) + OTHER_BYTES,
         )
         async with self._store.reading(meta.tenant_id) as db:
-            rows = (await db.execute(page)).mappings().all()
-            total = None
-            if question.counted:
-                total = await db.scalar(select(func.count()).select_from(query.subquery()))
+            rows, total = await read_page(db, page, query, question)
         items, following = cut(rows, [_version(row) for row in rows])
         return BotVersionViews(items=items, following=following, total=total)
 
@@ -160,7 +157,7 @@ def _listing(*, goes_on: bool) -> tuple[Select[Any], Select[int]]:
         + func.coalesce(func.octet_length(mine.refusal_text), 0)
         + OTHER_BYTES,
     )
-    return page, select(func.count()).select_from(query.subquery())
+    return page, counted(query)
 
 
 def _bot(row: Mapping[Any, Any]) -> BotProfileView:

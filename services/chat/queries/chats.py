@@ -4,7 +4,7 @@ from sqlalchemy import ColumnElement, func, select
 
 from services.chat.queries.scope import within
 from services.chat.tables import chats, messages, turns
-from shared.adapters.pages import cut, page_of
+from shared.adapters.pages import cut, page_of, read_page
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Metadata
 from shared.contracts.chat import MessageView
@@ -56,10 +56,7 @@ class ChatQueries:
             offset=question.offset,
         )
         async with self._store.reading(meta.tenant_id) as db:
-            rows = (await db.execute(page)).mappings().all()
-            total = None
-            if question.counted:
-                total = await db.scalar(select(func.count()).select_from(query.subquery()))
+            rows, total = await read_page(db, page, query, question)
         items, following = cut(rows, [ChatView.model_validate(dict(row)) for row in rows])
         return ChatViews(items=items, following=following, total=total)
 
@@ -100,10 +97,7 @@ class ChatQueries:
             size=func.octet_length(messages.c.content) + OTHER_BYTES,
         )
         async with self._store.reading(meta.tenant_id) as db:
-            rows = (await db.execute(page)).mappings().all()
-            total = None
-            if question.counted:
-                total = await db.scalar(select(func.count()).select_from(query.subquery()))
+            rows, total = await read_page(db, page, query, question)
         if not rows and question.after is None:
             await self.get_chat(GetChat(chat_id=question.chat_id, scope=question.scope), meta)
         items, following = cut(rows, [MessageView.model_validate(dict(row)) for row in rows])

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Float, RowMapping, Select, Text, cast, func, select, union_all
 
 from services.chat.tables import results, runs, test_questions
-from shared.adapters.pages import cut, page_of
+from shared.adapters.pages import cut, page_of, read_page
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Metadata
 from shared.contracts.chat_playground_views import (
@@ -56,10 +56,7 @@ class RunQueries:
             size=func.octet_length(cast(runs.c.plan, Text)) + OTHER_BYTES,
         )
         async with self._store.reading(meta.tenant_id) as db:
-            rows = (await db.execute(page)).mappings().all()
-            total = None
-            if question.counted:
-                total = await db.scalar(select(func.count()).select_from(query.subquery()))
+            rows, total = await read_page(db, page, query, question)
             costs = await db.execute(_used(meta.tenant_id, [row["id"] for row in rows]))
             used = costs.mappings().all()
         items, following = cut(rows, [_run(row, used) for row in rows])
@@ -74,8 +71,9 @@ class RunQueries:
             return await db.scalar(query) or 0
 
     async def list_results(self, question: ListResults, meta: Metadata) -> ResultViews:
+        query = _results(meta.tenant_id, question.run_id)
         page = page_of(
-            _results(meta.tenant_id, question.run_id),
+            query,
             (results.c.first_position, results.c.id),
             after=question.after,
             limit=question.limit,
@@ -85,14 +83,7 @@ class RunQueries:
             + OTHER_BYTES,
         )
         async with self._store.reading(meta.tenant_id) as db:
-            rows = (await db.execute(page)).mappings().all()
-            total = None
-            if question.counted:
-                mine = (
-                    results.c.tenant_id == meta.tenant_id,
-                    results.c.run_id == question.run_id,
-                )
-                total = await db.scalar(select(func.count()).where(*mine))
+            rows, total = await read_page(db, page, query, question)
         items, following = cut(rows, [_result(row) for row in rows])
         return ResultViews(items=items, following=following, total=total)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import RowMapping, Select, Text, cast, func, select
 
 from services.chat.tables import suites, test_questions
-from shared.adapters.pages import cut, page_of
+from shared.adapters.pages import cut, page_of, read_page
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Metadata
 from shared.contracts.chat_playground import TestCase
@@ -51,10 +51,7 @@ class SuiteQueries:
             size=func.octet_length(suites.c.title) + SUITE_BYTES,
         )
         async with self._store.reading(meta.tenant_id) as db:
-            rows = (await db.execute(page)).mappings().all()
-            total = None
-            if question.counted:
-                total = await db.scalar(select(func.count()).select_from(query.subquery()))
+            rows, total = await read_page(db, page, query, question)
         items, following = cut(rows, [SuiteView.model_validate(dict(row)) for row in rows])
         return SuiteViews(items=items, following=following, total=total)
 
@@ -76,10 +73,7 @@ class SuiteQueries:
             size=func.octet_length(cast(mine.case, Text)) + OTHER_BYTES,
         )
         async with self._store.reading(meta.tenant_id) as db:
-            rows = (await db.execute(page)).mappings().all()
-            total = None
-            if question.counted:
-                total = await db.scalar(select(func.count()).select_from(query.subquery()))
+            rows, total = await read_page(db, page, query, question)
         items, following = cut(rows, [_question(row) for row in rows])
         return TestQuestionViews(items=items, following=following, total=total)
 

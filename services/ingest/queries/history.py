@@ -8,7 +8,7 @@ from sqlalchemy import RowMapping, Select, Text, cast, extract, func, or_, selec
 from services.ingest.tables import revisions, sources, timeline
 from shared.adapters.blobs import Blobs
 from shared.adapters.chunk_batch import PreparedChunk, read_batch
-from shared.adapters.pages import cut, page_of
+from shared.adapters.pages import cut, page_of, read_page
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Metadata
 from shared.contracts.ingest import Prepared, TimelineEntry
@@ -87,10 +87,7 @@ class HistoryQueries:
             size=func.octet_length(cast(revisions.c.prepared, Text)) + OTHER_BYTES,
         )
         async with self._store.reading(meta.tenant_id) as db:
-            rows = (await db.execute(page)).mappings().all()
-            total = None
-            if question.counted:
-                total = await db.scalar(select(func.count()).select_from(query.subquery()))
+            rows, total = await read_page(db, page, query, question)
         views = [
             RevisionView.model_validate(
                 {**row["prepared"], **row, "answers": row["revision"] == answering}
@@ -126,10 +123,7 @@ class HistoryQueries:
             size=func.octet_length(cast(revisions.c.prepared, Text)) + OTHER_BYTES,
         )
         async with self._store.reading(meta.tenant_id) as db:
-            rows = (await db.execute(page)).mappings().all()
-            total = None
-            if question.counted:
-                total = await db.scalar(select(func.count()).select_from(query.subquery()))
+            rows, total = await read_page(db, page, query, question)
         items, following = cut(rows, [_document(row) for row in rows])
         return Documents(items=items, following=following, total=total)
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import RowMapping, func, or_, select
 
 from services.ingest.tables import crawls, pages
-from shared.adapters.pages import cut, page_of
+from shared.adapters.pages import cut, page_of, read_page
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Metadata
 from shared.contracts.ingest_website import (
@@ -83,10 +83,7 @@ class PageQueries:
             + OTHER_BYTES,
         )
         async with self._store.reading(meta.tenant_id) as db:
-            rows = (await db.execute(page)).mappings().all()
-            total = None
-            if question.counted:
-                total = await db.scalar(select(func.count()).select_from(query.subquery()))
+            rows, total = await read_page(db, page, query, question)
         views = [CrawledPage.model_validate(_shown(row)) for row in rows]
         items, following = cut(rows, views)
         return CrawledPages(items=items, following=following, total=total)

@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from services.ingest.queries import history
 from services.ingest.tables import sources
-from shared.adapters.pages import AFTER, LIMIT, NUMBER, as_dicts, bounds, cut, page_of
+from shared.adapters.pages import AFTER, LIMIT, NUMBER, as_dicts, bounds, counted, cut, page_of
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Metadata
 from shared.contracts.ingest import (
@@ -88,7 +88,7 @@ class SourceQueries:
 
     async def list_sources(self, question: ListSources, meta: Metadata) -> SourceViews:
         page, number = _listing(
-            counted=question.counted,
+            with_total=question.counted,
             of_bot=question.bot_profile_id is not None,
             of_parent=question.parent_id is not None,
             flat=question.flat,
@@ -218,9 +218,15 @@ def _one() -> Select[Any]:
 
 @cache
 def _listing(
-    *, counted: bool, of_bot: bool, of_parent: bool, flat: bool, oldest_first: bool, goes_on: bool
+    *,
+    with_total: bool,
+    of_bot: bool,
+    of_parent: bool,
+    flat: bool,
+    oldest_first: bool,
+    goes_on: bool,
 ) -> tuple[Select[Any], Select[int]]:
-    """A page of active sources, and how many there are, which a `counted` page tells in each row;
+    """A page of active sources, and how many there are, which each row tells `with_total`;
     the values come with every run.
     """
     query = select(sources).where(
@@ -240,9 +246,8 @@ def _listing(
         newest_first=not oldest_first,
         size=_weight(),
     )
-    number = select(func.count()).select_from(query.subquery())
-    rows = _with_children(page)
-    return rows.add_columns(number.scalar_subquery().label(TOTAL)) if counted else rows, number
+    rows, number = _with_children(page), counted(query)
+    return rows.add_columns(number.scalar_subquery().label(TOTAL)) if with_total else rows, number
 
 
 def _children(tenant_id: str, parent_id: str) -> list[ColumnElement[bool]]:

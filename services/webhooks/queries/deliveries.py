@@ -7,7 +7,7 @@ from sqlalchemy import RowMapping, Select, and_, func, not_, select
 
 from services.webhooks.ports import Head, Lane, Pending
 from services.webhooks.tables import attempts, deliveries
-from shared.adapters.pages import cut, page_of
+from shared.adapters.pages import cut, page_of, read_page
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Metadata
 from shared.contracts.webhooks import (
@@ -82,10 +82,7 @@ class DeliveryQueries:
             size=func.octet_length(deliveries.c.body) + ROW_BYTES,
         )
         async with self._store.reading(meta.tenant_id) as db:
-            rows = (await db.execute(page)).mappings().all()
-            total = None
-            if question.counted:
-                total = await db.scalar(select(func.count()).select_from(query.subquery()))
+            rows, total = await read_page(db, page, query, question)
         items, following = cut(rows, [_view(row) for row in rows])
         return DeliveryViews(items=items, following=following, total=total)
 

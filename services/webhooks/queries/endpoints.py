@@ -6,7 +6,7 @@ from sqlalchemy import RowMapping, bindparam, func, select
 
 from services.webhooks.tables import endpoints
 from shared.adapters.memo import Memo
-from shared.adapters.pages import cut, page_of
+from shared.adapters.pages import cut, page_of, read_page
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Metadata
 from shared.contracts.webhooks import GetWebhook, ListWebhooks, WebhookView, WebhookViews
@@ -50,10 +50,7 @@ class EndpointQueries:
             size=func.octet_length(endpoints.c.url) + ROW_BYTES,
         )
         async with self._store.reading(meta.tenant_id) as db:
-            rows = (await db.execute(page)).mappings().all()
-            total = None
-            if question.counted:
-                total = await db.scalar(select(func.count()).select_from(query.subquery()))
+            rows, total = await read_page(db, page, query, question)
         items, following = cut(rows, [_view(row) for row in rows])
         return WebhookViews(items=items, following=following, total=total)
 
