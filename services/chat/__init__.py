@@ -24,7 +24,7 @@ Reacts    QuestionAsked → retrieve and answer; TurnStopRequested → stop answ
           questions of a suite by every variant, and score what comes
 Answers   GetBotProfile, FindBotProfile, ListBotProfiles, GetChat, ListChats, CountChats,
           ListMessages, GetMessage, GetTurn, GetCitation, Retrieve, TryProvider,
-          GetBotIndex, CountChatsOfVisitor, CountOldChats, GetSuite, ListSuites,
+          GetReplayed, GetBotIndex, CountChatsOfVisitor, CountOldChats, GetSuite, ListSuites,
           ListTestQuestions, GetAsked,
           GetRun, ListRuns, ListResults, FollowRun, PrepareRun, EstimateRun, CompareRun,
           GetBotVersion, ListBotVersions

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Protocol
 
 from services.chat.domain.bots import Bot
+from services.chat.domain.chats import Chat
 from services.chat.domain.overrides import overridden
 from shared.contracts.base import Metadata
 from shared.contracts.chat import (
@@ -59,7 +60,8 @@ class CheckBot:
 
 
 class CheckChat:
-    """Refuses a question to a bot that is not there, and an opinion about what is no answer.
+    """Refuses a question to a bot that is not there, one of a chat that is gone, and an opinion
+    about what is no answer.
 
     A chat's state does not hold its messages, for they are many; what was said stands in the rows,
     which the answer's own command wrote before anybody could know the message's id.
@@ -72,11 +74,15 @@ class CheckChat:
     async def __call__(self, command: Any, meta: Metadata) -> None:
         """Raise `NotFound` or `InvalidCommand`, in the words of the contract."""
         match command:
-            case AskQuestion(bot_profile_id=bot_id, draft=draft):
+            case AskQuestion(bot_profile_id=bot_id, draft=draft, replays=replays):
                 bot = await self._current("bot_profile", meta.tenant_id, bot_id)
                 if not isinstance(bot, Bot) or not bot.settings.is_active:
                     raise NotFound("Bot profile not found or inactive")
                 overridden(bot.settings, draft or {})
+                if replays is not None:
+                    chat = await self._current("chat", meta.tenant_id, replays.chat_id)
+                    if not isinstance(chat, Chat) or chat.bot_profile_id != bot_id:
+                        raise NotFound("Turn not found")
             case SetFeedback(chat_id=chat_id, message_id=message_id):
                 question = GetMessage(chat_id=chat_id, message_id=message_id)
                 message = await self._find_message(question, meta)

@@ -38,6 +38,7 @@ from services.chat.queries.erasing import ErasureQueries
 from services.chat.queries.index import IndexQueries
 from services.chat.queries.playground import PlaygroundQueries
 from services.chat.queries.providers import ProviderQueries
+from services.chat.queries.replays import ReplayQueries
 from services.chat.queries.retrieval import RetrievalQueries
 from services.chat.queries.runs import RunQueries
 from services.chat.queries.spending import SpendingQueries
@@ -54,6 +55,7 @@ from services.chat.reactions.reindexing import (
     SwitchWhenWhole,
 )
 from services.chat.reactions.remembering import RememberAnswers
+from services.chat.reactions.replaying import Replays
 from services.chat.reactions.running import RunTests
 from services.chat.reactions.spending import Purse
 from services.chat.reactions.trying import TryQuestion
@@ -96,6 +98,7 @@ from shared.contracts.chat_history import (
     CountOldChats,
     GetChat,
     GetMessage,
+    GetReplayed,
     ListChats,
     ListMessages,
 )
@@ -159,7 +162,7 @@ BOTS = ReadModel(
 CHATS = ReadModel(
     service="chat",
     name="chats",
-    version=6,
+    version=7,
     tables=chats_metadata,
     owns={"chat": chat_decider},
     projection=Chats(),
@@ -252,7 +255,6 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
 
     stops = StopSignals(platform.client)
     spending_queries = SpendingQueries(spending)
-    purse = Purse(spending_queries, service.shown("spending"))
     _follow(service, platform, bot_queries.memo, index_queries.memo, spending_queries.memo)
     answer = AnswerQuestion(
         execute=service.execute,
@@ -263,12 +265,15 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         hosts=index_queries.hosts,
         model=models,
         assistant=ModelAssistant(models),
-        purse=purse,
+        purse=Purse(spending_queries, service.shown("spending")),
         frames=FrameChannel(platform.client),
         secret=platform.vault.get,
         detect=language.detect,
         stops=stops,
         answers=RememberAnswers(RecentAnswers(), turn_queries),
+        replays=Replays(
+            service.execute, service.current, _past(service, platform, chats, turn_queries)
+        ),
     )
     service.reacts(
         "answer-question",
@@ -322,6 +327,15 @@ def _follow(service: Service, platform: Platform, *memos: Memo) -> None:
     """What a turn reads and hardly any event changes is kept between turns."""
     for memo in memos:
         service.starts(partial(memo.follow, platform.client))
+
+
+def _past(
+    service: Service, platform: Platform, chats: ReadModelStore, turns: TurnQueries
+) -> ReplayQueries:
+    """The way into past turns."""
+    replayed = ReplayQueries(chats, turns, platform.event_log.at, platform.blobs)
+    service.answers(GetReplayed, replayed.get_replayed)
+    return replayed
 
 
 async def _load() -> None:
@@ -389,14 +403,8 @@ def _erases(
     queries = ErasureQueries(chats)
     service.answers(CountChatsOfVisitor, queries.count_of_visitor)
     service.answers(CountOldChats, queries.count_old)
-    frames = FrameChannel(platform.client)
-    erase = EraseChats(
-        execute=service.execute,
-        order=partial(order, platform),
-        chats=queries,
-        frames=frames,
-        shown=service.shown("chats"),
-    )
+    frames, shown = FrameChannel(platform.client), service.shown("chats")
+    erase = EraseChats(service.execute, partial(order, platform), queries, frames, shown)
     service.reacts("erase-chats", [ErasureRequested], erase)
     service.reacts("end-erased", [ChatErased], EndErased(stops, frames))
 

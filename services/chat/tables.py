@@ -81,6 +81,7 @@ chats = Table(
     Column("bot_profile_id", Text, nullable=False),
     Column("visitor_id", Text),
     Column("token_id", Text),
+    Column("replayed_chat_id", Text),
     Column("title", Text, nullable=False),
     Column("message_count", Integer, nullable=False),
     Column("total_prompt_tokens", BigInteger, nullable=False),
@@ -89,6 +90,7 @@ chats = Table(
     Column("updated_at", DateTime(timezone=True), nullable=False),
     Index("chats_listed", "tenant_id", "position"),
     Index("chats_of_bot", "tenant_id", "bot_profile_id", "position"),
+    Index("chats_replaying", "tenant_id", "replayed_chat_id"),
 )
 
 messages = Table(

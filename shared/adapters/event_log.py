@@ -203,6 +203,11 @@ class EventLog:
         reply = await self._get({"last_by_subj": f"evt.*.{aggregate}.{aggregate_id}.*"})
         return None if reply is None else reply[1]["ce-tenant"]
 
+    async def at(self, sequence: int) -> Recorded[Event] | None:
+        """The event at a position, if its tenant was not erased. Raises as `tail`."""
+        reply = await self._get({"seq": sequence, "next_by_subj": "evt.>"})
+        return None if reply is None or reply[0] != sequence else await self._decoded(*reply)
+
     async def together(self, record: Recorded[Event]) -> list[Recorded[Event]]:
         """All events of the append that `record` was part of, in order. Raises as `tail`."""
         command_id = record.metadata.message_id

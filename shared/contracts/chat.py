@@ -19,6 +19,7 @@ from shared.contracts.base import (
 )
 from shared.contracts.chat_citations import Citation, SourceHit
 from shared.contracts.chat_index import ChunkSettings
+from shared.contracts.chat_replay import Replay
 
 PersonalText = Annotated[str, Personal()]
 Feedback = Literal["positive", "negative"]
@@ -185,6 +186,7 @@ class AskQuestion(ChatMessage, Command):
     token_id: str | None = None
     """The token that asks, if that is bound to the bot. It can go on with its own chats only."""
     draft: Mapping[str, Any] | None = None
+    replays: Replay | None = None
 
 
 class RecordAnswer(ChatMessage, Command):
@@ -257,6 +259,8 @@ class QuestionAsked(ChatMessage, Event):
     token_id: str | None = None
     draft: Mapping[str, Any] | None = None
     """Fields of `BotSettings` as they were tried; None: the bot answers as it is."""
+    replays: Replay | None = None
+    """A past turn that is tried again; its chat takes this one along when it is erased."""
 
 
 class QuestionAnswered(ChatMessage, Event):

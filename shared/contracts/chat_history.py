@@ -6,7 +6,8 @@ from typing import ClassVar
 from pydantic import Field
 
 from shared.contracts.base import Message, Page, PagedQuestion, Question
-from shared.contracts.chat import ChatScope, MessageView
+from shared.contracts.chat import ChatScope, MessageView, TurnView
+from shared.contracts.chat_replay import Passages
 
 
 class ChatView(Message):
@@ -100,3 +101,18 @@ class CountOldChats(Question[ChatCount]):
     service: ClassVar[str] = "chat"
     name: ClassVar[str] = "count_old_chats"
     before: datetime
+
+
+class ReplayedTurn(Message):
+    """A past turn, as it is asked again."""
+
+    bot_profile_id: str
+    question: str
+    turn: TurnView
+
+
+class GetReplayed(Question[ReplayedTurn]):
+    service: ClassVar[str] = "chat"
+    name: ClassVar[str] = "get_replayed"
+    turn_id: str
+    passages: Passages = "today"

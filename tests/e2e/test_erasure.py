@@ -87,6 +87,9 @@ def test_a_visitor_is_gone_and_nobody_else(installation: Installation, tenant: T
     asked, refused, other = word(), word(), word()
     chat = say(http, bot, f"{QUESTION} {asked}")
     say(http, bot, refused)
+    path = f"/v1/chat/turns/{chat['turn_id']}/replay"
+    replayed = tenant.http.post(path, json={"draft": {"top_k": 1}}).json()
+    assert replayed["former"]["question"] == f"{QUESTION} {asked}"
     kept = tenant.ask(bot, f"{QUESTION} {other}")
     eventually(lambda: refused in tenant.http.get("/v1/stats/unanswered").text)
     asked_before = tenant.http.get("/v1/stats/usage").json()
@@ -97,11 +100,13 @@ def test_a_visitor_is_gone_and_nobody_else(installation: Installation, tenant: T
     listed = tenant.http.get(f"/v1/chat/{chat['chat_id']}").json()
     assert listed["visitor_id"] == visitor_id
     receipt = erased(tenant, f"/v1/visitors/{visitor_id}/erase")
-    assert receipt["counts"] == {"chats": 2}
+    assert receipt["counts"] == {"chats": 3}, "what replays it as well"
     assert receipt["waiting"] == []
 
     assert traces(installation.data_dir, asked, refused) == []
-    assert tenant.http.get(f"/v1/chat/{chat['chat_id']}").status_code == 404
+    for gone in (chat["chat_id"], replayed["chat_id"]):
+        assert tenant.http.get(f"/v1/chat/{gone}").status_code == 404
+    assert tenant.http.post(path, json={}).status_code == 404
     assert tenant.http.get(f"/v1/chat/{chat['chat_id']}/messages").status_code == 404
     again = {"bot_profile_id": bot, "message": "And?", "chat_id": chat["chat_id"]}
     assert http.post("/v1/chat", json=again).status_code == 404

@@ -22,8 +22,9 @@ ANIMALS = ("otter", "ferret", "badger", "marten", "weasel", "beaver", "marmot", 
 FORMS = (
     "How many kilograms does an adult {} weigh?",
     "What does an adult {} weigh?",
-    "How heavy is an adult {}, in kilograms?",
 )
+PARTS = ("4417", "4471", "4714", "7144", "1447", "1744", "7414", "7441")
+"""Numbers of the same digits: static vectors cannot tell one from another, words can."""
 
 
 def suite(tenant: Tenant, bot: str, *cases: dict[str, Any]) -> str:
@@ -98,6 +99,22 @@ def test_local_models_alone_prove_which_floor_and_which_weighting_is_better(
     tenant: Tenant,
 ) -> None:
     bot = zoo(tenant)
+    made = [
+        tenant.source(bot, f"Part RX-{part} lies on shelf {n + 3}.", name=f"About RX-{part}")
+        for n, part in enumerate(PARTS)
+    ]
+    for source in made:
+        tenant.ingest(source)
+    for source in made:
+        tenant.ready(source)
+    numbered = [
+        {
+            "question": f"On which shelf does part RX-{part} lie?",
+            "expected_sources": [f"About RX-{part}"],
+            "must": [f"shelf {n + 3}"],
+        }
+        for n, part in enumerate(PARTS)
+    ]
     known = [
         {
             "question": form.format(animal),
@@ -111,7 +128,7 @@ def test_local_models_alone_prove_which_floor_and_which_weighting_is_better(
         {"question": f"Which team won the {year} football championship?", "refused": True}
         for year in range(1974, 2000)
     ]
-    cases = filled(tenant, bot, *known, *unknown)
+    cases = filled(tenant, bot, *known, *numbered, *unknown)
     body = plan(cases, {}, {"floor": 0.0}, {"floor": 0.95}, {"lexical_weight": 0.0})
 
     estimate = tenant.http.post(f"/v1/bot-profiles/{bot}/playground/estimate", json=body).json()
@@ -127,14 +144,16 @@ def test_local_models_alone_prove_which_floor_and_which_weighting_is_better(
     assert (ran["status"], ran["results"], ran["cost_usd"]) == ("ended", 200, 0)
 
     compared = ended(tenant, bot, ran["id"])
-    measured, none, high, _dense = compared["variants"]
+    measured, none, high, dense = compared["variants"]
     assert measured["score"] > 0.9
     assert none["refusal_correct"] < measured["refusal_correct"] > high["refusal_correct"]
     against = {one["variant"]: one for one in compared["differences"]}
-    for worse in (1, 2):
+    assert dense["reciprocal_rank"] < measured["reciprocal_rank"]
+    for worse in (1, 2, 3):
         assert against[worse]["significant"]
         assert against[worse]["high"] < 0
         assert against[worse]["confidence"] < 0.01
+    assert compared["winner"] == 0, "the floor and the weighting that were measured"
     assert compared == ended(tenant, bot, ran["id"]), "whoever asks gets the same numbers"
     spreads = [one["spread"] for one in compared["questions"]]
     assert spreads == sorted(spreads, reverse=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -20,6 +21,7 @@ from shared.contracts.analytics import GetOverview, ListUnanswered
 from shared.contracts.base import Event, Recorded
 from shared.contracts.chat import ChatErased, QuestionAsked, QuestionRefused, Timings, Usage
 from shared.contracts.chat_history import CountChatsOfVisitor, CountOldChats
+from shared.contracts.chat_replay import Replay
 from shared.contracts.gateway import SessionStarted, UserCreated, UserErased
 from shared.contracts.gateway_erasure import (
     ErasureCompleted,
@@ -40,7 +42,7 @@ WORDS = "The maiden name"
 USED = Usage(model="local/none")
 
 
-def asked(chat: str, n: int, visitor: str) -> QuestionAsked:
+def asked(chat: str, n: int, visitor: str | None, **fields: Any) -> QuestionAsked:
     return QuestionAsked(
         chat_id=chat,
         turn_id=f"{chat}-t{n}",
@@ -49,6 +51,7 @@ def asked(chat: str, n: int, visitor: str) -> QuestionAsked:
         first=n == 1,
         question=f"{WORDS} in {chat}?",
         visitor_id=visitor,
+        **fields,
     )
 
 
@@ -71,6 +74,7 @@ CHATTING: Sequence[Event] = (
     refused("c1", 1),
     asked("c2", 1, "v2"),
     asked("c1", 2, "v1"),
+    asked("c3", 1, None, draft={}, replays=Replay(chat_id="c1", turn_id="c1-t1")),
     ChatErased(chat_id="c1", erasure_id="e1", open_turns=("c1-t2",)),
     refused("c2", 1),
 )
@@ -98,12 +102,15 @@ class TestChats(ProjectionContract):
         chats, meta = ErasedChats(store), metadata(tenant_id)
         assert await chats.erased(tenant_id, "e1") == 1
         assert await chats.of_visitor(tenant_id, "v1") == []
+        assert await chats.replaying(tenant_id, "e1") == ["c3"], "it holds what was said in c1"
+        assert await chats.replaying(tenant_id, "e2") == []
         assert await chats.of_visitor(tenant_id, "v2") == ["c2"]
         assert (await chats.count_of_visitor(CountChatsOfVisitor(visitor_id="v2"), meta)).chats == 1
-        last = past[-1].at
-        assert await chats.older(tenant_id, last) == []
-        assert (await chats.count_old(CountOldChats(before=last), meta)).chats == 0
-        assert await chats.older(tenant_id, last.replace(year=last.year + 1)) == ["c2"]
+        first, last = past[0].at, past[-1].at
+        assert await chats.older(tenant_id, first) == []
+        assert (await chats.count_old(CountOldChats(before=first), meta)).chats == 0
+        others = await chats.older(tenant_id, last.replace(year=last.year + 1))
+        assert sorted(others) == ["c2", "c3"]
 
     async def test_writing_tables_anew_changes_no_row(
         self, store: ReadModelStore, past: list[Recorded[Event]], tenant_id: str

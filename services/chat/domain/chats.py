@@ -58,6 +58,7 @@ class ErasedChat(Message):
     """Nothing comes after it."""
 
     kind: Literal["erased"] = "erased"
+    erasure_id: str = ""
 
 
 ChatState = NoChat | Chat | ErasedChat
@@ -169,6 +170,7 @@ def _ask(chat: ChatState, command: AskQuestion) -> Sequence[ChatEvent]:
             visitor_id=command.visitor_id,
             token_id=command.token_id,
             draft=command.draft,
+            replays=command.replays,
         )
     ]
 
@@ -241,8 +243,8 @@ def evolve(chat: ChatState, event: ChatEvent) -> ChatState:
         case FeedbackCleared(message_id=message_id):
             kept = {one: value for one, value in chat.feedback.items() if one != message_id}
             return chat.model_copy(update={"feedback": kept})
-        case ChatErased():
-            return ErasedChat()
+        case ChatErased(erasure_id=erasure_id):
+            return ErasedChat(erasure_id=erasure_id)
 
 
 chat_decider: Decider[ChatState, ChatCommand, ChatEvent] = Decider(

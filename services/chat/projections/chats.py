@@ -200,6 +200,7 @@ class Gathered:
                 "bot_profile_id": event.bot_profile_id,
                 "visitor_id": event.visitor_id,
                 "token_id": event.token_id,
+                "replayed_chat_id": None if event.replays is None else event.replays.chat_id,
                 "title": event.question[:TITLE_LENGTH],
                 "message_count": 0,
                 "total_prompt_tokens": 0,

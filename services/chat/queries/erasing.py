@@ -27,6 +27,13 @@ class ErasureQueries:
         """Some chats in which nothing was said from then on; none: there are no more."""
         return await self._some(tenant_id, chats.c.updated_at < before)
 
+    async def replaying(self, tenant_id: str, erasure_id: str) -> Sequence[str]:
+        """Some chats that replay turns of what an erasure took; none: there are no more."""
+        taken = select(erased_chats.c.id).where(
+            erased_chats.c.tenant_id == tenant_id, erased_chats.c.erasure_id == erasure_id
+        )
+        return await self._some(tenant_id, chats.c.replayed_chat_id.in_(taken))
+
     async def erased(self, tenant_id: str, erasure_id: str) -> int:
         """How many chats an erasure has taken."""
         return await self._count(

@@ -80,9 +80,10 @@ class TurnQueries:
         )
 
     async def history(
-        self, tenant_id: str, chat_id: str, turn_id: str, limit: int
+        self, tenant_id: str, chat_id: str, turn_id: str, limit: int, *, before: int | None = None
     ) -> list[tuple[str, str]]:
-        """Role and text of the last `limit` messages of other turns, oldest first.
+        """Role and text of the last `limit` messages of other turns, oldest first; only of those
+        `before` a position in the log, if one is given.
 
         Refusals and the questions they answered are left out: they would teach the model to
         refuse. So are answers that were stopped before the first word.
@@ -93,8 +94,9 @@ class TurnQueries:
             "not_of_turn": turn_id,
             "at_most": limit,
         }
+        query = _HISTORY if before is None else _HISTORY.where(messages.c.sequence < before)
         async with self._store.reading(tenant_id) as db:
-            rows = (await db.execute(_HISTORY, mine)).all()
+            rows = (await db.execute(query, mine)).all()
         return [(row.role, row.content) for row in reversed(rows)]
 
     async def get_asked(self, question: GetAsked, meta: Metadata) -> AskedView:

@@ -48,6 +48,7 @@ from services.chat.reactions.conversing import (
 from services.chat.reactions.hearing import hear
 from services.chat.reactions.prompting import Hosts, Prompting, Secret
 from services.chat.reactions.remembering import RememberAnswers, repeat
+from services.chat.reactions.replaying import Replays
 from services.chat.reactions.speech import (
     Speech,
     citations_data,
@@ -125,11 +126,13 @@ class AnswerQuestion:
     detect: DetectLanguage
     stops: Stops
     answers: RememberAnswers
+    replays: Replays
     frame_seconds: float = FRAME_SECONDS
 
     async def __call__(self, recorded: Recorded[QuestionAsked]) -> None:
         """Raise `Unavailable` if it should be tried again."""
         event, meta = recorded.event, recorded.metadata
+        await self.replays.end_with_its_origin(recorded)
         spent_at: int | None = None
         try:
             # A stop that is not heard from here on is in the log, and the chat's state tells it.
@@ -179,8 +182,9 @@ class AnswerQuestion:
         started: float,
     ) -> int:
         """The position of the event that tells what was taken."""
-        event, tenant_id = recorded.event, recorded.tenant_id
-        bot = drafted(await self.bots.settings(tenant_id, event.bot_profile_id), event.draft)
+        event = recorded.event
+        saved = await self.bots.settings(recorded.tenant_id, event.bot_profile_id)
+        bot = drafted(saved, event.draft)
         past = await self._past(recorded)
         languages = await self._foreign(recorded)
         topic = self.answers.topic(recorded, bot, past, languages)
@@ -188,10 +192,7 @@ class AnswerQuestion:
         if not free:
             await self._reserve(recorded, bot, past)
         put_before = self.answers.query(topic)
-        query, spent_before = await self._query(recorded, bot, past, languages, put_before)
-        query = replace(query, lexical_weight=bot.lexical_weight)
-        retrieval = await self.retriever.retrieve(tenant_id, event.bot_profile_id, query)
-        found = retrieval.found
+        found, query, spent_before = await self._look(recorded, bot, past, languages, put_before)
         faults.passed(FaultPoint.CHAT_RETRIEVED)
         retrieval_ms = (time.perf_counter() - started) * 1000
         by_id = {one.hit.id: one for one in found}
@@ -318,9 +319,12 @@ class AnswerQuestion:
         event = recorded.event
         if event.before:
             return [Turn(said.role, said.content) for said in event.before[-HISTORY:]]
-        if event.first:
+        past = await self.replays.past(recorded)
+        if past is None and event.first:
             return []
-        past = await self.chats.history(recorded.tenant_id, event.chat_id, event.turn_id, HISTORY)
+        if past is None:
+            where = (recorded.tenant_id, event.chat_id, event.turn_id)
+            past = await self.chats.history(*where, HISTORY)
         return [Turn(_role(role), content) for role, content in past]
 
     async def _foreign(self, recorded: Recorded[QuestionAsked]) -> frozenset[str]:
@@ -329,6 +333,23 @@ class AnswerQuestion:
         spoken = self.detect(event.question)
         known = await self.retriever.languages(recorded.tenant_id, event.bot_profile_id)
         return known if spoken is not None and spoken not in known else frozenset()
+
+    async def _look(
+        self,
+        recorded: Recorded[QuestionAsked],
+        bot: BotSettings,
+        past: Sequence[Turn],
+        languages: frozenset[str],
+        put_before: Query | None,
+    ) -> tuple[Sequence[Found], Query | None, Spent | None]:
+        """What there is to answer from, and by which query it was found."""
+        given = await self.replays.given(recorded)
+        if given is not None:
+            return given, None, None
+        query, spent = await self._query(recorded, bot, past, languages, put_before)
+        query = replace(query, lexical_weight=bot.lexical_weight)
+        where = (recorded.tenant_id, recorded.event.bot_profile_id)
+        return (await self.retriever.retrieve(*where, query)).found, query, spent
 
     async def _query(
         self,

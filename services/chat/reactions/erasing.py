@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 
 from services.chat.ports import Stops
@@ -35,6 +36,8 @@ class ErasedChats(Protocol):
     async def of_visitor(self, tenant_id: str, visitor_id: str) -> Sequence[str]: ...
 
     async def older(self, tenant_id: str, before: datetime) -> Sequence[str]: ...
+
+    async def replaying(self, tenant_id: str, erasure_id: str) -> Sequence[str]: ...
 
     async def erased(self, tenant_id: str, erasure_id: str) -> int: ...
 
@@ -72,11 +75,13 @@ class EraseChats:
         if await self._shown(recorded.sequence, SHOWN_SECONDS) < recorded.sequence:
             raise Unavailable("chats do not show what was said before the erasure yet")
         if event.kind == "chat":
-            await self._erase(event.subject_id, recorded)
+            position = await self._erase(event.subject_id, recorded)
         else:
-            while chats := await self._some(recorded):
-                for chat_id in chats:
-                    await self._erase(chat_id, recorded)
+            position = await self._erase_all(partial(self._some, recorded), recorded)
+        if await self._shown(position, SHOWN_SECONDS) < position:
+            raise Unavailable("chats do not show what was replayed of them yet")
+        replaying = partial(self._chats.replaying, tenant_id, event.erasure_id)
+        await self._erase_all(replaying, recorded)
         counts = {"chats": await self._chats.erased(tenant_id, event.erasure_id)}
         told = RecordErasureTold(erasure_id=event.erasure_id, counts=counts)
         await self._order(told, recorded.metadata, "told")
@@ -87,14 +92,27 @@ class EraseChats:
             return await self._chats.older(tenant_id, event.before) if event.before else ()
         return await self._chats.of_visitor(tenant_id, event.subject_id)
 
-    async def _erase(self, chat_id: str, recorded: Recorded[ErasureRequested]) -> None:
+    async def _erase_all(
+        self,
+        some: Callable[[], Awaitable[Sequence[str]]],
+        recorded: Recorded[ErasureRequested],
+    ) -> int:
+        """The highest position of what came of it."""
+        position = 0
+        while chats := await some():
+            for chat_id in chats:
+                position = max(position, await self._erase(chat_id, recorded))
+        return position
+
+    async def _erase(self, chat_id: str, recorded: Recorded[ErasureRequested]) -> int:
         for turn_id in await self._chats.turns_of(recorded.tenant_id, chat_id):
             await self._frames.forget(recorded.tenant_id, turn_id)
         command = EraseChat(chat_id=chat_id, erasure_id=recorded.event.erasure_id)
         try:
-            await self._execute(command, recorded.metadata, f"erase {chat_id}")
+            done = await self._execute(command, recorded.metadata, f"erase {chat_id}")
         except NotFound:
-            return  # the door looked; what is not there needs no erasure
+            return 0  # the door looked; what is not there needs no erasure
+        return done.position
 
 
 class EndErased:

@@ -22,6 +22,7 @@ from shared.contracts.chat import (
     TurnView,
 )
 from shared.contracts.chat_frames import Frame
+from shared.contracts.chat_replay import Replay
 from shared.contracts.chat_retrieval import CitationText, GetCitation
 from shared.kernel.errors import InvalidCommand, NotAuthenticated, NotFound, NotPermitted
 from shared.kernel.ids import derived_id
@@ -145,7 +146,7 @@ async def chat(
         first = sse.encode("turn", {"turn_id": turn_id, "chat_id": command.chat_id}, 0)
         # A page with a secret token, and without a key for repeats: the widget of the original.
         old = origin is not None and idempotency_key is None and caller.principal.kind == "token"
-        return _stream(caller, turn_id, 0, first, told=_in_old_words if old else None)
+        return stream(caller, turn_id, 0, first, told=_in_old_words if old else None)
     return await outcome(caller, turn_id)
 
 
@@ -168,7 +169,7 @@ async def resume(
         # A browser's EventSource comes back after every end, and stays away after a 204 only.
         return Response(status_code=status.HTTP_204_NO_CONTENT)
     first = sse.encode("turn", {"turn_id": turn_id, "chat_id": turn.chat_id}, 0)
-    return _stream(caller, turn_id, after, b"" if after else first, begun=True)
+    return stream(caller, turn_id, after, b"" if after else first, begun=True)
 
 
 @router.delete(
@@ -199,6 +200,7 @@ async def question(
     before: Sequence[Said] = (),
     *,
     draft: Mapping[str, Any] | None = None,
+    replays: Replay | None = None,
 ) -> AskQuestion:
     """The command that asks a bot, in a new chat or in one that exists; counted for who asks.
 
@@ -219,6 +221,7 @@ async def question(
         visitor_id=scope.visitor_id if scope else None,
         token_id=scope.token_id if scope else None,
         draft=draft,
+        replays=replays,
     )
 
 
@@ -238,7 +241,7 @@ async def outcome(caller: Caller, turn_id: str) -> ChatOut:
     return ended(await caller.ask(question, TurnView))
 
 
-def _stream(
+def stream(
     caller: Caller,
     turn_id: str,
     after: int,
@@ -247,7 +250,9 @@ def _stream(
     begun: bool = False,
     told: Callable[[Frame], Mapping[str, Any]] | None = None,
 ) -> Streamed:
-    """`told` gives the data of a frame; without it, as it is."""
+    """`first`, and the frames of a turn as they come. `told` gives the data of a frame; without
+    it, as it is.
+    """
 
     async def body() -> AsyncGenerator[bytes, None]:
         if first:

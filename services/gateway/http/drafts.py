@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.gateway.http.bot_profiles import LinkHosts
+from services.gateway.http.bot_profiles import LinkHosts, Share, TopK
 from services.gateway.http.context import Caller, Text, given
 from services.gateway.http.permissions import demand
 
@@ -21,7 +21,11 @@ class BotDraftIn(BaseModel):
     system_prompt: Text = ""
     temperature: Annotated[float, Field(ge=0, le=2)] = 0
     max_tokens: Annotated[int, Field(ge=1, le=128_000)] = 1
-    floor: Annotated[float, Field(ge=0, le=1)] | None = None
+    floor: Share = None
+    top_k: TopK = None
+    """Passages that the model gets at most."""
+    lexical_weight: Share = None
+    """Of the lexical ranking in the fused one; the dense ranking has the rest."""
     refusal_text: Annotated[Text, Field(min_length=1, max_length=1000)] | None = None
     check_claims: bool = False
     fallback_models: Annotated[

@@ -209,6 +209,44 @@ HEALTH = {
     "services": {"gateway": WELL, "ingest": WELL, "chat": WELL},
 }
 
+ANSWER = {
+    "turn_id": TURN_ID,
+    "chat_id": CHAT_ID,
+    "message": MESSAGE,
+    "sources": [
+        {
+            "chunk_id": CHUNK_ID,
+            "content": "Every bicycle carries a guarantee of seven years on its frame.",
+            "score": 0.83,
+            "source_id": SOURCE_ID,
+        }
+    ],
+    "citations": [CITATION],
+    "usage": {
+        "model": "gpt-4o-mini",
+        "prompt_tokens": 180,
+        "completion_tokens": 16,
+        "total_tokens": 196,
+    },
+    "grounded": True,
+    "support": 0.94,
+    "stopped": False,
+    "bot_version": 4,
+}
+FORMER = {
+    "turn_id": TURN_ID,
+    "chat_id": CHAT_ID,
+    "status": "refused",
+    "question": "How long is the guarantee?",
+    "answer": "I cannot find an answer to that in my sources.",
+    "bot_version": 3,
+    "grounded": False,
+    "reason": "below_floor",
+    "error": None,
+    "citations": [],
+    "usage": ANSWER["usage"],
+    "answered_at": AT,
+}
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     **ASKING,
     **CONTENTS,
@@ -289,30 +327,8 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "reason": None,
     },
     "ChatIn": {"bot_profile_id": BOT_ID, "message": "How long is the guarantee?"},
-    "ChatOut": {
-        "turn_id": TURN_ID,
-        "chat_id": CHAT_ID,
-        "message": MESSAGE,
-        "sources": [
-            {
-                "chunk_id": CHUNK_ID,
-                "content": "Every bicycle carries a guarantee of seven years on its frame.",
-                "score": 0.83,
-                "source_id": SOURCE_ID,
-            }
-        ],
-        "citations": [CITATION],
-        "usage": {
-            "model": "gpt-4o-mini",
-            "prompt_tokens": 180,
-            "completion_tokens": 16,
-            "total_tokens": 196,
-        },
-        "grounded": True,
-        "support": 0.94,
-        "stopped": False,
-        "bot_version": 4,
-    },
+    "ChatOut": ANSWER,
+    "TurnReplayOut": {**ANSWER, "former": FORMER},
     "CitationTextOut": {
         "citation": CITATION,
         "text": "Every bicycle carries a guarantee of seven years on its frame.",

@@ -91,6 +91,7 @@ ASKING: Mapping[str, Mapping[str, Any]] = {
         "model": "gpt-4o-mini",
         "latency_ms": 412.7,
     },
+    "TurnReplayIn": {"draft": {"floor": 0.2, "top_k": 8}, "passages": "today"},
     "CompletionIn": {"model": "Shop", "messages": [{"role": "user", "content": QUESTION}]},
     "ModelOut": MODEL,
     "ModelsOut": {"object": "list", "data": [MODEL]},

@@ -28,6 +28,7 @@ from services.chat.ports import (
     Stops,
     Text,
 )
+from services.chat.reactions.replaying import PastTurns
 from shared.contracts.base import Command, Done, Metadata
 from shared.contracts.chat import (
     BotSettings,
@@ -40,6 +41,7 @@ from shared.contracts.chat import (
     TurnView,
 )
 from shared.contracts.chat_frames import Frame
+from shared.contracts.chat_replay import Replay
 from tests.unit.samples import T0
 
 
@@ -78,6 +80,18 @@ class KeptFrames(Frames):
 
     def data(self, name: str) -> Any:
         return next(frame.data for frame in self.kept if frame.event == name)
+
+
+class NoPast(PastTurns):
+    """Nothing is replayed."""
+
+    @override
+    async def past(self, tenant_id: str, replay: Replay) -> list[tuple[str, str]]:
+        raise AssertionError(replay)
+
+    @override
+    async def given(self, tenant_id: str, turn_id: str, meta: Metadata) -> Sequence[Found]:
+        raise AssertionError(turn_id)
 
 
 @dataclass

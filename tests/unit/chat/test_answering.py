@@ -6,9 +6,11 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from services.chat.adapters.answer_memory import RecentAnswers
+from services.chat.domain.chats import ChatState, NoChat
 from services.chat.ports import Assistant, ChatReader, Found, ModelFailed, Spent
 from services.chat.reactions.answering import AnswerQuestion, StopAnswering
 from services.chat.reactions.remembering import RememberAnswers
+from services.chat.reactions.replaying import PastTurns, Replays
 from services.chat.reactions.spending import Purse
 from shared.contracts.chat import (
     BotSettings,
@@ -26,6 +28,7 @@ from tests.unit.chat.fakes import (
     KeptFrames,
     Killed,
     NoAssistant,
+    NoPast,
     OneBot,
     Piece,
     ScriptedModel,
@@ -62,6 +65,9 @@ class World:
     chats_before: ChatReader | None = None
     """Where answers that were given before are read."""
     question: QuestionAsked = field(default_factory=asked)
+    past: PastTurns = field(default_factory=NoPast)
+    origin: ChatState = field(default_factory=NoChat)
+    """The chat that is replayed."""
 
     def __post_init__(self) -> None:
         self.retriever = GivenChunks(self.chunks)
@@ -92,8 +98,14 @@ class World:
             detect=lambda _: self.language,
             stops=self.stops,
             answers=RememberAnswers(self.memory, self.chats_before or self.chat),
+            replays=Replays(self.chat.execute, self.current, self.past),
             frame_seconds=0,
         )
+
+    async def current(self, aggregate: str, tenant_id: str, chat_id: str) -> ChatState:
+        if chat_id == "c0":
+            return self.origin
+        return await self.chat.current(aggregate, tenant_id, chat_id)
 
     @property
     def translated(self) -> int:

@@ -17,6 +17,8 @@ class World:
 
     def __init__(self, *chats: str) -> None:
         self.left = list(chats)
+        self.replays: dict[str, str] = {}
+        """Chats that replay turns of others, and those."""
         self.taken: list[str] = []
         self.orders: list[Command] = []
         self.dropped: list[str] = []
@@ -48,6 +50,9 @@ class World:
 
     async def older(self, _tenant_id: str, _before: datetime) -> Sequence[str]:
         return self.left[:2]
+
+    async def replaying(self, _tenant_id: str, _erasure_id: str) -> Sequence[str]:
+        return [one for one in self.left if self.replays.get(one) in self.taken]
 
     async def erased(self, _tenant_id: str, _erasure_id: str) -> int:
         return len(self.taken)
@@ -90,6 +95,14 @@ async def test_takes_one_chat_only_where_one_is_named(metadata: Metadata) -> Non
     await erasing(world)(requested(metadata, "chat"))
     await erasing(world)(requested(metadata, "chat"))
     assert (world.taken, world.left) == (["c2"], ["c1"])
+
+
+async def test_takes_what_replays_them_along_and_what_replays_that(metadata: Metadata) -> None:
+    world = World("c1", "c2", "c3", "c4")
+    world.replays = {"c1": "c2", "c3": "c1"}
+    await erasing(world)(requested(metadata, "chat"))
+    assert (world.taken, world.left) == (["c2", "c1", "c3"], ["c4"])
+    assert world.orders == [RecordErasureTold(erasure_id="e1", counts={"chats": 3})]
 
 
 async def test_takes_what_is_too_old(metadata: Metadata) -> None:
