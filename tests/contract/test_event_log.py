@@ -218,6 +218,19 @@ class TestReadingOneAggregate:
         assert await event_log.last_sequence_of(tenant_id, "account", account_id) == sequences[-1]
         assert await event_log.last_sequence() == sequences[-1]
 
+    async def test_one_event_is_known_by_its_position(
+        self, event_log: EventLog, tenant_id: str
+    ) -> None:
+        account_id = new_id()
+        appends = [Append(opened(account_id), 0), Append(deposited(account_id, 7), None)]
+        first, second = await event_log.append(appends, metadata(tenant_id))
+        found = [await event_log.at(sequence) for sequence in (first, second)]
+        assert [one and one.event for one in found] == [
+            opened(account_id),
+            deposited(account_id, 7),
+        ]
+        assert await event_log.at(await event_log.last_sequence() + 1000) is None
+
     async def test_another_tenant_has_another_aggregate_of_the_same_id(
         self, event_log: EventLog, tenant_id: str, other_tenant_id: str
     ) -> None:
@@ -244,6 +257,7 @@ class TestReadingOneAggregate:
             log.last_sequence(),
             log.identity(),
             log.last_of(tenant_id, "account", "a"),
+            log.at(1),
             log.tail(tenant_id, "account", "a"),
             log.append([Append(RateSet(currency="eur", value=1), 0)], metadata(tenant_id)),
             anext(log.read(0, ["evt.>"])),

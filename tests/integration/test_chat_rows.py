@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.chat.main import BOTS, CHATS
 from services.chat.queries.bots import BotQueries
+from services.chat.queries.replays import ReplayQueries
 from services.chat.queries.turns import TurnQueries
 from shared.adapters.blobs import Blobs
 from shared.adapters.read_model import ReadModel, ReadModelStore
@@ -29,8 +30,10 @@ from shared.contracts.chat import (
     Usage,
 )
 from shared.contracts.chat_citations import Citation
+from shared.contracts.chat_history import GetReplayed
+from shared.contracts.chat_replay import Replay
 from shared.contracts.chat_retrieval import GetCitation
-from shared.kernel.errors import NotFound
+from shared.kernel.errors import Conflict, NotFound
 from tests.bank.messages import metadata
 from tests.integration.replay import ProjectionContract, replay
 
@@ -102,6 +105,13 @@ def asked(turn: int) -> QuestionAsked:
         first=turn == 1,
         question=f"Question {turn}?",
     )
+
+
+def replays(store: ReadModelStore, blobs: Blobs, past: Sequence[Recorded[Event]]) -> ReplayQueries:
+    async def event_at(sequence: int) -> Recorded[Event] | None:
+        return next((one for one in past if one.sequence == sequence), None)
+
+    return ReplayQueries(store, TurnQueries(store, blobs), event_at, blobs)
 
 
 class TestChats(OfChat):
@@ -240,6 +250,34 @@ class TestChats(OfChat):
             ("user", "Question 3?"),
         ]
         assert len(await queries.history(tenant_id, "c1", "turn-4", 1)) == 1
+
+    async def test_a_turn_is_replayed_after_what_was_said_before_it(
+        self, store: ReadModelStore, blobs: Blobs, past: list[Recorded[Event]], tenant_id: str
+    ) -> None:
+        await replay(store, past)
+        queries = replays(store, blobs, past)
+        assert await queries.past(tenant_id, Replay(chat_id="c1", turn_id="turn-1")) == []
+        assert await queries.past(tenant_id, Replay(chat_id="c1", turn_id="turn-3")) == [
+            ("user", "Question 1?"),
+            ("assistant", "Nothing [1]."),
+        ]
+        with pytest.raises(NotFound):
+            await queries.past(tenant_id, Replay(chat_id="c1", turn_id="turn-9"))
+
+    async def test_what_was_given_then_is_read_from_its_revision(
+        self, store: ReadModelStore, blobs: Blobs, past: list[Recorded[Event]], tenant_id: str
+    ) -> None:
+        await replay(store, past)
+        queries, meta = replays(store, blobs, past), metadata(tenant_id)
+        (one,) = await queries.given(tenant_id, "turn-1", meta)
+        assert (one.hit.text, one.hit.revision) == ("Crashes lose nothing.", 1)
+        asked = await queries.get_replayed(GetReplayed(turn_id="turn-1", passages="then"), meta)
+        assert (asked.bot_profile_id, asked.question) == ("b1", "Question 1?")
+        await queries.get_replayed(GetReplayed(turn_id="turn-2"), meta)
+        with pytest.raises(Conflict, match="no passages"):
+            await queries.get_replayed(GetReplayed(turn_id="turn-2", passages="then"), meta)
+        with pytest.raises(Conflict, match="not ended"):
+            await queries.get_replayed(GetReplayed(turn_id="turn-4"), meta)
 
     async def test_another_tenant_sees_nothing(
         self, store: ReadModelStore, blobs: Blobs, past: list[Recorded[Event]], other_tenant_id: str

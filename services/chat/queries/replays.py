@@ -1,5 +1,6 @@
 """What is asked once more of a past turn: its question, what was said before, what it was given."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from sqlalchemy import select
@@ -77,7 +78,8 @@ class ReplayQueries:
 
     async def _found(self, tenant_id: str, citation: Citation) -> Found:
         whole = (await self._blobs.get(tenant_id, citation.text_ref)).decode()
-        return found_again(citation, whole[citation.start : citation.end])
+        cited = whole[citation.start : citation.end]
+        return await asyncio.to_thread(found_again, citation, cited)
 
 
 def found_again(citation: Citation, text: str) -> Found:
