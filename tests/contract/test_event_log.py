@@ -224,11 +224,10 @@ class TestReadingOneAggregate:
         account_id = new_id()
         appends = [Append(opened(account_id), 0), Append(deposited(account_id, 7), None)]
         first, second = await event_log.append(appends, metadata(tenant_id))
-        found = [await event_log.at(sequence) for sequence in (first, second)]
-        assert [one and one.event for one in found] == [
-            opened(account_id),
-            deposited(account_id, 7),
-        ]
+        for sequence, event in ((first, opened(account_id)), (second, deposited(account_id, 7))):
+            found = await event_log.at(sequence)
+            assert found is not None
+            assert (found.event, found.sequence) == (event, sequence)
         assert await event_log.at(await event_log.last_sequence() + 1000) is None
 
     async def test_another_tenant_has_another_aggregate_of_the_same_id(

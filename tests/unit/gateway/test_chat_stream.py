@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from services.gateway.http.chat import HEARTBEAT_EVERY, _stream
+from services.gateway.http.chat import HEARTBEAT_EVERY, stream
 from services.gateway.http.context import Caller
 from services.gateway.http.relay import LOOK_AFTER, LOOK_EVERY
 from shared.contracts.base import Message
@@ -71,7 +71,7 @@ async def events(
         ask=ask,
         while_allowed=allowed,
     )
-    response = _stream(cast("Caller", caller), "turn-1", 0, b"")
+    response = stream(cast("Caller", caller), "turn-1", 0, b"")
     text = b"".join([cast("bytes", piece) async for piece in response.body_iterator]).decode()
     return [line.removeprefix("event: ") for line in text.splitlines() if line[:6] == "event:"]
 
