@@ -222,12 +222,8 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     bot_queries = BotQueries(bots)
     chat_queries = ChatQueries(chats)
     check = CheckChat(service.current, chat_queries.get_message)
-    service.takes(
-        chats,
-        [AskQuestion, StopTurn, SetFeedback],
-        check=check,
-        before=DestroyKeyFirst(platform.vault),
-    )
+    destroy = DestroyKeyFirst(platform.vault)
+    service.takes(chats, [AskQuestion, StopTurn, SetFeedback], check=check, before=destroy)
     service.takes(index, [RetryReindex])
 
     turn_queries, index_queries = TurnQueries(chats, platform.blobs), IndexQueries(index)
@@ -271,9 +267,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         detect=language.detect,
         stops=stops,
         answers=RememberAnswers(RecentAnswers(), turn_queries),
-        replays=Replays(
-            service.execute, service.current, _past(service, platform, chats, turn_queries)
-        ),
+        replays=_replays(service, platform, chats, turn_queries),
     )
     service.reacts(
         "answer-question",
@@ -329,13 +323,13 @@ def _follow(service: Service, platform: Platform, *memos: Memo) -> None:
         service.starts(partial(memo.follow, platform.client))
 
 
-def _past(
+def _replays(
     service: Service, platform: Platform, chats: ReadModelStore, turns: TurnQueries
-) -> ReplayQueries:
+) -> Replays:
     """The way into past turns."""
     replayed = ReplayQueries(chats, turns, platform.event_log.at, platform.blobs)
     service.answers(GetReplayed, replayed.get_replayed)
-    return replayed
+    return Replays(service.execute, service.current, replayed)
 
 
 async def _load() -> None:
