@@ -3,11 +3,13 @@
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from services.ingest.domain.shadow import Shadow
 from services.ingest.domain.source import Present
 from services.ingest.ports import Chosen, Documents, Extracted, Unreadable
+from services.ingest.reactions.ahead import embedded as embedded_ahead
 from shared.adapters.blobs import Blobs
 from shared.adapters.chunk_batch import (
     BATCH_SIZE,
@@ -154,24 +156,26 @@ class Preparation:
         text = (await self.blobs.get(tenant_id, plan.text_ref)).decode()
         chunks = read_plan(await self.blobs.get(tenant_id, plan.spans_ref))
         batches = list(done)
-        for first in range(len(batches) * BATCH_SIZE, len(chunks), BATCH_SIZE):
-            part = chunks[first : first + BATCH_SIZE]
-            batch, count = await self._batch(tenant_id, text, first, part, known)
-            batches.append(batch)
-            embedded += count
-            place = (*about, len(batches))
-            faults.passed(FaultPoint.INGEST_EMBEDDED, *place, count)
-            if first + BATCH_SIZE < len(chunks):
-                await tell(len(batches), batch, count)
-                faults.passed(FaultPoint.INGEST_BATCH_TOLD, *place)
+        starts = range(len(batches) * BATCH_SIZE, len(chunks), BATCH_SIZE)
+        parts = ([_indexed(text, one) for one in _part(chunks, first)] for first in starts)
+        counts = embedded_ahead(self.chosen.embedder, parts, known.vectors)
+        async with aclosing(counts):
+            for first in starts:
+                count = await anext(counts)
+                batch = await self._batch(tenant_id, text, first, _part(chunks, first), known)
+                batches.append(batch)
+                embedded += count
+                place = (*about, len(batches))
+                faults.passed(FaultPoint.INGEST_EMBEDDED, *place, count)
+                if first + BATCH_SIZE < len(chunks):
+                    await tell(len(batches), batch, count)
+                    faults.passed(FaultPoint.INGEST_BATCH_TOLD, *place)
         last = read_batch(await self.blobs.get(tenant_id, batches[-1].ref))
         return Embedded(tuple(batches), embedded, len(last[0].vector) // 4)
 
     async def _batch(
         self, tenant_id: str, text: str, first: int, part: Sequence[Planned], known: Known
-    ) -> tuple[Batch, int]:
-        texts = [indexed_text(span.heading, text[span.start : span.end]) for span in part]
-        embedded = await self._embed_new(texts, known.vectors)
+    ) -> Batch:
         chunks = [
             PreparedChunk(
                 ordinal=first + n,
@@ -179,22 +183,22 @@ class Preparation:
                 start=span.start,
                 end=span.end,
                 heading=span.heading,
-                vector=known.vectors[text_hash(texts[n])],
+                vector=known.vectors[text_hash(_indexed(text, span))],
                 page=span.page,
                 language=span.language,
             )
             for n, span in enumerate(part)
         ]
         ref = await self.blobs.put(tenant_id, write_batch(chunks))
-        return Batch(ref=ref, count=len(chunks)), embedded
+        return Batch(ref=ref, count=len(chunks))
 
-    async def _embed_new(self, texts: Sequence[str], known: dict[str, bytes]) -> int:
-        """Put vectors of texts not yet known into `known`; return how many those were."""
-        new = {text_hash(text): text for text in texts if text_hash(text) not in known}
-        if new:
-            vectors = await self.chosen.embedder.embed(list(new.values()))
-            known.update(zip(new, vectors, strict=True))
-        return len(new)
+
+def _part(chunks: Sequence[Planned], first: int) -> Sequence[Planned]:
+    return chunks[first : first + BATCH_SIZE]
+
+
+def _indexed(text: str, span: Planned) -> str:
+    return indexed_text(span.heading, text[span.start : span.end])
 
 
 def content_hash(document: Extracted) -> str:
