@@ -24,6 +24,7 @@ from bench import (
     floor,
     formats,
     hot_paths,
+    ingestion,
     machine,
     overload,
     rebuilding,
@@ -286,6 +287,7 @@ def stack(data_dir: Path, effort: Effort) -> dict[str, Any]:
         rebuild = bench.rebuilds()
         hooks = webhooks.measure(running.url, quick=effort.quick)
         fed = feed.measure(running.url, quick=effort.quick)
+        large = ingestion.measure(running.url, quick=effort.quick)
         hot = hot_paths.measure(running.url, quick=effort.quick)
         crowded = overload.measure(running.url, quick=effort.quick)
     finally:
@@ -298,6 +300,7 @@ def stack(data_dir: Path, effort: Effort) -> dict[str, Any]:
         "webhooks": hooks,
         "feed": fed,
         "hot paths": hot,
+        "large text": large,
         "overload": crowded,
         "formats": {ending: asdict(speed) for ending, speed in read.items()},
     }
