@@ -122,10 +122,15 @@ async def show(data_dir: Path) -> bool:
 
 
 async def rebuild(data_dir: Path, read_model: str) -> None:
-    """Have the owner of `read_model` rebuild it. Raises `NotFound` if nobody keeps it."""
+    """Have the owner of `read_model` rebuild it. Raises `NotFound` if nobody keeps it, and
+    `Unavailable` if that cannot be told, as somebody does not answer.
+    """
+    silent = []
     async with operator(data_dir) as it:
         for service in SERVICES:
             found = await it.health(service)
+            if found is None:
+                silent.append(service)
             if found is None or read_model not in {model.name for model in found.read_models}:
                 continue
             _say(f"rebuilding {service}/{read_model} from the log; the old one answers meanwhile")
@@ -139,6 +144,10 @@ async def rebuild(data_dir: Path, read_model: str) -> None:
             rate = done.events / done.seconds if done.seconds else 0
             _say(f"{done.events} events in {done.seconds:.2f} s ({rate:,.0f}/s)")
             return
+    if silent:
+        raise Unavailable(
+            f"nobody else keeps {read_model!r}, and no answer from: {', '.join(silent)}"
+        )
     raise NotFound(f"no service keeps a read model {read_model!r}")
 
 

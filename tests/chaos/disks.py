@@ -131,9 +131,9 @@ class Small:
         self._at = at
 
     def shrink(self) -> None:
-        """To what is used."""
+        """To what is used, or the least that can be: 0 would be no limit."""
         found = os.statvfs(self._at)
-        self._resize((found.f_blocks - found.f_bfree) * found.f_frsize)
+        self._resize(max(found.f_blocks - found.f_bfree, 1) * found.f_frsize)
 
     def grow(self) -> None:
         self._resize(ROOM)

@@ -12,7 +12,7 @@ from pathlib import Path
 from shared.kernel.faults import FaultPoint
 from tests.chaos import evidence
 from tests.chaos.detours import Detoured
-from tests.chaos.evidence import Evidence, Rows
+from tests.chaos.evidence import Evidence
 from tests.chaos.switches import Switches
 from tests.chaos.work import Work
 from tests.e2e import inside
@@ -28,7 +28,6 @@ ENVIRONMENT = {
 }
 PAGES = 8
 REST_SECONDS = 600.0
-COMPARISONS = 10
 REBUILT = ("sources", "chats", "index", "rollups")
 """Read models that a storm writes to; all others are rebuilt by other tests."""
 
@@ -249,21 +248,6 @@ def through(
         return settled(running, switches, work, calm)
 
 
-def compared(running: Installation) -> tuple[Rows, Rows]:
-    """All rows, and the same after read models were made anew, of one and the same log.
-
-    A use of a token is told some seconds later, and then both are taken once more.
-    """
-    for _ in range(COMPARISONS):
-        began = inside.last_sequence(running.data_dir)
-        rows = inside.rows(running.data_dir)
-        inside.rebuild(running.data_dir, *REBUILT)
-        rebuilt = inside.rows(running.data_dir)
-        if inside.last_sequence(running.data_dir) == began:
-            return rows, rebuilt
-    raise Undriven("there was always something new in the log")
-
-
 def settled(running: Installation, switches: Switches, work: Work, calm: Work) -> Evidence:
     """Wait until all is at rest, and see what is left; read models are made anew for it."""
     for one in (work, calm):
@@ -274,7 +258,7 @@ def settled(running: Installation, switches: Switches, work: Work, calm: Work) -
         REST_SECONDS,
     )
     log.info("all is at rest")
-    rows, rebuilt = compared(running)
+    rows, rebuilt = inside.remade(running.data_dir, *REBUILT)
     log.info("rebuilt")
     found = evidence.gathered(
         running.data_dir,
