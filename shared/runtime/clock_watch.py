@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared.kernel.clock import utc_now
-from shared.kernel.errors import MiniRagError
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +58,8 @@ async def when_set(
         if due:
             try:
                 await then(due)
-            except MiniRagError as error:
-                log.warning("timers are not set anew yet", extra={"error": str(error)})
+            except Exception as error:  # noqa: BLE001  whatever is away, it is tried again
+                log.warning("timers are not set anew yet", extra={"error": repr(error)})
             else:
                 due = timedelta()
 

@@ -62,7 +62,11 @@ class Timers:
         self, kind: str, timer_id: str, at: datetime, cause: Metadata, body: bytes = b""
     ) -> None:
         """Go off at `at`, or at once if that has passed. Raises `Unavailable`."""
-        await self._set(_names(cause.tenant_id, kind, timer_id), at, metadata_headers(cause), body)
+        names = _names(cause.tenant_id, kind, timer_id)
+        try:
+            await self._set(names, at, metadata_headers(cause), body)
+        except (nats.errors.Error, TimeoutError) as error:
+            raise Unavailable("the timer was not set") from error
 
     async def hurry(self, kind: str, by: timedelta) -> None:
         """Have every timer of a kind go off so much sooner, or at once. Raises `Unavailable`.
@@ -91,10 +95,7 @@ class Timers:
             "Nats-Schedule-Target": f"tick.{names}",
             "Nats-Schedule-Rollup": "sub",
         }
-        try:
-            await self._js.publish(f"sched.{names}", body, headers=scheduled, stream=STREAM)
-        except (nats.errors.Error, TimeoutError) as error:
-            raise Unavailable("the timer was not set") from error
+        await self._js.publish(f"sched.{names}", body, headers=scheduled, stream=STREAM)
 
     async def cancel(self, tenant_id: str, kind: str, timer_id: str) -> None:
         """Not go off after all, unless it just did. Raises `Unavailable`."""
