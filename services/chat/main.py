@@ -219,8 +219,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     bots, chats, index, spending = (
         service.keeps(model) for model in (BOTS, CHATS, index_model, SPENDING)
     )
-    bot_queries = BotQueries(bots)
-    chat_queries = ChatQueries(chats)
+    bot_queries, chat_queries = BotQueries(bots), ChatQueries(chats)
     check = CheckChat(service.current, chat_queries.get_message)
     destroy = DestroyKeyFirst(platform.vault)
     service.takes(chats, [AskQuestion, StopTurn, SetFeedback], check=check, before=destroy)
@@ -287,6 +286,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     _reindexes(service, platform, embedding, bot_queries, index_queries)
 
     async def drop_unused() -> None:
+        index_queries.memo.clear()
         for name in await indexes.names() - await index_queries.collection_names():
             await indexes.drop(name)
 

@@ -84,6 +84,11 @@ class Memo:
         self._changes += 1
         self._kept.pop(tenant_id, None)
 
+    def clear(self) -> None:
+        """Read the rows of all tenants again."""
+        self._changes += 1
+        self._kept.clear()
+
     def _shown(self, records: Sequence[Recorded[Event]]) -> None:
         for record in records:
             if not isinstance(record.event, self._on):
@@ -109,7 +114,6 @@ class Memo:
             return False
         if (reconnects := self._client.stats["reconnects"]) != self._reconnects:
             self._reconnects = reconnects
-            self._changes += 1
-            self._kept.clear()
+            self.clear()
             self._deaf_until = self._timer() + MOVING_SECONDS
         return self._timer() >= self._deaf_until

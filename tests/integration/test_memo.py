@@ -136,6 +136,11 @@ async def test_without_a_word_it_is_read_again_after_a_while(kept: Balance, cloc
     assert (await kept.now(), kept.read) == (0, 2)
 
 
+async def test_everything_is_read_again_on_order(kept: Balance) -> None:
+    kept.memo.clear()
+    assert (await kept.now(), kept.read) == (0, 2)
+
+
 async def test_minds_only_the_events_that_it_is_told_of(
     store: ReadModelStore,
     queries: AccountQueries,
