@@ -305,11 +305,12 @@ class EventLog:
             info = await self._js.add_consumer(STREAM, config)
         except (nats.errors.Error, TimeoutError) as error:
             raise Unavailable("event log does not answer") from error
+        reconnects = self._client.stats["reconnects"]
         pull = Pull(self._client, STREAM, name, batch=batch * 2)
         await pull.start()
         try:
             yield (), info.num_pending or 0
-            delivered, reconnects = 0, self._client.stats["reconnects"]
+            delivered = 0
             while True:
                 if self._client.stats["reconnects"] != reconnects:
                     raise PullEnded("the connection is another one")

@@ -1,6 +1,7 @@
 """A tenant's public events, straight from the log: there is no second copy to keep in step."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -106,7 +107,7 @@ async def follow(
     Survives a restart of the broker. Raises `Unavailable` if it stays away.
     """
     since = wish.starts(after)
-    tries = 0
+    tries, told_at = 0, time.monotonic()
     while True:
         try:
             async with (
@@ -118,7 +119,10 @@ async def follow(
                     if entry is not None:
                         after, since = entry.sequence, None
                         if not wish.is_about(entry.recorded.event) or not wish.fits(entry.recorded):
-                            continue
+                            if time.monotonic() - told_at < idle:
+                                continue
+                            entry = None  # noqa: PLW2901  for whom it is not, nothing happened
+                    told_at = time.monotonic()
                     yield entry
                 return
         except (PullEnded, Unavailable):

@@ -105,14 +105,15 @@ async def test_only_what_is_wanted_is_told_and_nothing_is_read_for_the_rest() ->
     for _ in range(5):
         it.happens()
         heard += await some(told, 1)
-    assert heard == [0, 0, 3, 0, 0]
+    assert heard == [0, 0, 3, 0, 0]  # a sign of life for what is not for it
     assert it.read == []
 
 
 async def test_a_time_to_begin_at_is_found_in_the_log() -> None:
     it = Happening(told=6, kept_from=4)
     since = Wish(None, None, None, NOW + timedelta(seconds=3), None)
-    assert await some(it.follow(0, since), 5) == [3, 4, 5, 6, 0]
+    heard = await some(it.follow(0, since), 6)
+    assert [sequence for sequence in heard if sequence] == [3, 4, 5, 6]
 
 
 async def test_a_time_that_is_past_is_read_to_the_end_of_the_log() -> None:
