@@ -205,6 +205,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> Iterator[
     # Webhooks are tried again after 0.1 seconds.
     env = {**SPARING, **clock.env, "MINIRAG_WEBHOOK_PACE": "0.02"}
     started = Installation(reachable(tmp_path_factory, "clocks"), env=env, demo=False).start()
+    eventually(started.all_well, started.logs)
     yield started
     assert started.stop() == 0, "".join(started.output)
 
