@@ -21,7 +21,8 @@ PATIENCE = 0.25
 class Settled:
     """Events whose rows are committed, by the connection to the same database."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = PATIENCE) -> None:
+        self._patience = patience
         self._shown: LRUCache[str, None] = LRUCache(REMEMBERED)
         self._deciding = 0
         self._news = asyncio.Event()
@@ -49,7 +50,7 @@ class Settled:
     async def hold(self, records: Sequence[Recorded[Event]]) -> bool:
         """Whether all of these are; handlers at work are waited for, but not for long."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(self._patience):
                 while not (held := self._hold(records)) and self._deciding:
                     self._news.clear()
                     await self._news.wait()

@@ -1,41 +1,38 @@
-"""Whether the core that turns the event loop has more to do than it can.
+"""Whether the thread that turns the event loop has more to do than it can.
 
-One turn runs everything that is ready. With a handful of requests that takes a millisecond or two;
-where it takes longer, each of them waits for all others, whoever they are of. A look is a callback
-that notes how long it had to wait for its turn: it costs next to nothing, and sees other processes
-that want the same core as well.
+That is so when it works most of the time that passes: then each piece of work waits for all
+others, whoever they are of. How long answers take tells less: they take long as well where a
+database is slow, or other processes want the same core; there more at a time gets more done.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
 
-LONG = 0.004
-"""Seconds of a turn in which too many are worked on at a time."""
-WEIGHT = 0.2
-"""Of the last look: five or so make up the mean."""
+MOST = 0.7
+SPAN = 0.03
+"""Seconds that are looked at together, at least."""
+LONGEST = 1.0
+"""Seconds after which a look tells nothing about the present."""
 
 
 class Pulse:
-    """How long a turn of the loop takes lately."""
+    """How busy this thread was lately, as far as somebody looked."""
 
-    def __init__(self, long: float = LONG, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._long = long
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.perf_counter,
+        used: Callable[[], float] = time.thread_time,
+    ) -> None:
         self._clock = clock
-        self._looking = False
-        self._mean = 0.0
+        self._used = used
+        self._since, self._before = clock(), used()
+        self._busy = False
 
-    def look(self) -> None:
-        """At the next turn, unless that is being done."""
-        if not self._looking:
-            self._looking = True
-            asyncio.get_running_loop().call_soon(self._seen, self._clock())
-
-    @property
     def races(self) -> bool:
         """Whether there is too much to do."""
-        return self._mean > self._long
-
-    def _seen(self, since: float) -> None:
-        self._looking = False
-        self._mean += WEIGHT * (self._clock() - since - self._mean)
+        passed = self._clock() - self._since
+        if passed >= SPAN:
+            used = self._used()
+            self._busy = passed < LONGEST and used - self._before > MOST * passed
+            self._since, self._before = self._clock(), used
+        return self._busy

@@ -17,7 +17,7 @@ API = "/v1/"
 FREE = "/v1/system/"
 """Below it nobody waits: how the gateway does must be told above all when it does badly."""
 
-FEW: Mapping[str, int] = {"reads": 8, "writes": 16}
+FEW: Mapping[str, int] = {"reads": 6, "writes": 12}
 """Places while the core has too much to do: enough to keep it busy while some wait for others. A
 write may wait for its client's body. Whoever answers works elsewhere, so of those there are as many
 as ever.
@@ -38,10 +38,10 @@ class Fairness:
     ) -> None:
         """Places of each class; 0 is no limit. Below the `streaming` paths models answer."""
         self._app = app
-        self._pulse = Pulse()
+        pulse = Pulse()
         given = {"reads": reads, "writes": writes, "answers": answers}
         self._places = {
-            name: places(most, few=FEW.get(name), races=lambda: self._pulse.races)
+            name: places(most, few=FEW.get(name), races=pulse.races)
             for name, most in given.items()
             if most > 0
         }
@@ -54,7 +54,6 @@ class Fairness:
             await self._app(scope, receive, send)
             return
         owner = owner_of(scope["state"])
-        self._pulse.look()
         if not await places.take(owner):
             raise overloaded(kind)
         holding = True

@@ -14,7 +14,7 @@ from services.gateway.http.chat import (
     question,
     stream,
 )
-from services.gateway.http.context import CallerDep, Id, Timestamp
+from services.gateway.http.context import AdminDep, Id, Timestamp
 from services.gateway.http.drafts import BotDraftIn, draft_of
 from services.gateway.http.relay import usage_of
 from shared.contracts.chat_history import GetReplayed, ReplayedTurn
@@ -80,7 +80,7 @@ class TurnReplayOut(ChatOut):
         504: described("The language model took too long; the question stays stored."),
     },
 )
-async def replay(turn_id: Id, body: TurnReplayIn, caller: CallerDep) -> Any:
+async def replay(turn_id: Id, body: TurnReplayIn, caller: AdminDep) -> Any:
     """Ask what was asked in a past turn once more, after what was said before it, with other
     settings. The answer is a draft in a chat of its own: the visitor's chat stays as it is, and
     takes this one along when it is erased. With `stream: true` the first event, `turn`, holds the

@@ -2,9 +2,6 @@
 
 import asyncio
 
-import pytest
-
-from shared.adapters import settled
 from shared.adapters.settled import Settled
 from shared.contracts.ingest import SourceDeleted
 from tests.unit.samples import recorded
@@ -13,10 +10,8 @@ DELETED = SourceDeleted(source_id="s1", bot_profile_id="b1")
 FIRST, SECOND = recorded(DELETED, 1), recorded(DELETED, 2)
 
 
-@pytest.fixture
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Much of it: whoever does not hear of what he waits for hangs."""
-    monkeypatch.setattr(settled, "PATIENCE", 3600.0)
+PATIENT = 3600.0
+"""Whoever does not hear of what he waits for hangs."""
 
 
 async def test_all_of_a_batch_must_be_in() -> None:
@@ -35,9 +30,8 @@ async def test_nothing_is_known_of_a_database_that_is_another() -> None:
     assert not await known.hold([FIRST])
 
 
-@pytest.mark.usefixtures("patience")
 async def test_handlers_at_work_are_waited_for() -> None:
-    known = Settled()
+    known = Settled(PATIENT)
     async with asyncio.TaskGroup() as tasks:
         with known.deciding(), known.deciding():
             asking = tasks.create_task(known.hold([FIRST, SECOND]))
@@ -48,9 +42,8 @@ async def test_handlers_at_work_are_waited_for() -> None:
             assert await asking
 
 
-@pytest.mark.usefixtures("patience")
 async def test_handlers_that_come_to_nothing_are_not_waited_for_any_longer() -> None:
-    known = Settled()
+    known = Settled(PATIENT)
     async with asyncio.TaskGroup() as tasks:
         with known.deciding():
             asking = tasks.create_task(known.hold([FIRST]))
@@ -59,10 +52,7 @@ async def test_handlers_that_come_to_nothing_are_not_waited_for_any_longer() -> 
         assert not await asking
 
 
-async def test_a_handler_that_takes_long_is_not_waited_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(settled, "PATIENCE", 0.001)
-    known = Settled()
+async def test_a_handler_that_takes_long_is_not_waited_for() -> None:
+    known = Settled(patience=0.001)
     with known.deciding():
         assert not await known.hold([FIRST])

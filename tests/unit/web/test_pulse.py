@@ -1,52 +1,43 @@
-"""Whether a loop that is held up is seen."""
+"""Whether a thread that has too much to do is seen, and is told from one that waits."""
 
-import asyncio
-
-from shared.web.pulse import Pulse
+from shared.web.pulse import LONGEST, SPAN, Pulse
 
 
-class Clock:
+class Times:
+    """Time that passes, and how much of it the thread works."""
+
     def __init__(self) -> None:
-        self.now = 0.0
+        self.now = self.used = 0.0
 
-    def __call__(self) -> float:
-        return self.now
+    def pass_by(self, seconds: float, share: float) -> None:
+        self.now += seconds
+        self.used += share * seconds
 
-
-async def looked(pulse: Pulse, clock: Clock, held_up: float, times: int) -> None:
-    for _ in range(times):
-        pulse.look()
-        clock.now += held_up
-        await asyncio.sleep(0)
+    def pulse(self) -> Pulse:
+        return Pulse(lambda: self.now, lambda: self.used)
 
 
-def races(pulse: Pulse) -> bool:
-    return pulse.races
+def test_a_thread_that_works_all_the_time_has_too_much_to_do_until_it_waits() -> None:
+    times = Times()
+    pulse = times.pulse()
+    told = []
+    for share in (0.5, 1.0, 0.95, 0.5, 0.1):
+        times.pass_by(2 * SPAN, share)
+        told.append(pulse.races())
+    assert told == [False, True, True, False, False]
 
 
-async def test_turns_that_take_long_are_seen_and_so_is_their_end() -> None:
-    clock = Clock()
-    pulse = Pulse(long=0.004, clock=clock)
-    await looked(pulse, clock, 0.001, 50)
-    assert not races(pulse)
-    await looked(pulse, clock, 0.010, 5)
-    assert races(pulse)
-    await looked(pulse, clock, 0.001, 20)
-    assert not races(pulse)
+def test_a_moment_of_work_is_not_too_much() -> None:
+    times = Times()
+    pulse = times.pulse()
+    times.pass_by(SPAN / 2, 1.0)
+    assert not pulse.races()
+    times.pass_by(SPAN, 0.3)
+    assert not pulse.races()
 
 
-async def test_one_long_turn_is_not_a_race() -> None:
-    clock = Clock()
-    pulse = Pulse(long=0.004, clock=clock)
-    await looked(pulse, clock, 0.015, 1)
-    assert not races(pulse)
-
-
-async def test_a_look_that_is_under_way_is_enough() -> None:
-    clock = Clock()
-    pulse = Pulse(long=0.004, clock=clock)
-    for _ in range(50):
-        pulse.look()
-    clock.now += 0.015
-    await asyncio.sleep(0)
-    assert not races(pulse)
+def test_what_was_long_ago_tells_nothing() -> None:
+    times = Times()
+    pulse = times.pulse()
+    times.pass_by(2 * LONGEST, 1.0)
+    assert not pulse.races()
