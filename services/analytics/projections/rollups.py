@@ -134,6 +134,7 @@ class _Tally:
         """Bring it into the rows."""
         await self._find_questions(db, tenant_id)
         await self._find_judged(db, tenant_id)
+        written: list[tuple[Inserting, Table, Sequence[Row]]]
         written = [(_adding, t, _sorted(t, self._counts[t.name])) for t in COUNTED]
         written.append((_naming, names, list(self._names.values())))
         told = [{"message_id": m, "slot": slot} for m, slot in self._answers.items()]
@@ -147,13 +148,10 @@ class _Tally:
             )
             await db.execute(delete(unanswered).where(unanswered.c.tenant_id == tenant_id, of_chat))
         # What is there already: the checkpoint tells, after the rows, that this is a repetition.
-        kept: list[tuple[Table, list[Mapping[str, Any]]]] = [
-            (answers, [*told]),
-            (answer_sources, [*citing]),
-            (unanswered, [*self._refused]),
-            (open_questions, [*still_open]),
-        ]
-        written += [(_keeping, table, rows) for table, rows in kept]
+        written.append((_keeping, answers, told))
+        written.append((_keeping, answer_sources, citing))
+        written.append((_keeping, unanswered, self._refused))
+        written.append((_keeping, open_questions, still_open))
         await _write(db, tenant_id, [part for part in written if part[2]])
         if gone := sorted(self._ended - self._asked.keys()):
             turn = open_questions.c.turn_id == func.any(literal(gone, ARRAY(turn_type)))

@@ -4,10 +4,19 @@ import json
 from dataclasses import dataclass, field, replace
 
 import pytest
+from typing_extensions import override
 
 from services.chat.adapters.answer_memory import RecentAnswers
 from services.chat.domain.chats import ChatState, NoChat
-from services.chat.ports import Assistant, ChatReader, Found, ModelFailed, Spent
+from services.chat.ports import (
+    Assistant,
+    ChatReader,
+    Found,
+    ModelFailed,
+    Query,
+    Retrieval,
+    Spent,
+)
 from services.chat.reactions.answering import AnswerQuestion, StopAnswering
 from services.chat.reactions.remembering import RememberAnswers
 from services.chat.reactions.replaying import PastTurns, Replays
@@ -114,6 +123,20 @@ class World:
     async def attempt(self) -> None:
         await self.answer(recorded(self.question))
 
+    async def stopped_while_it_looks(self) -> None:
+        """An attempt during whose search somebody stops the turn."""
+        answer, stops = self.answer, self.stops
+
+        class Stopped(GivenChunks):
+            @override
+            async def retrieve(
+                self, tenant_id: str, bot_profile_id: str, query: Query
+            ) -> Retrieval:
+                await stops.tell("t1", "t1")
+                return await super().retrieve(tenant_id, bot_profile_id, query)
+
+        await replace(answer, retriever=Stopped(self.chunks))(recorded(self.question))
+
 
 class TestAnAnswer:
     async def test_is_streamed_stored_and_ended(self) -> None:
@@ -141,6 +164,12 @@ class TestAnAnswer:
         (prompt,) = it.model.prompts
         assert (prompt.model, prompt.temperature, prompt.max_tokens) == ("gpt-4o", 0.4, 77)
         assert "Answer in rhymes." in prompt.messages[0].content
+
+    async def test_to_the_first_question_of_a_chat_looks_for_no_conversation(self) -> None:
+        it = World()
+        it.chat.past = [("user", "Asked meanwhile, in another tab")]
+        await it.attempt()
+        assert [turn.content for turn in it.model.prompts[0].messages[1:]] == [QUESTION]
 
     async def test_cites_exactly_where_its_passages_stand(self) -> None:
         it = World()
@@ -183,6 +212,7 @@ class TestAnAnswer:
             name="G", model="m", temperature=0.1, max_tokens=9, credentials_ref="credentials/1"
         )
         it = World(bot=bot, secrets={"credentials/1": json.dumps({"api_key": "sk-1"}).encode()})
+        it.question = asked(first=False)
         it.chat.past = [("user", "Hi"), ("assistant", "Hello")]
         await it.attempt()
         prompt = it.model.prompts[0]
@@ -288,6 +318,7 @@ class TestAModelThatFails:
         it = World(ScriptedModel([[long], [long], list(GOOD)]))
         it.chunks[:] = [found(f"Guarantee {n}: seven years.", f"k{n}") for n in range(4)]
         it.retriever.chunks = it.chunks
+        it.question = asked(first=False)
         it.chat.past = [("user", "Hi"), ("assistant", "Hello")]
         await it.attempt()
         assert it.frames.names[-1] == "done"
@@ -389,6 +420,13 @@ class TestAStop:
         assert (end.answer, end.stopped, end.usage.total_tokens) == ("", True, 0)
         assert it.model.prompts == []
         assert it.frames.names[-1] == "done"
+
+    async def test_while_it_is_looked_up_asks_no_model(self) -> None:
+        it = World()
+        await it.stopped_while_it_looks()
+        end = it.chat.log[-1]
+        assert isinstance(end, QuestionAnswered)
+        assert (end.answer, end.stopped, it.model.prompts) == ("", True, [])
 
     async def test_after_a_kill_keeps_what_the_killed_attempt_has_told(self) -> None:
         it = World(ScriptedModel([["Seven years [1] or more ", Killed()]]))
