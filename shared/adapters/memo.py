@@ -55,7 +55,7 @@ class Memo:
         self._reconnects = 0
         self._timer = timer
         self._deaf_until = 0.0
-        store.when_shown(self._shown)
+        store.when_shown.append(self._shown)
 
     async def follow(self, client: Client) -> None:
         """Hear of events as they are stored, whichever process stores them."""

@@ -136,7 +136,8 @@ class ReadModelStore:
         self._outcomes = tables["outcomes"]
         self.checkpoint = tables["checkpoint"]
         self._storing = storing(self._aggregates, self._outcomes)
-        self._when_shown: list[Callable[[Sequence[Recorded[Event]]], None]] = []
+        self.when_shown: list[Callable[[Sequence[Recorded[Event]]], None]] = []
+        """Told of events once the rows that this process wrote show them."""
         self.settled = Settled()
 
     @asynccontextmanager
@@ -155,13 +156,9 @@ class ReadModelStore:
             await db.execute(select(func.pg_advisory_xact_lock_shared(self.model.lock)))
             yield db
 
-    def when_shown(self, tell: Callable[[Sequence[Recorded[Event]]], None]) -> None:
-        """Have it told of events once the rows that this process wrote show them."""
-        self._when_shown.append(tell)
-
     def shown(self, records: Sequence[Recorded[Event]]) -> None:
         """The transaction that brought these in is committed."""
-        for tell in self._when_shown:
+        for tell in self.when_shown:
             tell(records)
 
     async def snapshot(self, aggregate: str, tenant_id: str, aggregate_id: str) -> Snapshot:
