@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from sqlalchemy import Executable, RowMapping, Select, text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import CursorResult, Executable, Select, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
@@ -27,7 +28,7 @@ from shared.contracts.analytics import (
     ListUnanswered,
     ListUsage,
 )
-from shared.contracts.base import Event, Metadata, Recorded
+from shared.contracts.base import Event, Recorded
 from shared.contracts.chat import BotProfileCreated, BotSettings
 from tests.bank.messages import metadata
 from tests.bank.rows import rows
@@ -69,20 +70,37 @@ def _explained(element: Explained, compiler: SQLCompiler, **kw: Any) -> str:
     return f"explain ({options}) {compiler.process(element.query, **kw)}"
 
 
-class Counting(StatsQueries):
+class Counting(ReadModelStore):
     """Counts the rows that every query takes from tables and indexes."""
 
-    def __init__(self, store: ReadModelStore) -> None:
-        super().__init__(store)
-        self.read = 0
+    read = 0
 
     @override
-    async def _rows(self, meta: Metadata, query: Select[Any]) -> Sequence[RowMapping]:
-        async with self._store.reading(meta.tenant_id) as db:
-            found = (await db.execute(Explained(query))).scalar_one()
+    @asynccontextmanager
+    async def reading(self, tenant_id: str) -> AsyncIterator[AsyncConnection]:
+        async with super().reading(tenant_id) as db:
+            yield cast("AsyncConnection", Watched(self, db))
+
+
+class Watched:
+    """A connection whose queries are counted."""
+
+    def __init__(self, store: Counting, db: AsyncConnection) -> None:
+        self._store = store
+        self._db = db
+
+    async def execute(self, query: Select[Any]) -> CursorResult[Any]:
+        await self._count(query)
+        return await self._db.execute(query)
+
+    async def scalar(self, query: Select[Any]) -> Any:
+        await self._count(query)
+        return await self._db.scalar(query)
+
+    async def _count(self, query: Select[Any]) -> None:
+        found = (await self._db.execute(Explained(query))).scalar_one()
         (plan,) = found if isinstance(found, list) else json.loads(found)
-        self.read += _scanned(plan["Plan"])
-        return await super()._rows(meta, query)
+        self._store.read += _scanned(plan["Plan"])
 
 
 def _scanned(node: dict[str, Any]) -> int:
@@ -133,9 +151,9 @@ async def reads(
     meta = metadata(past[0].tenant_id).model_copy(update={"now": past[0].at + timedelta(days=DAYS)})
     found = {}
     for name, question in QUESTIONS.items():
-        queries = Counting(store)
-        await getattr(queries, type(question).name)(question, meta)
-        found[name] = queries.read
+        counting = Counting(engine, store.model, schema=store.schema)
+        await getattr(StatsQueries(counting), type(question).name)(question, meta)
+        found[name] = counting.read
     return found
 
 
