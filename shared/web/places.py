@@ -26,67 +26,45 @@ LONGEST = 1_000
 class Queue:
     """An owner's work that waits, oldest first."""
 
+    since: float
+    """From when on some has waited all the time."""
     futures: dict[asyncio.Future[bool], None] = field(default_factory=dict)
-    outside: int = 0
-    """How many of them there is no place for at all."""
-    since: float = 0.0
-    """From when on there were such all the time."""
-
-
-def never() -> bool:
-    return False
 
 
 class Places:
-    """`most` places, of which one owner has half at most: slow clients of one stop no other.
-
-    While `races` says so, only a `few`. Then work waits here, where it is shared fairly, and not
-    for a core that knows no owners. What one of `most` places would be free for waits as long as
-    it takes, as it would there.
-    """
+    """`most` places, of which one owner has half at most: slow clients of one stop no other."""
 
     def __init__(
         self,
         most: int,
         *,
-        few: int | None = None,
-        races: Callable[[], bool] = never,
         patience: float = PATIENCE,
         brief: float = BRIEF,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._most = most
-        self._few = most if few is None else min(few, most)
-        self._races = races
+        self._share = max(1, most // 2)
         self._patience = patience
         self._brief = brief
         self._clock = clock
         self._held: dict[str, int] = {}
         self._taken = 0
-        self._waiting = 0
         self._queues: dict[str, Queue] = {}
         """In the order in which owners are served."""
 
     async def take(self, owner: str) -> bool:
         """Take a place, to be given back; False if none came free in time."""
-        self._serve()  # there may be more room than when the last place was given back
         if self._has_room(owner):
             self._hold(owner)
             return True
-        queue = self._queues.setdefault(owner, Queue())
+        queue = self._queues.setdefault(owner, Queue(self._clock()))
         if len(queue.futures) >= LONGEST:
             return False
         loop = asyncio.get_running_loop()
         future: asyncio.Future[bool] = loop.create_future()
-        timer: asyncio.TimerHandle | None = None
-        if self._is_outside(owner, queue):
-            if queue.outside == 0:
-                queue.since = self._clock()
-            queue.outside += 1
-            lasts = self._clock() - queue.since > self._patience
-            timer = loop.call_later(self._brief if lasts else self._patience, _give_up, future)
         queue.futures[future] = None
-        self._waiting += 1
+        lasts = self._clock() - queue.since > self._patience
+        timer = loop.call_later(self._brief if lasts else self._patience, _give_up, future)
         try:
             return await future
         except asyncio.CancelledError:
@@ -94,10 +72,7 @@ class Places:
                 self.give(owner)
             raise
         finally:
-            self._waiting -= 1
-            if timer is not None:
-                timer.cancel()
-                queue.outside -= 1
+            timer.cancel()
             queue.futures.pop(future, None)
             if not queue.futures and self._queues.get(owner) is queue:
                 del self._queues[owner]
@@ -108,10 +83,6 @@ class Places:
         self._held[owner] -= 1
         if self._held[owner] == 0:
             del self._held[owner]
-        self._serve()
-
-    def _serve(self) -> None:
-        """Whoever waits, while there is room."""
         while (following := self._next()) is not None:
             queue = self._queues.pop(following)
             future = next(iter(queue.futures))
@@ -126,13 +97,7 @@ class Places:
         return next((owner for owner in self._queues if self._has_room(owner)), None)
 
     def _has_room(self, owner: str) -> bool:
-        most = self._few if self._races() else self._most
-        return self._taken < most and self._held.get(owner, 0) < max(1, most // 2)
-
-    def _is_outside(self, owner: str, queue: Queue) -> bool:
-        """Whether there were no place for it even if all were given."""
-        mine = self._held.get(owner, 0) + len(queue.futures)
-        return self._taken + self._waiting >= self._most or mine >= max(1, self._most // 2)
+        return self._taken < self._most and self._held.get(owner, 0) < self._share
 
     def _hold(self, owner: str) -> None:
         self._taken += 1

@@ -11,17 +11,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.gateway.ports import Principal
 from shared.web.middleware import READING, overloaded
 from shared.web.places import Places
-from shared.web.pulse import Pulse
 
 API = "/v1/"
 FREE = "/v1/system/"
 """Below it nobody waits: how the gateway does must be told above all when it does badly."""
-
-FEW: Mapping[str, int] = {"reads": 6, "writes": 12}
-"""Places while the core has too much to do: enough to keep it busy while some wait for others. A
-write may wait for its client's body. Whoever answers works elsewhere, so of those there are as many
-as ever.
-"""
 
 
 class Fairness:
@@ -34,17 +27,12 @@ class Fairness:
         writes: int,
         answers: int,
         streaming: Sequence[str],
-        places: Callable[..., Places] = Places,
+        places: Callable[[int], Places] = Places,
     ) -> None:
         """Places of each class; 0 is no limit. Below the `streaming` paths models answer."""
         self._app = app
-        pulse = Pulse()
         given = {"reads": reads, "writes": writes, "answers": answers}
-        self._places = {
-            name: places(most, few=FEW.get(name), races=pulse.races)
-            for name, most in given.items()
-            if most > 0
-        }
+        self._places = {name: places(most) for name, most in given.items() if most > 0}
         self._streaming = tuple(streaming)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -37,8 +37,8 @@ def slow() -> Slow:
     return Slow()
 
 
-def impatient(most: int, **others: Any) -> Places:
-    return Places(most, patience=0, brief=0, **others)
+def impatient(most: int) -> Places:
+    return Places(most, patience=0, brief=0)
 
 
 def scope(path: str, method: str = "GET", tenant_id: str | None = "t1") -> dict[str, Any]:

@@ -59,37 +59,6 @@ class TestTakingAPlace:
             shared.give("greedy")
             assert await third
 
-    async def test_are_few_while_there_is_too_much_to_do(self, clock: Clock) -> None:
-        racing = [True]
-        shared = Places(8, few=4, races=lambda: racing[0], clock=clock)
-        assert await shared.take("greedy")
-        assert await shared.take("greedy")
-        async with asyncio.TaskGroup() as group:
-            third = await queued(group, lambda: shared.take("greedy"))
-            fourth = await queued(group, lambda: shared.take("greedy"))
-            assert await shared.take("modest")
-            assert await shared.take("another")
-            fifth = await queued(group, lambda: shared.take("somebody"))
-            shared.give("another")
-            assert await fifth
-            assert not third.done()
-            racing.clear()
-            racing.append(False)
-            shared.give("somebody")
-            assert await third
-            assert await fourth
-
-    async def test_that_is_kept_back_for_now_is_waited_for_without_end(self) -> None:
-        shared = Places(8, few=2, races=lambda: True, patience=0, brief=0)
-        assert await shared.take("a")
-        async with asyncio.TaskGroup() as group:
-            waiting = [await queued(group, lambda: shared.take("a")) for _ in range(3)]
-            assert not await shared.take("a")
-            assert await shared.take("b")
-            for task in waiting:
-                shared.give("a")
-                assert await task
-
     async def test_serves_owners_in_turn_and_each_in_its_order(self, clock: Clock) -> None:
         shared = Places(2, clock=clock)
         assert await shared.take("x")
