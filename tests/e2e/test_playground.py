@@ -348,22 +348,22 @@ def test_a_run_whose_worker_is_killed_again_and_again_has_one_result_of_each(
     source = tenant.source(bot, "An adult otter weighs nine kilograms.")
     tenant.ingest(source)
     tenant.ready(source)
-    cases = filled(tenant, bot, *({"question": f"How heavy is otter {n}?"} for n in range(60)))
+    cases = filled(tenant, bot, *({"question": f"How heavy is otter {n}?"} for n in range(30)))
     found = run(tenant, bot, plan(cases, {}, {"floor": 0.9}))
     path = f"/v1/bot-profiles/{bot}/playground/runs/{found}"
 
     def results_come(least: int) -> None:
         eventually(lambda: tenant.http.get(path).json().get("results", -1) >= least)
 
-    for least in (1, 20, 60):
+    for least in (1, 20):
         results_come(least)
         isolated.kill("chat")
     ended(tenant, bot, found)
     results = answers(tenant.http, f"{path}/results", 200).json()
-    assert len(results) == len({(one["question_id"], one["variant"]) for one in results}) == 120
+    assert len(results) == len({(one["question_id"], one["variant"]) for one in results}) == 60
     facts = inside.facts(isolated.data_dir)
     prefix = f"evt.{tenant.id}.test_run.{found}"
-    assert facts[prefix, "result_recorded"] == 120
+    assert facts[prefix, "result_recorded"] == 60
     assert facts[prefix, "ended"] == 1
 
 
