@@ -91,7 +91,8 @@ class Watched:
 
     async def execute(self, query: Select[Any]) -> CursorResult[Any]:
         await self._count(query)
-        return await self._db.execute(query)
+        found: CursorResult[Any] = await self._db.execute(query)
+        return found
 
     async def scalar(self, query: Select[Any]) -> Any:
         await self._count(query)
