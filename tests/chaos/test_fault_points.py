@@ -23,7 +23,7 @@ ROUNDS = 5
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(900),
-    pytest.mark.flaky(reruns=1, only_rerun=Undriven),
+    pytest.mark.flaky(reruns=2, only_rerun=Undriven),
 ]
 
 KEPT = (

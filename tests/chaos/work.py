@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 AGAIN = frozenset({202, 409, 429, 500, 502, 503, 504})
 """Not told yet, or not by this gateway: the same request may come again."""
 CLIENTS = 8
+ASKERS = 2
+"""Clients that only ask: all others may wait for whoever takes up documents."""
 PATIENCE = 600.0
 AGAIN_SECONDS = 0.1
 """Before the same request comes again."""
@@ -52,6 +54,7 @@ class Work:
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._clients = ThreadPoolExecutor(CLIENTS)
+        self._askers = ThreadPoolExecutor(ASKERS)
         self._over = threading.Event()
         self._asked: list[Future[None]] = []
 
@@ -75,7 +78,7 @@ class Work:
 
     def ask(self) -> None:
         """Ask something that the documents answer."""
-        self._do(self._ask, next(self._numbers))
+        self._do(self._ask, next(self._numbers), self._askers)
 
     def invite(self) -> None:
         """Make a user."""
@@ -149,7 +152,8 @@ class Work:
     def close(self) -> None:
         """Send all clients home, told or not."""
         self._over.set()
-        self._clients.shutdown(cancel_futures=True)
+        for clients in (self._clients, self._askers):
+            clients.shutdown(cancel_futures=True)
         self.tenant.close()
 
     def told_all(self) -> None:
@@ -157,9 +161,15 @@ class Work:
         for asked in self._asked:
             asked.result(PATIENCE)
 
-    def _do(self, work: Callable[[Any], object], about: object) -> None:
+    def _do(
+        self,
+        work: Callable[[Any], object],
+        about: object,
+        clients: ThreadPoolExecutor | None = None,
+    ) -> None:
         with self._lock:
-            self._asked.append(self._clients.submit(lambda: (work(about), None)[1]))
+            chosen = clients or self._clients
+            self._asked.append(chosen.submit(lambda: (work(about), None)[1]))
 
     def _upload(self, name: str) -> None:
         file = name.rsplit("/", 1)[-1]
