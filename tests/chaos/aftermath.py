@@ -110,7 +110,11 @@ EACH: Sequence[Gust] = (
 
 @contextmanager
 def after_a_storm(
-    data_dir: Path, rounds: int, lanes: Sequence[Sequence[Strike]], disk: Small | None
+    data_dir: Path,
+    rounds: int,
+    lanes: Sequence[Sequence[Strike]],
+    disk: Small | None,
+    each: Sequence[Gust],
 ) -> Iterator[Left]:
     """As `storm.weathered`, with one of each other fault upon what the storm has left."""
     with (
@@ -123,11 +127,13 @@ def after_a_storm(
 
         def blow(blowing: Storm) -> None:
             struck.update(switches.fired())
+            if not each:
+                return
             company.introduced(blowing.work)
             weather = Weather(
                 blowing, switches, ways, company, pause=PAUSE_SECONDS, disk=disk, left_out=left_out
             )
-            for gust in EACH:
+            for gust in each:
                 gusts.blow(gust, weather)
 
         try:
@@ -137,7 +143,7 @@ def after_a_storm(
             raise Undriven(running.logs()) from why
         found = replace(
             found,
-            planted=1,
+            planted=1 if each else 0,
             ledger=company.model.ledger,
             may_fail=company.questions,
             hits=company.hits(),
