@@ -1,5 +1,6 @@
 """Dead letters: seen, done once more, let go."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -23,6 +24,22 @@ from shared.runtime.letters import Letter
 from tests.bank.messages import OpenAccount, RateSet, metadata
 from tests.eventually import eventually
 from tests.integration.serving import ATTEMPTS, SECONDS, Bank
+
+
+@dataclass
+class Reaction:
+    """To the rates of one tenant, as long as nothing is wrong."""
+
+    tenant_id: str
+    error: Exception | None
+    done: list[int] = field(default_factory=list)
+
+    async def __call__(self, recorded: Recorded[RateSet]) -> None:
+        if recorded.tenant_id != self.tenant_id:
+            return
+        if self.error is not None:
+            raise self.error
+        self.done.append(recorded.event.value)
 
 
 async def letter_of(client: Client, tenant_id: str) -> Letter:
@@ -108,17 +125,8 @@ async def test_a_command_that_was_given_up_is_decided_when_it_is_sent_again(
 async def test_a_reaction_does_what_it_gave_up(
     bank: Bank, bus: Bus, client: Client, event_log: EventLog, tenant_id: str
 ) -> None:
-    error: Exception | None = Unavailable("the world is down")
-    done: list[int] = []
-
-    async def react(recorded: Recorded[RateSet]) -> None:
-        if recorded.tenant_id != tenant_id:
-            return
-        if error is not None:
-            raise error
-        done.append(recorded.event.value)
-
-    bank.service.reacts("letters", [RateSet], react, attempts=ATTEMPTS)
+    reaction = Reaction(tenant_id, Unavailable("the world is down"))
+    bank.service.reacts("letters", [RateSet], reaction, attempts=ATTEMPTS)
     async with bank.running():
         event = RateSet(currency="c", value=7)
         await event_log.append([Append(event, 0)], metadata(tenant_id))
@@ -131,12 +139,12 @@ async def test_a_reaction_does_what_it_gave_up(
 
         with pytest.raises(Unavailable, match="the world is down"):
             await repeat()
-        error = KeyError("a bug")
+        reaction.error = KeyError("a bug")
         with pytest.raises(Conflict, match="failed again"):
             await repeat()
-        error = None
+        reaction.error = None
         await repeat()
-        assert done == [7]
+        assert reaction.done == [7]
         with pytest.raises(ValueError, match="stands in the log"):
             await letters.send_again(client, letter)
         await letters.discard(client, letter.number)
@@ -147,17 +155,8 @@ async def test_a_reaction_does_what_it_gave_up(
 async def test_a_person_has_a_reaction_done_once_more(
     bank: Bank, client: Client, event_log: EventLog, codec: Codec, tenant_id: str
 ) -> None:
-    error: Exception | None = KeyError("a bug")
-    done: list[int] = []
-
-    async def react(recorded: Recorded[RateSet]) -> None:
-        if recorded.tenant_id != tenant_id:
-            return
-        if error is not None:
-            raise error
-        done.append(recorded.event.value)
-
-    bank.service.reacts("letters", [RateSet], react, attempts=ATTEMPTS)
+    reaction = Reaction(tenant_id, KeyError("a bug"))
+    bank.service.reacts("letters", [RateSet], reaction, attempts=ATTEMPTS)
     async with bank.running():
         event = RateSet(currency="c", value=7)
         await event_log.append([Append(event, 0)], metadata(tenant_id))
@@ -165,16 +164,16 @@ async def test_a_person_has_a_reaction_done_once_more(
         await orders(event_log, letter, tenant_id, DeadLetterReplayOrdered)
         assert "failed again" in (await reported(client, codec, letter, tenant_id) or "")
         assert await letters.read(client, letter.number) == letter
-        error = None
+        reaction.error = None
         # What another service gave up is nothing to this one.
         await orders(event_log, letter, tenant_id, DeadLetterReplayOrdered, service="ingest")
         await orders(event_log, letter, tenant_id, DeadLetterReplayOrdered)
         assert await reported(client, codec, letter, tenant_id) is None
         await gone(client, letter)
-        assert done == [7]
+        assert reaction.done == [7]
         await orders(event_log, letter, tenant_id, DeadLetterReplayOrdered)
         assert "not kept" in (await reported(client, codec, letter, tenant_id) or "")
-        assert done == [7]
+        assert reaction.done == [7]
 
 
 async def test_a_person_has_a_command_decided_or_lets_it_go(
