@@ -1,12 +1,13 @@
 """/v1/system/dead-letters: work for the caller's tenant that was given up."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from fastapi import APIRouter, status
 from pydantic import BaseModel
 
 from services.gateway.http.context import AdminDep, Caller, Id
+from services.gateway.ports import DeadLetter
 from shared.contracts.gateway_letters import (
     DiscardDeadLetter,
     GetLetterStates,
@@ -57,12 +58,7 @@ async def dead_letters(caller: AdminDep) -> list[DeadLetterOut]:
     """What was given up and not done since, newest first, 100 at most."""
     found = await caller.gateway.letters.of_tenant(caller.tenant_id)
     states = await _states(caller, *(letter.id for letter in found))
-    # A letter is stored before it is told of; until then nobody can decide about it.
-    return [
-        DeadLetterOut(**letter.model_dump(), status=states[letter.id])
-        for letter in found
-        if letter.id in states and states[letter.id] not in SETTLED
-    ]
+    return undecided(found, states)
 
 
 @router.post("/{dead_letter_id}/replay", responses=CHANGED)
@@ -79,6 +75,20 @@ async def replay(dead_letter_id: Id, caller: AdminDep) -> DeadLetterStateOut:
 async def discard(dead_letter_id: Id, caller: AdminDep) -> None:
     """Let it go: what was given up is not done, and its content is overwritten."""
     await caller.order(DiscardDeadLetter(dead_letter_id=dead_letter_id))
+
+
+def undecided(
+    found: Sequence[DeadLetter], states: Mapping[str, LetterStatus]
+) -> list[DeadLetterOut]:
+    """Letters that something may still become of. One is stored before it is told of, and has no
+    state until then: nobody can decide about it. One that is settled lies there until its content
+    is overwritten.
+    """
+    return [
+        DeadLetterOut(**letter.model_dump(), status=states[letter.id])
+        for letter in found
+        if letter.id in states and states[letter.id] not in SETTLED
+    ]
 
 
 async def _states(caller: Caller, *ids: str) -> Mapping[str, LetterStatus]:
