@@ -1,10 +1,20 @@
 """Questions about identity, answered from rows."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Select,
+    and_,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 
 from services.gateway.domain.letters import Letter
 from services.gateway.domain.retention import Retention
@@ -268,6 +278,20 @@ class IdentityQueries:
         if row is None:
             raise NotFound("Token not found")
         return ApiTokenView.model_validate(dict(row))
+
+    async def actors(self, tenant_id: str) -> Mapping[str, str]:
+        """What users and tokens are called, by `user/…` and `token/…`; removed users and revoked
+        tokens included.
+        """
+        person = func.coalesce(func.nullif(users.c.display_name, ""), users.c.email)
+        query = union_all(
+            select(literal("user/") + users.c.id, person).where(users.c.tenant_id == tenant_id),
+            select(literal("token/") + api_tokens.c.id, api_tokens.c.name).where(
+                api_tokens.c.tenant_id == tenant_id
+            ),
+        )
+        async with self._store.reading(tenant_id) as db:
+            return dict((await db.execute(query)).tuples().all())
 
     async def widget_keys(self, tenant_id: str) -> Sequence[WidgetKeyView]:
         """Newest first, revoked ones included."""

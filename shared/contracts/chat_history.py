@@ -88,7 +88,7 @@ class ChatCount(Message):
 
 
 class CountChatsOfVisitor(Question[ChatCount]):
-    """How many chats a visitor of web pages has."""
+    """How many chats an erasure of a visitor of web pages would take."""
 
     service: ClassVar[str] = "chat"
     name: ClassVar[str] = "count_chats_of_visitor"
@@ -96,7 +96,7 @@ class CountChatsOfVisitor(Question[ChatCount]):
 
 
 class CountOldChats(Question[ChatCount]):
-    """How many chats there are in which nothing was said from then on."""
+    """How many chats an erasure would take of those in which nothing was said from then on."""
 
     service: ClassVar[str] = "chat"
     name: ClassVar[str] = "count_old_chats"

@@ -161,3 +161,16 @@ class TestChanging:
             refused(answer, 404, "Bot profile not found or inactive")
         assert patch(tenant, bot, is_active=True)["is_active"] is True
         assert tenant.http.post("/v1/chat", json=ask).status_code == 200
+
+
+def test_a_version_tells_the_name_of_who_made_it(tenant: Tenant) -> None:
+    bot = tenant.bot()
+    path = f"/v1/bot-profiles/{bot}"
+    token = tenant.http.post("/v1/api-tokens", json={"name": "deploy"}).json()
+    tenant.with_(token["raw_token"]).patch(path, json={"top_k": 3}).raise_for_status()
+    tenant.http.delete(f"/v1/api-tokens/{token['id']}").raise_for_status()
+    admin = tenant.user("admin")
+    admin.http.patch(path, json={"top_k": 4}).raise_for_status()
+    latest, before, _ = tenant.http.get(f"{path}/versions").json()
+    assert (latest["actor"], latest["actor_name"]) == (f"user/{admin.id}", admin.email)
+    assert (before["actor"], before["actor_name"]) == (f"token/{token['id']}", "deploy")

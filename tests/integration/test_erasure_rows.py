@@ -77,6 +77,8 @@ CHATTING: Sequence[Event] = (
     asked("c3", 1, None, draft={}, replays=Replay(chat_id="c1", turn_id="c1-t1")),
     ChatErased(chat_id="c1", erasure_id="e1", open_turns=("c1-t2",)),
     refused("c2", 1),
+    asked("c4", 1, None, draft={}, replays=Replay(chat_id="c2", turn_id="c2-t1")),
+    asked("c5", 1, None, draft={}, replays=Replay(chat_id="c4", turn_id="c4-t1")),
 )
 
 
@@ -105,12 +107,19 @@ class TestChats(ProjectionContract):
         assert await chats.replaying(tenant_id, "e1") == ["c3"], "it holds what was said in c1"
         assert await chats.replaying(tenant_id, "e2") == []
         assert await chats.of_visitor(tenant_id, "v2") == ["c2"]
-        assert (await chats.count_of_visitor(CountChatsOfVisitor(visitor_id="v2"), meta)).chats == 1
-        first, last = past[0].at, past[-1].at
+        first, replayed, last = past[0].at, past[7].at, past[-1].at
         assert await chats.older(tenant_id, first) == []
-        assert (await chats.count_old(CountOldChats(before=first), meta)).chats == 0
         others = await chats.older(tenant_id, last.replace(year=last.year + 1))
-        assert sorted(others) == ["c2", "c3"]
+        assert sorted(others) == ["c2", "c3", "c4", "c5"]
+
+        async def would_go(before: datetime) -> int:
+            return (await chats.count_old(CountOldChats(before=before), meta)).chats
+
+        assert await would_go(first) == 0
+        assert sorted(await chats.older(tenant_id, replayed)) == ["c2", "c3"]
+        assert await would_go(replayed) == 4, "with the replay of c2, and with that one's own"
+        assert await would_go(last.replace(year=last.year + 1)) == 4, "each once"
+        assert (await chats.count_of_visitor(CountChatsOfVisitor(visitor_id="v2"), meta)).chats == 3
 
     async def test_writing_tables_anew_changes_no_row(
         self, store: ReadModelStore, past: list[Recorded[Event]], tenant_id: str

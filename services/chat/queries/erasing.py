@@ -36,9 +36,11 @@ class ErasureQueries:
 
     async def erased(self, tenant_id: str, erasure_id: str) -> int:
         """How many chats an erasure has taken."""
-        return await self._count(
-            tenant_id, erased_chats.c.tenant_id, erased_chats.c.erasure_id == erasure_id
+        query = select(func.count()).where(
+            erased_chats.c.tenant_id == tenant_id, erased_chats.c.erasure_id == erasure_id
         )
+        async with self._store.reading(tenant_id) as db:
+            return await db.scalar(query) or 0
 
     async def turns_of(self, tenant_id: str, chat_id: str) -> Sequence[str]:
         query = select(turns.c.turn_id).where(
@@ -48,25 +50,25 @@ class ErasureQueries:
             return (await db.scalars(query)).all()
 
     async def count_of_visitor(self, question: CountChatsOfVisitor, meta: Metadata) -> ChatCount:
-        found = await self._count(
-            meta.tenant_id, chats.c.tenant_id, chats.c.visitor_id == question.visitor_id
-        )
-        return ChatCount(chats=found)
+        return await self._going(meta.tenant_id, chats.c.visitor_id == question.visitor_id)
 
     async def count_old(self, question: CountOldChats, meta: Metadata) -> ChatCount:
-        found = await self._count(
-            meta.tenant_id, chats.c.tenant_id, chats.c.updated_at < question.before
+        return await self._going(meta.tenant_id, chats.c.updated_at < question.before)
+
+    async def _going(self, tenant_id: str, which: ColumnElement[bool]) -> ChatCount:
+        """How many chats an erasure would take: these, and all that replay one of them."""
+        taken = select(chats.c.id).where(chats.c.tenant_id == tenant_id, which)
+        going = taken.cte("going", recursive=True)
+        more = (
+            select(chats.c.id)
+            .join(going, chats.c.replayed_chat_id == going.c.id)
+            .where(chats.c.tenant_id == tenant_id)
         )
-        return ChatCount(chats=found)
+        query = select(func.count()).select_from(going.union(more))
+        async with self._store.reading(tenant_id) as db:
+            return ChatCount(chats=await db.scalar(query) or 0)
 
     async def _some(self, tenant_id: str, which: ColumnElement[bool]) -> Sequence[str]:
         query = select(chats.c.id).where(chats.c.tenant_id == tenant_id, which).limit(PAGE)
         async with self._store.reading(tenant_id) as db:
             return (await db.scalars(query)).all()
-
-    async def _count(
-        self, tenant_id: str, tenant: ColumnElement[str], which: ColumnElement[bool]
-    ) -> int:
-        query = select(func.count()).where(tenant == tenant_id, which)
-        async with self._store.reading(tenant_id) as db:
-            return await db.scalar(query) or 0

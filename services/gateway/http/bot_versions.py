@@ -1,5 +1,7 @@
 """/v1/bot-profiles/{id}/versions: what a bot was, who made it so, and the way back."""
 
+from collections.abc import Mapping
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
@@ -62,6 +64,8 @@ class BotVersionOut(BaseModel):
     at: Timestamp
     actor: str
     """Who made it: `user/…` or `token/…`."""
+    actor_name: str | None
+    """What that user or token is called, revoked tokens too. Null: an erased user."""
     reason: str
     run_id: str | None
     """The run that proved it."""
@@ -114,7 +118,8 @@ async def list_versions(
     """All that the bot was, newest first: who made it so, when, why, and with which score."""
     await _bot(caller, bot_profile_id)
     question = ListBotVersions(bot_profile_id=bot_profile_id)
-    return await lists.answer(request, caller, question, BotVersionViews, _out, window)
+    shown = partial(_out, await caller.gateway.identity.actors(caller.tenant_id))
+    return await lists.answer(request, caller, question, BotVersionViews, shown, window)
 
 
 @router.post("/versions/{version}/restore", responses=CHANGED)
@@ -139,7 +144,6 @@ async def _bot(caller: Caller, bot_profile_id: str) -> BotProfileOut:
     return bot_out(await caller.ask(question, BotProfileView))
 
 
-def _out(version: BotVersionView) -> BotVersionOut:
-    return BotVersionOut.model_validate(
-        version.settings.model_dump() | version.model_dump(exclude={"settings"})
-    )
+def _out(names: Mapping[str, str], version: BotVersionView) -> BotVersionOut:
+    told = version.model_dump(exclude={"settings"}) | {"actor_name": names.get(version.actor)}
+    return BotVersionOut.model_validate(version.settings.model_dump() | told)

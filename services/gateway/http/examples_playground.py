@@ -169,6 +169,7 @@ PLAYGROUND: Mapping[str, Mapping[str, Any]] = {
         "version": 5,
         "at": AT,
         "actor": "user/2a7c8d29-6b1f-4c9d-9a2c-1eacf3d4b593",
+        "actor_name": "Mira Berg",
         "reason": "More questions find their source.",
         "run_id": RUN_ID,
         "variant": 1,

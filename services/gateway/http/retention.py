@@ -46,6 +46,7 @@ class RetentionPreviewOut(BaseModel):
     before: Timestamp
     """Chats in which nothing was said from then on are too old."""
     chats: int
+    """Those, and all in which something of them was replayed."""
 
 
 @router.get("", responses=REFUSALS)
