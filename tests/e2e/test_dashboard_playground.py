@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.e2e.browsing import looked_at
+from tests.e2e.browsing import looked_at, opened, sign_in
 from tests.e2e.test_dashboard_work import RETURNS, working
-from tests.harness import Tenant, eventually
+from tests.harness import PASSWORD, Tenant, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(600)]
 
 ASKED = "How long can I return an item?"
+LATER = "An item that you return can also be exchanged within 60 days, as long as it has its box."
 
 
 @pytest.fixture
@@ -115,6 +116,51 @@ async def test_what_was_asked_becomes_a_question_of_a_suite(
         (True, False),
     ]
     assert found[0]["chat_id"] == liked
+
+
+async def test_a_past_turn_is_asked_once_more_and_laid_beside_what_it_was(
+    browser: Browser, tenant: Tenant, bot: str
+) -> None:
+    asked = tenant.ask(bot, ASKED)["chat_id"]
+    source = tenant.source(bot, LATER, name="Exchange")
+    tenant.ingest(source)
+    tenant.ready(source)
+    async with working(browser, tenant, f"/chats/{asked}") as page:
+        await page.get_by_role("button", name="Replay").click()
+        dialog = page.get_by_role("dialog", name="Replay")
+        verdict, answers = dialog.get_by_role("status"), dialog.locator(".answer")
+        await expect(answers).to_have_count(1)
+        await dialog.get_by_label("Those it was given then").check()
+        await dialog.get_by_role("button", name="Ask again").click()
+        await expect(verdict).to_contain_text("The same answer, word by word.")
+        await expect(verdict).to_contain_text("Passages: 1 the same, 0 only now, 0 only then.")
+        await dialog.get_by_label("Those that are found today").check()
+        await dialog.get_by_label("Instructions").fill("Answer briefly.")
+        await dialog.get_by_label("Instructions").press("Shift+Enter")
+        await expect(verdict).to_contain_text("Another answer.")
+        await expect(answers.nth(1).locator("ins").first).to_be_visible()
+        fresh = answers.nth(1).locator(".only")
+        await expect(fresh).to_contain_text("only here")
+        await fresh.locator("summary").press("Enter")
+        await expect(fresh.locator("blockquote")).to_have_text(LATER)
+        await looked_at(page)
+
+        await dialog.get_by_role("button", name="Add to a suite").click()
+        adding = page.get_by_role("dialog", name="Add to a suite")
+        await adding.get_by_label("Title of the suite").fill("From replays")
+        await adding.get_by_role("button", name="Add", exact=True).click()
+        await expect(adding).to_have_count(0)
+        await dialog.get_by_role("button", name="Open in the playground").click()
+        second = page.locator(".variant").nth(1)
+        await expect(second.get_by_label("Instructions")).to_have_value("Answer briefly.")
+    chat = tenant.http.get(f"/v1/chat/{asked}").json()
+    assert chat["message_count"] == 2, "the visitor's chat stays as it is"
+    member = tenant.user("member")
+    async with opened(browser) as page:
+        await page.goto(f"{tenant.url}/dashboard/chats/{asked}")
+        await sign_in(page, member.email, PASSWORD)
+        await expect(page.get_by_role("button", name="Helpful", exact=True)).to_be_visible()
+        await expect(page.get_by_role("button", name="Replay")).to_have_count(0)
 
 
 async def _with_suite(page: Page) -> None:

@@ -62,11 +62,13 @@ export async function authorization() {
 }
 
 /** Call the API; returns the response. Raises a refusal with its problem document. */
-export async function call(method, path, body, again = true) {
+export async function call(method, path, body, { headers, signal, again = true } = {}) {
   const form = body instanceof FormData;
   const response = await fetch(path, {
     method,
+    signal,
     headers: {
+      ...headers,
       accept: 'application/json, */*;q=0.5',
       authorization: await authorization(),
       ...(body && !form && { 'content-type': 'application/json' }),
@@ -75,7 +77,7 @@ export async function call(method, path, body, again = true) {
   });
   if (response.status === 401 && again) {
     await renew();
-    if (session.value) return call(method, path, body, false);
+    if (session.value) return call(method, path, body, { headers, signal, again: false });
   }
   if (!response.ok) throw await refusal(response);
   if (response.status === 202 && response.headers.has('location')) {

@@ -160,6 +160,9 @@ export const TOLD = [
   ['The first variant of the run is not the bot as it is published', 'Die erste Variante des Laufs ist nicht der Bot, wie er veröffentlicht ist'],
   ['The variant is significantly worse than what is published: {mean}, with 95 % between {low} and {high}', 'Die Variante ist deutlich schlechter als der veröffentlichte Stand: {mean}, mit 95 % zwischen {low} und {high}'],
   ['The bot was changed meanwhile', 'Der Bot wurde inzwischen geändert; der Lauf gehört zu einer früheren Version'],
+  // Why a turn is not replayed
+  ['The turn has not ended', 'Die Antwort ist noch nicht fertig'],
+  ['The turn was given no passages', 'Für diese Antwort gab es damals keine Stellen'],
   ['The run has not ended', 'Der Lauf ist noch nicht beendet'],
   ['{service} does not answer', '{service} antwortet nicht'],
 ];

@@ -8,6 +8,7 @@ import { Empty, Head, Waiting, tell } from '../parts/basics.js';
 import { AddToSuite } from '../parts/add_to_suite.js';
 import { Download } from '../parts/download.js';
 import { Bots } from '../parts/pick.js';
+import { Replay } from '../parts/replay.js';
 import { Table } from '../parts/table.js';
 import { markdown } from '../../widget/markdown.js';
 
@@ -36,8 +37,8 @@ function List() {
     ${chats.data.length === 0 ? html`<${Empty} title=${t('Nobody has asked anything yet')}><p>${t('Put a bot on your website, or try it yourself.')}</p><a class="btn go" href=${href('/bots')}>${t('Bots')}</a></>` : html`<${Table} rows=${chats.data} columns=${columns} caption=${t('Chats')} filter=${filter}/>`}`;
 }
 
-/** `add` takes the turn of an answer into a suite, for whoever may. */
-function Message({ message, chat, add }) {
+/** `add` takes the turn of an answer into a suite, `again` asks it once more; for whoever may. */
+function Message({ message, chat, add, again }) {
   const ref = useRef();
   const vote = useSignal(message.feedback);
   const mine = message.role === 'user';
@@ -55,7 +56,7 @@ function Message({ message, chat, add }) {
     }
   };
   return html`<article class=${`message ${message.role}`}><header><b>${mine ? t('Visitor') : t('Bot')}</b><time class="soft" datetime=${message.created_at}>${moment(message.created_at)}</time>${message.draft && html`<span class="tag">${t('unsaved draft')}</span>`}
-    ${!mine && html`<span class="votes">${add && html`<button class="btn" type="button" onClick=${() => add(vote.value)}><${Icon} name="flask"/>${t('Add to a suite')}</button>`}${[['up', 'positive', t('Helpful')], ['down', 'negative', t('Not helpful')]].map(([icon, value, label]) => html`<button class=${`btn icon ${vote.value === value ? 'on' : ''}`} aria-label=${label} aria-pressed=${vote.value === value} onClick=${() => give(value)}><${Icon} name=${icon}/></button>`)}</span>`}</header>
+    ${(again || !mine) && html`<span class="votes">${again && html`<button class="btn" type="button" onClick=${again}><${Icon} name="play"/>${t('Replay')}</button>`}${add && html`<button class="btn" type="button" onClick=${() => add(vote.value)}><${Icon} name="flask"/>${t('Add to a suite')}</button>`}${!mine && [['up', 'positive', t('Helpful')], ['down', 'negative', t('Not helpful')]].map(([icon, value, label]) => html`<button class=${`btn icon ${vote.value === value ? 'on' : ''}`} aria-label=${label} aria-pressed=${vote.value === value} onClick=${() => give(value)}><${Icon} name=${icon}/></button>`)}</span>`}</header>
     <div class="prose" ref=${ref}/>
     ${!mine && add && vote.value === 'negative' && html`<p class="soft">${t('As a question of a suite it shows whether a change helps.')}</p>`}</article>`;
 }
@@ -66,11 +67,19 @@ function One({ id }) {
   const adding = useSignal(null);
   if (!chat.data || !messages.data) return html`<${Waiting} error=${chat.error ?? messages.error} reload=${chat.reload}/>`;
   const asked = new Map(messages.data.filter(one => one.role === 'user').map(one => [one.turn_id, one.content]));
+  const answered = new Set(messages.data.filter(one => one.role !== 'user').map(one => one.turn_id));
+  const past = message => ({ bot: chat.data.bot_profile_id, turn: message.turn_id, question: asked.get(message.turn_id), ...(message.role !== 'user' && { answer: message.content, refused: message.refusal }) });
+  const may = message => session.value.user.role !== 'member' && asked.has(message.turn_id);
   // An answer that somebody disliked, or that was none, is nothing to expect again.
-  const take = message => vote => (adding.value = { bot: chat.data.bot_profile_id, turn: message.turn_id, question: asked.get(message.turn_id), ...(vote !== 'negative' && !message.refusal && { answer: message.content }) });
-  const taking = message => session.value.user.role !== 'member' && asked.has(message.turn_id) && take(message);
+  const take = message => vote => (adding.value = { ...past(message), ...((vote === 'negative' || message.refusal) && { answer: undefined }) });
+  const taking = message => message.role !== 'user' && may(message) && take(message);
+  // Where there is no answer, its question is asked again.
+  const asking = message => (message.role !== 'user' || !answered.has(message.turn_id)) && may(message) && (() => set({ replay: message.turn_id }));
+  const wanted = params.value.get('replay');
+  const replayed = wanted && messages.data.filter(one => one.turn_id === wanted && may(one)).map(past).at(-1);
   return html`<${Head} title=${chat.data.title || t('(empty)')} lead=${html`${moment(chat.data.created_at)} · <a href=${href(`/bots/${chat.data.bot_profile_id}`)}>${t('Bot')}</a>`}><${Export} path=${`/v1/chat/${id}/export`} name=${`chat-${id}`}/></>
-    <div class="transcript">${messages.data.map(message => html`<${Message} key=${message.id} chat=${id} message=${message} add=${taking(message)}/>`)}</div>
+    <div class="transcript">${messages.data.map(message => html`<${Message} key=${message.id} chat=${id} message=${message} add=${taking(message)} again=${asking(message)}/>`)}</div>
+    ${replayed && html`<${Replay} past=${replayed} add=${answer => (adding.value = { ...replayed, answer })} close=${() => set({ replay: null })}/>`}
     ${adding.value && html`<${AddToSuite} asked=${adding.value} close=${() => (adding.value = null)}/>`}`;
 }
 

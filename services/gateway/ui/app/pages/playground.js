@@ -5,6 +5,7 @@ import { api, call, session, useApi } from '../lib/api.js';
 import { params, set } from '../lib/router.js';
 import { counted, moment, t } from '../lib/words.js';
 import { Empty, Field, Head, Trouble, Waiting } from '../parts/basics.js';
+import { DraftFields, brought, settingsOf } from '../parts/draft_fields.js';
 import { Questions, Suites } from '../parts/suite.js';
 import { Comparison, price } from '../parts/comparison.js';
 import { letter } from '../parts/variants.js';
@@ -12,30 +13,23 @@ import { Versions } from '../parts/versions.js';
 import { frames } from '../../widget/sse.js';
 
 const MOST = 4;
-const NUMBERS = [['floor', 'Floor', 1, 0.01], ['lexical_weight', 'Weight of words', 1, 0.05], ['top_k', 'Passages', 20, 1], ['temperature', 'Temperature', 2, 0.1]];
 
-/** The body of a run from what stands in the fields. An empty one is as published. */
+/** The body of a run from what stands in the fields. */
 const planOf = (suite, variants, judged) => ({
   suite_id: suite,
   judged,
-  variants: variants.map((fields, n) => ({
-    title: fields.title || (n ? t('Variant {letter}', { letter: letter(n) }) : t('As published')),
-    ...Object.fromEntries(Object.entries(fields).filter(([name, value]) => name !== 'title' && value !== '').map(([name, value]) => [name, NUMBERS.some(([one]) => one === name) ? Number(value) : value])),
-  })),
+  variants: variants.map((fields, n) => ({ ...settingsOf(fields), title: fields.title || (n ? t('Variant {letter}', { letter: letter(n) }) : t('As published')) })),
 });
 
 function Variant({ n, fields, bot, change, remove }) {
-  const write = name => event => change({ ...fields, [name]: event.target.value });
   return html`<fieldset class="variant"><legend>${letter(n)}</legend>
-    <${Field} label=${t('Title')}><input class="f" maxlength="100" value=${fields.title ?? ''} placeholder=${n ? t('Variant {letter}', { letter: letter(n) }) : t('As published')} onInput=${write('title')}/></>
-    <${Field} label=${t('Instructions')}><textarea class="f" rows="3" value=${fields.system_prompt ?? ''} placeholder=${bot.system_prompt} onInput=${write('system_prompt')}/></>
-    <${Field} label=${t('Model')}><input class="f mono" maxlength="100" value=${fields.model ?? ''} placeholder=${bot.model} onInput=${write('model')}/></>
-    <div class="pair">${NUMBERS.map(([name, label, max, step]) => html`<${Field} label=${t(label)}><input class="f" type="number" min=${name === 'top_k' ? 1 : 0} max=${max} step=${step} value=${fields[name] ?? ''} placeholder=${bot[name] ?? t('as measured')} onInput=${write(name)}/></>`)}</div>
+    <${Field} label=${t('Title')}><input class="f" maxlength="100" value=${fields.title ?? ''} placeholder=${n ? t('Variant {letter}', { letter: letter(n) }) : t('As published')} onInput=${event => change({ ...fields, title: event.target.value })}/></>
+    <${DraftFields} fields=${fields} bot=${bot} change=${change}/>
     ${n > 0 && html`<button class="btn fit" type="button" onClick=${remove}><${Icon} name="trash"/>${t('Remove')}</button>`}</fieldset>`;
 }
 
 function Bench({ bot, suite, ran }) {
-  const variants = useSignal([{}, {}]);
+  const variants = useSignal([{}, brought(bot.id) ?? {}]);
   const judged = useSignal(false);
   const state = useSignal({});
   const base = `/v1/bot-profiles/${bot.id}/playground`;

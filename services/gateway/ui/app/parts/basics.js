@@ -65,13 +65,13 @@ export function Form({ send, action, children, wide, typed }) {
 }
 
 /** A dialog that is open as long as it is drawn. */
-export function Dialog({ title, close, drawer, children }) {
+export function Dialog({ title, close, drawer, wide, children }) {
   const ref = useRef();
   useLayoutEffect(() => {
     ref.current.showModal();
   }, []);
   const outside = event => event.target === ref.current && ref.current.close();
-  return html`<dialog class=${drawer ? 'drawer' : 'box'} ref=${ref} onClose=${close} onClick=${outside} aria-label=${title}>
+  return html`<dialog class=${drawer ? 'drawer' : wide ? 'box wide' : 'box'} ref=${ref} onClose=${close} onClick=${outside} aria-label=${title}>
     <div class="inner"><header><h2>${title}</h2><button class="btn icon" type="button" aria-label=${t('Close')} onClick=${() => ref.current.close()}><${Icon} name="close"/></button></header>
     ${children}</div></dialog>`;
 }

@@ -39,7 +39,7 @@ function Chats({ days, saved }) {
   const { value } = found;
   return html`<form class="form" onSubmit=${look}><${Days} label=${t('Erase chats so many days after their last message')} hint=${t('Empty: never by itself.')} wanted=${wanted.value} seen=${typed}/>
     <div><button class="btn" disabled=${wanted.value === days}>${t('What would that erase?')}</button></div>
-    <div role="status">${value?.keeps && html`<p>${t('Nothing any more.')}</p>`}${value && 'chats' in value && html`<p><b>${counted(value.chats, '1 chat', '{n} chats')}</b> <span class="soft">${t('at once: those without a message since {time}', { time: moment(value.before) })}</span></p>`}</div>
+    <div role="status">${value?.keeps && html`<p>${t('Nothing any more.')}</p>`}${value && 'chats' in value && html`<p><b>${counted(value.chats, '1 chat', '{n} chats')}</b> <span class="soft">${t('at once: those without a message since {time}, and replays of them', { time: moment(value.before) })}</span></p>`}</div>
     <${Trouble} error=${value?.error}/>
     ${value && !value.error && html`<${Sure} label=${t('Save')} question=${value.keeps ? t('Chats are then kept.') : t('What is erased is gone for good.')} act=${save} icon="check"/>`}</form>`;
 }

@@ -18,12 +18,16 @@ function Why({ bot, of }) {
   return parts.length ? parts.map((part, n) => html`${n > 0 && ' · '}${part}`) : html`<span class="soft">–</span>`;
 }
 
+/** Who made a version, by the name of the person or of the token. */
+function who({ actor, actor_name: name }) {
+  const token = actor.startsWith('token/');
+  if (name) return token ? t('token “{name}”', { name }) : name;
+  return token ? t('a token') : t('an erased user');
+}
+
 export function Versions({ bot, changed }) {
   const versions = useApi(`/v1/bot-profiles/${bot.id}/versions?limit=${SHOWN}`);
-  const users = useApi('/v1/users');
-  if (!versions.data || !users.data) return html`<${Waiting} error=${versions.error ?? users.error} reload=${versions.reload}/>`;
-  const names = new Map(users.data.map(user => [`user/${user.id}`, user.display_name || user.email]));
-  const who = one => names.get(one.actor) ?? (one.actor.startsWith('token/') ? t('a token') : one.actor.split('/')[0]);
+  if (!versions.data) return html`<${Waiting} error=${versions.error} reload=${versions.reload}/>`;
   const back = one => async () => {
     await api.post(`/v1/bot-profiles/${bot.id}/versions/${one.version}/restore`, { reason: '' });
     tell(t('The bot answers as in version {n}.', { n: one.version }));

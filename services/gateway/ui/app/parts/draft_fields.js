@@ -1,0 +1,32 @@
+/** Fields of what a bot might be instead: a variant of the playground, or a draft that is tried at once. */
+
+import { html } from '../lib/kit.js';
+import { t } from '../lib/words.js';
+import { Field } from './basics.js';
+
+const NUMBERS = [['floor', 'Floor', 1, 0.01], ['lexical_weight', 'Weight of words', 1, 0.05], ['top_k', 'Passages', 20, 1], ['temperature', 'Temperature', 2, 0.1]];
+const numeric = new Set(NUMBERS.map(([name]) => name));
+
+/** What stands in the fields, as the API takes it. An empty one is as published. */
+export const settingsOf = fields => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== '').map(([name, value]) => [name, numeric.has(name) ? Number(value) : value]));
+
+/** `fields` holds texts by name, `change` gets all of them when one is written. Each shows what the bot has. */
+export function DraftFields({ fields, bot, change }) {
+  const write = name => event => change({ ...fields, [name]: event.target.value });
+  return html`<${Field} label=${t('Instructions')}><textarea class="f" rows="3" value=${fields.system_prompt ?? ''} placeholder=${bot.system_prompt} onInput=${write('system_prompt')}/></>
+    <${Field} label=${t('Model')}><input class="f mono" maxlength="100" value=${fields.model ?? ''} placeholder=${bot.model} onInput=${write('model')}/></>
+    <div class="pair">${NUMBERS.map(([name, label, max, step]) => html`<${Field} label=${t(label)}><input class="f" type="number" min=${name === 'top_k' ? 1 : 0} max=${max} step=${step} value=${fields[name] ?? ''} placeholder=${bot[name] ?? t('as measured')} onInput=${write(name)}/></>`)}</div>`;
+}
+
+let carried;
+
+/** Take fields along to the playground, which asks for them once. */
+export const carry = (bot, fields) => (carried = { bot, fields });
+
+/** What was taken along for this bot; after that, nothing. */
+export function brought(bot) {
+  if (carried?.bot !== bot) return undefined;
+  const { fields } = carried;
+  carried = undefined;
+  return fields;
+}
