@@ -109,6 +109,22 @@ class TestANewOwner:
                 await expect(page.locator(".msg-assistant").last).to_contain_text("30 days")
 
 
+class TestAnEmptyWorkspace:
+    async def test_shows_every_page_and_what_to_do_first(
+        self, browser: Browser, tenant: Tenant
+    ) -> None:
+        async with signed_in(browser, tenant) as page:
+            heading = page.locator("main h1")
+            before = await heading.inner_text()
+            for path in PAGES[1:]:
+                await page.evaluate(GO, f"/dashboard{path}")
+                await expect(heading).not_to_have_text(before)
+                await expect(page.locator("[aria-busy=true]")).to_have_count(0)
+                before = await heading.inner_text()
+            await page.get_by_role("link", name="Set up a bot").click()
+            await expect(heading).to_have_text("Set up a bot")
+
+
 class TestASession:
     async def test_lasts_beyond_the_page_and_ends_with_signing_out(
         self, browser: Browser, tenant: Tenant

@@ -23,7 +23,9 @@ STATED = (
     "index failed", "a day", "a month", "nothing found", "too weak", "it would answer",
     "too weak: it would refuse", "models and their keys", "limits of what is spent",
     "limits of visitors, and the look of the widget", "who changed what",
-    "none may be used", "only those of one bot", "all may be used",
+    "none may be used", "only those of one bot", "all may be used", "asks bots",
+    "reads everything but secrets", "changes bots and sources", "follows events",
+    "manages people, keys, webhooks and budgets",
 )  # fmt: skip
 WORDS = (FOLDER / "widget" / "words.js").read_text()
 FETCHED = (FOLDER / VENDOR).is_dir()

@@ -1,6 +1,6 @@
 /** The frame of the dashboard: navigation, language, theme, and the page that is open. */
 
-import { Icon, html, render, useEffect, useLayoutEffect, useSignal } from './lib/kit.js';
+import { Icon, html, render, useEffect, useErrorBoundary, useLayoutEffect, useSignal } from './lib/kit.js';
 import { renew, session, signOut } from './lib/api.js';
 import { look, offers } from './lib/offered.js';
 import { href, path } from './lib/router.js';
@@ -47,7 +47,9 @@ function Open({ page, id }) {
   useEffect(() => {
     load();
   }, []);
+  const [broken, mend] = useErrorBoundary(error => console.error(error));
   const { View, error } = state.value;
+  if (broken) return html`<${Waiting} error=${broken} reload=${mend}/>`;
   return View ? html`<${View} id=${id}/>` : html`<${Waiting} error=${error} reload=${load}/>`;
 }
 

@@ -78,6 +78,8 @@ export const GERMAN = {
   'Question': 'Frage', 'Messages': 'Nachrichten', 'Begun': 'Begonnen', 'The latest {n}.': 'Die neuesten {n}.', 'Filter chats': 'Chats filtern', 'Nobody has asked anything yet': 'Noch hat niemand etwas gefragt',
   'Put a bot on your website, or try it yourself.': 'Setzen Sie einen Bot auf Ihre Website, oder probieren Sie ihn selbst aus.', 'Visitor': 'Besucher', 'Helpful': 'Hilfreich', 'Not helpful': 'Nicht hilfreich',
   // Keys and tokens
+  'asks bots': 'fragt Bots', 'reads everything but secrets': 'liest alles außer Geheimnissen', 'changes bots and sources': 'ändert Bots und Quellen', 'manages people, keys, webhooks and budgets': 'verwaltet Personen, Schlüssel, Webhooks und Budgets', 'follows events': 'verfolgt Ereignisse',
+  'With a bot it asks that one only, and sees only the chats that it began.': 'Mit einem Bot fragt es nur diesen und sieht nur die Chats, die es begonnen hat.',
   'A public key may stand in a page. A secret token never may.': 'Ein öffentlicher Schlüssel darf in einer Seite stehen. Ein geheimes Token nie.', 'Public keys for websites': 'Öffentliche Schlüssel für Websites',
   'New key': 'Neuer Schlüssel', 'None yet. A bot gets its key with its embed code.': 'Noch keine. Ein Bot bekommt seinen Schlüssel mit dem Einbettungscode.', 'Public keys': 'Öffentliche Schlüssel', 'Key': 'Schlüssel', 'Sites': 'Websites',
   'One in each line, such as https://example.com or https://*.example.com': 'Eine je Zeile, etwa https://example.com oder https://*.example.com', 'Questions of a visitor per hour': 'Fragen eines Besuchers pro Stunde', 'Questions per day': 'Fragen pro Tag',

@@ -2,7 +2,7 @@
 
 import { Icon, html, useEffect, useSignal } from '../lib/kit.js';
 import { api, call, session, useApi } from '../lib/api.js';
-import { params, set } from '../lib/router.js';
+import { href, params, set } from '../lib/router.js';
 import { counted, moment, t } from '../lib/words.js';
 import { Empty, Field, Head, Trouble, Waiting } from '../parts/basics.js';
 import { DraftFields, brought, settingsOf } from '../parts/draft_fields.js';
@@ -104,5 +104,5 @@ export default function Playground() {
   const bot = bots.data.find(one => one.id === wanted) ?? bots.data[0];
   return html`<${Head} title=${t('Playground')} lead=${t('Better by proof: the same questions, answered in up to four ways.')}>
       ${bot && html`<select class="f" aria-label=${t('Bot')} onChange=${event => set({ bot: event.target.value, suite: null, run: null })}>${bots.data.map(one => html`<option value=${one.id} selected=${one.id === bot.id}>${one.name || t('(unnamed)')}</option>`)}</select>`}</>
-    ${bot ? html`<${One} key=${bot.id} bot=${bot} changed=${bots.reload}/>` : html`<${Empty} title=${t('No bot yet')}/>`}`;
+    ${bot ? html`<${One} key=${bot.id} bot=${bot} changed=${bots.reload}/>` : html`<${Empty} title=${t('No bot yet')}><p>${t('Name a web page, and in a minute a bot answers from it.')}</p><a class="btn go" href=${href('/start')}>${t('Set up a bot')}</a></>`}`;
 }

@@ -6,8 +6,11 @@ import { go, path } from '../lib/router.js';
 import { t } from '../lib/words.js';
 import { Field, Form } from '../parts/basics.js';
 
+const GERMAN = { ä: 'ae', ö: 'oe', ü: 'ue', ß: 'ss' };
+
+/** A short name for addresses: letters without their marks. */
 const slug = name =>
-  name.toLowerCase().normalize('NFKD').replace(/[^a-z0-9]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 60);
+  name.toLowerCase().normalize('NFC').replace(/[äöüß]/g, letter => GERMAN[letter]).normalize('NFKD').replace(/\p{M}/gu, '').replace(/[^a-z0-9]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 60);
 
 function In() {
   const several = useSignal(false);

@@ -2,12 +2,13 @@
 
 import { Icon, html, useSignal } from '../lib/kit.js';
 import { api, useApi } from '../lib/api.js';
-import { params, set } from '../lib/router.js';
+import { href, params, set } from '../lib/router.js';
 import { ago, moment, t } from '../lib/words.js';
 import { Code, Dialog, Empty, Field, Form, Head, Status, Sure, Waiting, tell } from '../parts/basics.js';
 import { Table } from '../parts/table.js';
 
-const SCOPES = ['chat', 'read', 'write', 'admin', 'events'];
+/** What a token may, and what that means. */
+const SCOPES = { chat: 'asks bots', read: 'reads everything but secrets', write: 'changes bots and sources', admin: 'manages people, keys, webhooks and budgets', events: 'follows events' };
 const state = one => (one.is_active ? (one.expires_at && Date.parse(one.expires_at) < Date.now() ? 'expired' : 'live') : 'revoked');
 
 const NEW = { allowed_origins: [], quotas: {} };
@@ -39,7 +40,7 @@ function Keys() {
   ];
   const key = asked === 'new' ? NEW : keys.data.find(one => one.id === asked && one.is_active);
   return html`<section class="sec"><header><h2>${t('Public keys for websites')}</h2><span class="r"><button class="btn" disabled=${bots.data.length === 0} onClick=${() => set({ key: 'new' })}><${Icon} name="plus"/>${t('New key')}</button></span></header>
-    ${keys.data.length === 0 ? html`<p class="soft">${t('None yet. A bot gets its key with its embed code.')}</p>` : html`<${Table} rows=${keys.data} columns=${columns} caption=${t('Public keys')} open=${one => one.is_active && set({ key: one.id })}/>`}</section>
+    ${keys.data.length === 0 ? html`<p class="soft">${t('None yet. A bot gets its key with its embed code.')}${bots.data.length === 0 && html` <a class="link" href=${href('/start')}>${t('Set up a bot')}</a>`}</p>` : html`<${Table} rows=${keys.data} columns=${columns} caption=${t('Public keys')} open=${one => one.is_active && set({ key: one.id })}/>`}</section>
     ${key && html`<${Dialog} title=${key.id ? key.name : t('New key')} close=${close}><${Form} send=${save} action=${t('Save')}>
       <${Field} label=${t('Name')}><input class="f" name="name" maxlength="255" defaultValue=${key.name ?? ''} required/></>
       ${!key.id && html`<${Field} label=${t('Bot')}><select class="f" name="bot">${bots.data.map(bot => html`<option value=${bot.id}>${bot.name}</option>`)}</select></>`}
@@ -50,14 +51,16 @@ function Keys() {
 
 function Tokens() {
   const tokens = useApi('/v1/api-tokens');
+  const bots = useApi('/v1/bot-profiles');
   const making = params.value.get('add') === 'token';
   const done = () => set({ add: '' });
   const made = useSignal(null);
-  if (!tokens.data) return html`<${Waiting} error=${tokens.error} reload=${tokens.reload}/>`;
+  if (!tokens.data || !bots.data) return html`<${Waiting} error=${tokens.error ?? bots.error} reload=${tokens.reload}/>`;
+  const names = new Map(bots.data.map(bot => [bot.id, bot.name]));
   const make = async (fields, form) => {
     const scopes = [...form.querySelectorAll('input[name=scope]:checked')].map(box => box.value);
     const ends = fields.days && new Date(Date.now() + Number(fields.days) * 86_400_000).toISOString();
-    const body = { name: fields.name, ...(scopes.length < SCOPES.length && { scopes }), ...(ends && { expires_at: ends }) };
+    const body = { name: fields.name, ...(scopes.length < Object.keys(SCOPES).length && { scopes }), ...(fields.bot && { bot_profile_id: fields.bot }), ...(ends && { expires_at: ends }) };
     made.value = (await api.post('/v1/api-tokens', body)).raw_token;
     done();
     tokens.reload();
@@ -66,7 +69,7 @@ function Tokens() {
     { key: 'name', label: t('Name') },
     { key: 'state', label: t('State'), sort: state, text: one => t(state(one)), cell: one => html`<${Status} is=${state(one)}/>` },
     { key: 'token_prefix', label: t('Token'), cell: one => html`<code>${one.token_prefix}…</code>` },
-    { key: 'scopes', label: t('May'), cell: one => one.scopes?.join(', ') ?? t('all that its maker may') },
+    { key: 'scopes', label: t('May'), cell: one => html`${one.scopes?.join(', ') ?? t('all that its maker may')}${one.bot_profile_id && html` · <span class="soft">${names.get(one.bot_profile_id) || t('(unnamed)')}</span>`}` },
     { key: 'last_used_at', label: t('Last used'), cell: one => html`<span class="soft">${one.last_used_at ? ago(one.last_used_at) : t('never')}</span>` },
     { key: 'expires_at', label: t('Ends'), cell: one => html`<span class="soft">${one.expires_at ? moment(one.expires_at) : t('never')}</span>` },
     { key: 'act', label: '', cell: one => one.is_active && html`<${Sure} label=${t('Revoke')} question=${t('It stops at once.')} act=${() => api.delete(`/v1/api-tokens/${one.id}`).then(tokens.reload)}/>` },
@@ -76,7 +79,8 @@ function Tokens() {
     ${making && html`<${Dialog} title=${t('New token')} close=${done}><${Form} send=${make} action=${t('Make it')}>
       <${Field} label=${t('Name')} hint=${t('Where it will be used.')}><input class="f" name="name" maxlength="255" required/></>
       <${Field} label=${t('Ends after')}><select class="f" name="days"><option value="">${t('never')}</option><option value="30">${t('{n} days', { n: 30 })}</option><option value="90">${t('{n} days', { n: 90 })}</option><option value="365">${t('{n} days', { n: 365 })}</option></select></>
-      <fieldset class="kinds"><legend>${t('May')}</legend>${SCOPES.map(scope => html`<label class="check"><input type="checkbox" name="scope" value=${scope} defaultChecked/> ${scope}</label>`)}</fieldset></></>`}
+      <${Field} label=${t('Bot')} hint=${t('With a bot it asks that one only, and sees only the chats that it began.')}><select class="f" name="bot"><option value="">${t('All bots')}</option>${bots.data.map(bot => html`<option value=${bot.id}>${bot.name || t('(unnamed)')}</option>`)}</select></>
+      <fieldset class="choice"><legend>${t('May')}</legend>${Object.entries(SCOPES).map(([scope, told]) => html`<label class="check"><input type="checkbox" name="scope" value=${scope} defaultChecked/> <span><span class="mono">${scope}</span> <small class="soft">${t(told)}</small></span></label>`)}</fieldset></></>`}
     ${made.value && html`<${Dialog} title=${t('Your new token')} close=${() => (made.value = null)}><p>${t('It is shown this once. Keep it where passwords are kept.')}</p><${Code} label=${t('Token')} text=${made.value}/>
       <${Code} label="curl" text=${`curl ${location.origin}/v1/bot-profiles -H "Authorization: Bearer ${made.value}"`}/><button class="btn" onClick=${() => { made.value = null; tell(t('It will not be shown again.')); }}>${t('I have kept it')}</button></>`}`;
 }

@@ -64,6 +64,8 @@ export default function Usage() {
   if (!all.every(one => one.data)) return html`<${Waiting} error=${all.find(one => one.error)?.error} reload=${() => all.forEach(one => one.reload())}/>`;
   const tokens = byDay(usage.data, range, zone, row => row.model, row => ({ all: row.total_tokens }));
   const votes = byDay(trend.data, range, zone, (_, key) => t(key === 'positive_count' ? 'Helpful' : 'Not helpful'), ({ positive_count, negative_count }) => ({ positive_count, negative_count }));
+  // A stage that was never measured is absent.
+  const took = latency.data.total;
   const judged = feedback.data.positive_count + feedback.data.negative_count;
   const columns = [
     { key: 'model', label: t('Model'), cell: row => html`<span class="mono">${row.model}</span>` },
@@ -76,7 +78,7 @@ export default function Usage() {
       <select class="f zone" aria-label=${t('Time zone of the days')} onChange=${event => set({ tz: event.target.value })}>${ZONES.map(name => html`<option value=${name} selected=${name === zone}>${name}</option>`)}</select><a class="btn" href=${href('/budgets')}>${t('Budgets')}</a></>
     <dl class="kpis"><${Kpi} label=${t('Answers')} value=${number(feedback.data.total_messages)}/>
       <${Kpi} label=${t('Helpful')} value=${judged ? percent(feedback.data.positive_count / judged) : '–'} note=${t('{n} rated', { n: number(judged) })}/>
-      <${Kpi} label=${t('Half within')} value=${latency.data.total.count ? seconds(latency.data.total.p50_ms) : '–'} note=${latency.data.total.count ? t('nine of ten within {time}', { time: seconds(latency.data.total.p90_ms) }) : ''}/>
+      <${Kpi} label=${t('Half within')} value=${took ? seconds(took.p50_ms) : '–'} note=${took ? t('nine of ten within {time}', { time: seconds(took.p90_ms) }) : ''}/>
       <${Kpi} label=${t('Cost')} value=${money(cost.data.total_cost_usd)} note=${t('{sum} a month, at this rate', { sum: money(cost.data.projected_monthly_usd) })}/></dl>
     <section class="sec"><header><h2>${t('Tokens per day, by model')}</h2></header>${usage.data.length ? html`<${Bars} ...${tokens} label=${t('Tokens per day, by model')}/>` : html`<p class="soft">${t('Nobody has asked anything yet.')}</p>`}</section>
     <div class="cols"><section class="sec"><header><h2>${t('Questions without a source')}</h2><a href=${href('/unanswered')}>${t('All')}</a></header><${Gaps}/></section><section class="sec"><header><h2>${t('Sources of disliked answers')}</h2></header><${Worst}/></section></div>
