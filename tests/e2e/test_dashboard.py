@@ -27,6 +27,8 @@ PAGES = (
 )  # fmt: skip
 GO = "to => { history.pushState(null, '', to); dispatchEvent(new PopStateEvent('popstate')) }"
 """To another page as a link does: the frame stays."""
+CHANGES = re.compile("^(Save|Switch off|Add|New|Read it now|Delete|Revoke|Make)")
+"""Buttons for those who may change things."""
 SPITEFUL = "<img src=x onerror=\"document.title='broken'\">"
 
 
@@ -123,6 +125,28 @@ class TestAnEmptyWorkspace:
                 before = await heading.inner_text()
             await page.get_by_role("link", name="Set up a bot").click()
             await expect(heading).to_have_text("Set up a bot")
+
+
+class TestAMember:
+    async def test_is_offered_nothing_that_would_be_refused(
+        self, browser: Browser, tenant: Tenant
+    ) -> None:
+        bot = tenant.bot(name="Guide", model="local/extractive")
+        source = tenant.source(bot, "You can return any item within 30 days.", name="Returns")
+        member = tenant.user("member")
+        async with opened(browser) as page:
+            await page.goto(f"{tenant.url}/dashboard/bots/{bot}")
+            await sign_in(page, member.email, PASSWORD)
+            for path, there in (
+                (f"/bots/{bot}", "minirag-chat"), (f"/sources?open={source}", "dialog .kv"),
+                ("/webhooks", ".empty"), ("/tokens", "td code"),
+            ):  # fmt: skip
+                await page.evaluate(GO, f"/dashboard{path}")
+                await page.locator(there).wait_for()
+                await expect(page.get_by_role("button", name=CHANGES)).to_have_count(0)
+            for path in ("/start", "/audit"):
+                await page.evaluate(GO, f"/dashboard{path}")
+                await expect(page.locator("main h2")).to_have_text("This is for owners and admins")
 
 
 class TestASession:

@@ -1,7 +1,7 @@
 /** The frame of the dashboard: navigation, language, theme, and the page that is open. */
 
 import { Icon, html, render, useEffect, useErrorBoundary, useLayoutEffect, useSignal } from './lib/kit.js';
-import { renew, session, signOut } from './lib/api.js';
+import { mayChange, renew, session, signOut } from './lib/api.js';
 import { look, offers } from './lib/offered.js';
 import { href, path } from './lib/router.js';
 import { language, learn, t, theme } from './lib/words.js';
@@ -21,15 +21,17 @@ const PAGES = [
   { to: '/budgets', icon: 'purse', name: 'Budgets', needs: '/v1/budgets', load: () => import('./pages/budgets.js') },
   { to: '/webhooks', icon: 'hook', name: 'Webhooks', needs: '/v1/webhooks', load: () => import('./pages/webhooks.js') },
   { to: '/events', icon: 'pulse', name: 'Events', needs: '/v1/events', load: () => import('./pages/events.js') },
-  { to: '/audit', icon: 'list', name: 'Audit log', needs: '/v1/audit-log', load: () => import('./pages/audit.js') },
+  { to: '/audit', icon: 'list', name: 'Audit log', needs: '/v1/audit-log', admins: true, load: () => import('./pages/audit.js') },
   { to: '/tokens', icon: 'key', name: 'Keys and tokens', load: () => import('./pages/tokens.js') },
   { to: '/team', icon: 'users', name: 'Team', load: () => import('./pages/team.js') },
   { to: '/settings', icon: 'settings', name: 'Settings', load: () => import('./pages/settings.js') },
 ];
 const HIDDEN = [
-  { to: '/start', name: 'Set up a bot', load: () => import('./pages/start.js') },
-  { to: '/import', name: 'Import a website', needs: '/v1/sources/preview', load: () => import('./pages/import.js') },
+  { to: '/start', name: 'Set up a bot', admins: true, load: () => import('./pages/start.js') },
+  { to: '/import', name: 'Import a website', needs: '/v1/sources/preview', admins: true, load: () => import('./pages/import.js') },
 ];
+
+const shown = page => offers(page.needs) && (!page.admins || mayChange());
 
 function found() {
   const exact = [...PAGES, ...HIDDEN].find(page => page.to === path.value);
@@ -91,11 +93,11 @@ function Shell() {
   }, [page, offers('/v1/audit-log')]);
   return html`<div class="shell"><a class="skip" href="#main">${t('Skip to the content')}</a>
     <header class="rail"><a class="brand" href=${href('/')}>Mini<mark>RAG</mark></a>
-      <nav aria-label=${t('Main')}>${PAGES.filter(one => offers(one.needs)).map(one => html`<a class="nav" href=${href(one.to)} aria-current=${page === one ? 'page' : undefined}><${Icon} name=${one.icon}/>${t(one.name)}</a>`)}</nav>
+      <nav aria-label=${t('Main')}>${PAGES.filter(shown).map(one => html`<a class="nav" href=${href(one.to)} aria-current=${page === one ? 'page' : undefined}><${Icon} name=${one.icon}/>${t(one.name)}</a>`)}</nav>
       <a class="nav docs" href="/docs" target="_blank" rel="noopener"><${Icon} name="external"/>${t('API reference')}</a></header>
     <div><${Tools} here=${page} search=${() => (looking.value = true)}/>
-    <${Stale}/><main id="main" tabindex="-1">${page ? html`<${Open} key=${page.to + (id ?? '')} page=${page} id=${id}/>` : html`<${Empty} title=${t('There is no such page')}><a class="btn" href=${href('/')}>${t('Overview')}</a></>`}</main></div>
-    <${Told}/>${looking.value && html`<${Goto} pages=${[...PAGES, ...HIDDEN]} close=${() => (looking.value = false)}/>`}</div>`;
+    <${Stale}/><main id="main" tabindex="-1">${page?.admins && !mayChange() ? html`<${Empty} title=${t('This is for owners and admins')}><a class="btn" href=${href('/')}>${t('Overview')}</a></>` : page ? html`<${Open} key=${page.to + (id ?? '')} page=${page} id=${id}/>` : html`<${Empty} title=${t('There is no such page')}><a class="btn" href=${href('/')}>${t('Overview')}</a></>`}</main></div>
+    <${Told}/>${looking.value && html`<${Goto} pages=${[...PAGES, ...HIDDEN].filter(shown)} close=${() => (looking.value = false)}/>`}</div>`;
 }
 
 function App() {

@@ -9,6 +9,8 @@ const BROWSER = '/v1/auth/browser';
 
 /** Who is signed in: undefined until it is known, null for nobody. */
 export const session = signal(undefined);
+/** Whether whoever is signed in may change things, and not only read and chat. */
+export const mayChange = () => session.value.user.role !== 'member';
 let access;
 let renewing;
 

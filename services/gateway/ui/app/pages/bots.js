@@ -1,7 +1,7 @@
 /** Bots: all of them, or one with what shapes it. */
 
 import { Icon, html, useEffect, useRef, useSignal } from '../lib/kit.js';
-import { api, useApi } from '../lib/api.js';
+import { api, mayChange, useApi } from '../lib/api.js';
 import { href, params, set } from '../lib/router.js';
 import { ago, number, t } from '../lib/words.js';
 import { Empty, Head, Status, Sure, Waiting } from '../parts/basics.js';
@@ -27,8 +27,8 @@ function List() {
     { key: 'sources', label: t('Sources'), num: true, sort: bot => count(bot.id), cell: bot => html`<a href=${href('/sources', { bot: bot.id })}>${number(count(bot.id))}</a>` },
     { key: 'updated_at', label: t('Changed'), sort: bot => Date.parse(bot.updated_at), cell: bot => html`<span class="soft">${ago(bot.updated_at)}</span>` },
   ];
-  return html`<${Head} title=${t('Bots')} lead=${t('Each reads its own sources and answers in its own way.')}><a class="btn go" href=${href('/start')}><${Icon} name="plus"/>${t('New bot')}</a></>
-    ${bots.data.length === 0 ? html`<${Empty} title=${t('No bot yet')}><p>${t('Name a web page, and in a minute a bot answers from it.')}</p><a class="btn go" href=${href('/start')}>${t('Set up a bot')}</a></>` : html`<${Table} rows=${bots.data} columns=${columns} caption=${t('Bots')}/>`}`;
+  return html`<${Head} title=${t('Bots')} lead=${t('Each reads its own sources and answers in its own way.')}>${mayChange() && html`<a class="btn go" href=${href('/start')}><${Icon} name="plus"/>${t('New bot')}</a>`}</>
+    ${bots.data.length === 0 ? html`<${Empty} title=${t('No bot yet')}>${mayChange() && html`<p>${t('Name a web page, and in a minute a bot answers from it.')}</p><a class="btn go" href=${href('/start')}>${t('Set up a bot')}</a>`}</>` : html`<${Table} rows=${bots.data} columns=${columns} caption=${t('Bots')}/>`}`;
 }
 
 function Figures({ of }) {
@@ -54,7 +54,7 @@ function Try({ bot, reload }) {
   useEffect(() => {
     draft.value = null; // with other settings the form is drawn anew too
   }, [bot.updated_at]);
-  return html`<div class="try"><${Settings} key=${`${bot.updated_at} ${version.value}`} bot=${bot} saved=${reload} drafted=${value => (draft.value = value)}/>
+  return html`<div class="try">${mayChange() && html`<${Settings} key=${`${bot.updated_at} ${version.value}`} bot=${bot} saved=${reload} drafted=${value => (draft.value = value)}/>`}
     <div class="side"><div class="draft" role="status">${draft.value && html`<p><mark>${t('unsaved draft')}</mark> ${t('The next answer here uses it; visitors get what is saved.')} <span class="soft">${Object.keys(draft.value).map(nameOf).join(' · ')}</span></p>
         <button class="btn" type="button" onClick=${discard}><${Icon} name="undo"/>${t('Discard')}</button>`}</div>
       <${Chat} bot=${bot.id} besides=${besides} answered=${told => (answer.value = { ...told, draft: Boolean(asked.current) })}/><${Figures} of=${answer.value}/></div></div>`;
@@ -69,13 +69,12 @@ function One({ id }) {
     bot.reload();
   };
   const tabs = {
-    embed: () => html`<${Embed} bot=${bot.data}/>`,
-    index: () => html`<${Index} bot=${bot.data} saved=${bot.reload}/>`,
+    ...(mayChange() && { embed: () => html`<${Embed} bot=${bot.data}/>`, index: () => html`<${Index} bot=${bot.data} saved=${bot.reload}/>` }),
     retrieval: () => html`<${Inspector} bot=${id}/>`,
   };
   return html`<${Head} title=${bot.data.name || t('(unnamed)')} lead=${html`<${Status} is=${state(bot.data)}/> · <a href=${href('/sources', { bot: id })}>${t('Sources')}</a> · <a href=${href('/chats', { bot: id })}>${t('Chats')}</a>`}>
-      ${bot.data.is_active && html`<${Sure} label=${t('Switch off')} question=${t('Visitors get no answer any more.')} act=${off} icon="close"/>`}</>
-    <${Tabs} parts=${[['try', t('Try it')], ['retrieval', t('Retrieval')], ['index', t('Index')], ['embed', t('Embed')]]} open=${tab} pick=${value => set({ tab: value })}/>
+      ${mayChange() && bot.data.is_active && html`<${Sure} label=${t('Switch off')} question=${t('Visitors get no answer any more.')} act=${off} icon="close"/>`}</>
+    <${Tabs} parts=${[['try', t('Try it')], ['retrieval', t('Retrieval')], ...(mayChange() ? [['index', t('Index')], ['embed', t('Embed')]] : [])]} open=${tab} pick=${value => set({ tab: value })}/>
     ${tabs[tab]?.() ?? html`<${Try} key=${id} bot=${bot.data} reload=${bot.reload}/>`}`;
 }
 

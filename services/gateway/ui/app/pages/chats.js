@@ -1,7 +1,7 @@
 /** What was asked, and what was answered. */
 
 import { Icon, html, useEffect, useRef, useSignal } from '../lib/kit.js';
-import { api, explained, session, useApi } from '../lib/api.js';
+import { api, explained, mayChange, useApi } from '../lib/api.js';
 import { href, params, set } from '../lib/router.js';
 import { ago, moment, number, t } from '../lib/words.js';
 import { Empty, Head, Waiting, tell } from '../parts/basics.js';
@@ -69,7 +69,7 @@ function One({ id }) {
   const asked = new Map(messages.data.filter(one => one.role === 'user').map(one => [one.turn_id, one.content]));
   const answered = new Set(messages.data.filter(one => one.role !== 'user').map(one => one.turn_id));
   const past = message => ({ bot: chat.data.bot_profile_id, turn: message.turn_id, question: asked.get(message.turn_id), ...(message.role !== 'user' && { answer: message.content, refused: message.refusal }) });
-  const may = message => session.value.user.role !== 'member' && asked.has(message.turn_id);
+  const may = message => mayChange() && asked.has(message.turn_id);
   // An answer that somebody disliked, or that was none, is nothing to expect again.
   const take = message => vote => (adding.value = { ...past(message), ...((vote === 'negative' || message.refusal) && { answer: undefined }) });
   const taking = message => message.role !== 'user' && may(message) && take(message);

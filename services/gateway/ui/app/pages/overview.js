@@ -1,7 +1,7 @@
 /** What there is, and what to do next. */
 
 import { Icon, html } from '../lib/kit.js';
-import { session, useApi } from '../lib/api.js';
+import { mayChange, session, useApi } from '../lib/api.js';
 import { href } from '../lib/router.js';
 import { ago, counted, number, t, told } from '../lib/words.js';
 import { Empty, Head, Kpi, Status, Waiting } from '../parts/basics.js';
@@ -17,12 +17,12 @@ export default function Overview() {
   const { user, tenant } = session.value;
   const title = t('Hello, {name}', { name: user.display_name || tenant.name });
   if (bots.data.length === 0) {
-    return html`<${Head} title=${title}/><${Empty} title=${t('No bot yet')}><p>${t('Name a web page, and in a minute a bot answers from it.')}</p><a class="btn go" href=${href('/start')}>${t('Set up a bot')}</a></>`;
+    return html`<${Head} title=${title}/><${Empty} title=${t('No bot yet')}>${mayChange() && html`<p>${t('Name a web page, and in a minute a bot answers from it.')}</p><a class="btn go" href=${href('/start')}>${t('Set up a bot')}</a>`}</>`;
   }
   const failed = sources.data.filter(source => source.status === 'error');
   const names = new Map(bots.data.map(bot => [bot.id, bot.name]));
   return html`<${Head} title=${title} lead=${counted(sources.data.length, '1 source stands behind your answers.', '{n} sources stand behind your answers.')}>
-      <a class="btn" href=${href('/sources', { add: '1' })}><${Icon} name="plus"/>${t('Add source')}</a><a class="btn go" href=${href('/start')}><${Icon} name="bot"/>${t('Set up a bot')}</a></>
+      ${mayChange() && html`<a class="btn" href=${href('/sources', { add: '1' })}><${Icon} name="plus"/>${t('Add source')}</a><a class="btn go" href=${href('/start')}><${Icon} name="bot"/>${t('Set up a bot')}</a>`}</>
     <dl class="kpis"><${Kpi} label=${t('Bots')} value=${number(bots.data.filter(bot => bot.is_active).length)}/>
       <${Kpi} label=${t('Passages')} value=${number(sum(sources.data, 'chunk_count'))} note=${counted(sources.data.length, '1 source', '{n} sources')}/>
       <${Kpi} label=${t('Chats')} value=${number(chats.data.length) + (chats.data.length === 100 ? '+' : '')}/>

@@ -1,7 +1,7 @@
 /** What the bots may quote. */
 
 import { Icon, html } from '../lib/kit.js';
-import { useApi } from '../lib/api.js';
+import { mayChange, useApi } from '../lib/api.js';
 import { href, params, set } from '../lib/router.js';
 import { ago, number, t } from '../lib/words.js';
 import { Dialog, Empty, Field, Head, Status, Waiting } from '../parts/basics.js';
@@ -45,14 +45,14 @@ function List() {
     { key: 'updated_at', label: t('Changed'), sort: source => Date.parse(source.updated_at), cell: source => html`<span class="soft">${ago(source.updated_at)}</span>` },
   ];
   const open = asked.get('open');
-  return html`<${Head} title=${t('Sources')} lead=${t('What your bots may quote.')}>${bots.data.length > 0 && html`<a class="btn" href=${href('/import', { bot })}><${Icon} name="globe"/>${t('Import a website')}</a><button class="btn go" onClick=${() => set({ add: '1' })}><${Icon} name="plus"/>${t('Add source')}</button>`}</>
-    ${bots.data.length === 0 ? html`<${Empty} title=${t('No bot yet')}><p>${t('A source belongs to a bot.')}</p><a class="btn go" href="/dashboard/start">${t('Set up a bot')}</a></>`
+  return html`<${Head} title=${t('Sources')} lead=${t('What your bots may quote.')}>${mayChange() && bots.data.length > 0 && html`<a class="btn" href=${href('/import', { bot })}><${Icon} name="globe"/>${t('Import a website')}</a><button class="btn go" onClick=${() => set({ add: '1' })}><${Icon} name="plus"/>${t('Add source')}</button>`}</>
+    ${bots.data.length === 0 ? html`<${Empty} title=${t('No bot yet')}><p>${t('A source belongs to a bot.')}</p>${mayChange() && html`<a class="btn go" href=${href('/start')}>${t('Set up a bot')}</a>`}</>`
       : html`<div class="bar"><input class="f" type="search" value=${filter} placeholder=${t('Filter…')} aria-label=${t('Filter sources')} onInput=${event => set({ q: event.target.value })}/>
         <${Bots} bots=${bots.data} chosen=${bot}/>
         ${STATES.map(value => html`<button class=${`btn ${state === value ? 'on' : ''}`} aria-pressed=${state === value} onClick=${() => set({ status: value })}>${t(value || 'all')} ${number(count(value))}</button>`)}</div>
-      ${sources.data.length === 0 ? html`<${Empty} title=${t('Nothing to quote yet')}><p>${t('Add a web page, a file or a text.')}</p><a class="btn" href=${href('/import', { bot })}>${t('Import a website')}</a> <button class="btn go" onClick=${() => set({ add: '1' })}>${t('Add source')}</button></>`
+      ${sources.data.length === 0 ? html`<${Empty} title=${t('Nothing to quote yet')}>${mayChange() && html`<p>${t('Add a web page, a file or a text.')}</p><a class="btn" href=${href('/import', { bot })}>${t('Import a website')}</a> <button class="btn go" onClick=${() => set({ add: '1' })}>${t('Add source')}</button>`}</>`
         : html`<${Table} rows=${rows} columns=${columns} caption=${t('Sources')} filter=${filter} open=${source => set({ open: source.id, part: '' })}/>`}`}
-    ${asked.get('add') && bots.data.length > 0 && html`<${Add} bots=${bots.data} changed=${sources.reload}/>`}
+    ${asked.get('add') && mayChange() && bots.data.length > 0 && html`<${Add} bots=${bots.data} changed=${sources.reload}/>`}
     ${open && html`<${Source} key=${open} id=${open} changed=${sources.reload}/>`}`;
 }
 

@@ -1,7 +1,7 @@
 /** Public keys for websites, and secret tokens for programs. */
 
 import { Icon, html, useSignal } from '../lib/kit.js';
-import { api, useApi } from '../lib/api.js';
+import { api, mayChange, useApi } from '../lib/api.js';
 import { href, params, set } from '../lib/router.js';
 import { ago, moment, t } from '../lib/words.js';
 import { Code, Dialog, Empty, Field, Form, Head, Status, Sure, Waiting, tell } from '../parts/basics.js';
@@ -36,11 +36,11 @@ function Keys() {
     { key: 'bot', label: t('Bot'), text: key => names.get(key.bot_profile_id), sort: key => names.get(key.bot_profile_id), cell: key => names.get(key.bot_profile_id) },
     { key: 'public_key', label: t('Key'), cell: key => html`<code>${key.public_key.slice(0, 16)}…</code>` },
     { key: 'allowed_origins', label: t('Sites'), cell: key => key.allowed_origins.join(', ') || html`<span class="soft">${t('no site yet')}</span>` },
-    { key: 'act', label: '', cell: key => key.is_active && html`<${Sure} label=${t('Revoke')} question=${t('It stops at once.')} act=${() => api.delete(`/v1/widget/keys/${key.id}`).then(keys.reload)}/>` },
+    { key: 'act', label: '', cell: key => mayChange() && key.is_active && html`<${Sure} label=${t('Revoke')} question=${t('It stops at once.')} act=${() => api.delete(`/v1/widget/keys/${key.id}`).then(keys.reload)}/>` },
   ];
-  const key = asked === 'new' ? NEW : keys.data.find(one => one.id === asked && one.is_active);
-  return html`<section class="sec"><header><h2>${t('Public keys for websites')}</h2><span class="r"><button class="btn" disabled=${bots.data.length === 0} onClick=${() => set({ key: 'new' })}><${Icon} name="plus"/>${t('New key')}</button></span></header>
-    ${keys.data.length === 0 ? html`<p class="soft">${t('None yet. A bot gets its key with its embed code.')}${bots.data.length === 0 && html` <a class="link" href=${href('/start')}>${t('Set up a bot')}</a>`}</p>` : html`<${Table} rows=${keys.data} columns=${columns} caption=${t('Public keys')} open=${one => one.is_active && set({ key: one.id })}/>`}</section>
+  const key = !mayChange() ? undefined : asked === 'new' ? NEW : keys.data.find(one => one.id === asked && one.is_active);
+  return html`<section class="sec"><header><h2>${t('Public keys for websites')}</h2>${mayChange() && html`<span class="r"><button class="btn" disabled=${bots.data.length === 0} onClick=${() => set({ key: 'new' })}><${Icon} name="plus"/>${t('New key')}</button></span>`}</header>
+    ${keys.data.length === 0 ? html`<p class="soft">${t('None yet. A bot gets its key with its embed code.')}${mayChange() && bots.data.length === 0 && html` <a class="link" href=${href('/start')}>${t('Set up a bot')}</a>`}</p>` : html`<${Table} rows=${keys.data} columns=${columns} caption=${t('Public keys')} open=${mayChange() ? one => one.is_active && set({ key: one.id }) : undefined}/>`}</section>
     ${key && html`<${Dialog} title=${key.id ? key.name : t('New key')} close=${close}><${Form} send=${save} action=${t('Save')}>
       <${Field} label=${t('Name')}><input class="f" name="name" maxlength="255" defaultValue=${key.name ?? ''} required/></>
       ${!key.id && html`<${Field} label=${t('Bot')}><select class="f" name="bot">${bots.data.map(bot => html`<option value=${bot.id}>${bot.name}</option>`)}</select></>`}
@@ -52,7 +52,7 @@ function Keys() {
 function Tokens() {
   const tokens = useApi('/v1/api-tokens');
   const bots = useApi('/v1/bot-profiles');
-  const making = params.value.get('add') === 'token';
+  const making = mayChange() && params.value.get('add') === 'token';
   const done = () => set({ add: '' });
   const made = useSignal(null);
   if (!tokens.data || !bots.data) return html`<${Waiting} error=${tokens.error ?? bots.error} reload=${tokens.reload}/>`;
@@ -72,9 +72,9 @@ function Tokens() {
     { key: 'scopes', label: t('May'), cell: one => html`${one.scopes?.join(', ') ?? t('all that its maker may')}${one.bot_profile_id && html` · <span class="soft">${names.get(one.bot_profile_id) || t('(unnamed)')}</span>`}` },
     { key: 'last_used_at', label: t('Last used'), cell: one => html`<span class="soft">${one.last_used_at ? ago(one.last_used_at) : t('never')}</span>` },
     { key: 'expires_at', label: t('Ends'), cell: one => html`<span class="soft">${one.expires_at ? moment(one.expires_at) : t('never')}</span>` },
-    { key: 'act', label: '', cell: one => one.is_active && html`<${Sure} label=${t('Revoke')} question=${t('It stops at once.')} act=${() => api.delete(`/v1/api-tokens/${one.id}`).then(tokens.reload)}/>` },
+    { key: 'act', label: '', cell: one => mayChange() && one.is_active && html`<${Sure} label=${t('Revoke')} question=${t('It stops at once.')} act=${() => api.delete(`/v1/api-tokens/${one.id}`).then(tokens.reload)}/>` },
   ];
-  return html`<section class="sec"><header><h2>${t('Secret tokens for programs')}</h2><span class="r"><button class="btn" onClick=${() => set({ add: 'token' })}><${Icon} name="plus"/>${t('New token')}</button></span></header>
+  return html`<section class="sec"><header><h2>${t('Secret tokens for programs')}</h2>${mayChange() && html`<span class="r"><button class="btn" onClick=${() => set({ add: 'token' })}><${Icon} name="plus"/>${t('New token')}</button></span>`}</header>
     ${tokens.data.length === 0 ? html`<${Empty} title=${t('No tokens')}/>` : html`<${Table} rows=${tokens.data} columns=${columns} caption=${t('Secret tokens')}/>`}</section>
     ${making && html`<${Dialog} title=${t('New token')} close=${done}><${Form} send=${make} action=${t('Make it')}>
       <${Field} label=${t('Name')} hint=${t('Where it will be used.')}><input class="f" name="name" maxlength="255" required/></>

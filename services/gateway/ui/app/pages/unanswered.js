@@ -1,7 +1,7 @@
 /** What visitors asked and no source answered. */
 
 import { Icon, html, useSignal } from '../lib/kit.js';
-import { session, useApi } from '../lib/api.js';
+import { mayChange, useApi } from '../lib/api.js';
 import { href, params, set } from '../lib/router.js';
 import { ago, number, t } from '../lib/words.js';
 import { Empty, Head, Waiting } from '../parts/basics.js';
@@ -19,7 +19,6 @@ export default function Unanswered() {
   const bots = useApi('/v1/bot-profiles');
   const gaps = useApi(`/v1/stats/unanswered?limit=${SHOWN}${bot ? `&bot_profile_id=${encodeURIComponent(bot)}` : ''}`, { every: 30_000 });
   if (!bots.data || !gaps.data) return html`<${Waiting} error=${bots.error ?? gaps.error} reload=${gaps.reload}/>`;
-  const may = session.value.user.role !== 'member';
   const names = new Map(bots.data.map(one => [one.id, one.name]));
   const columns = [
     { key: 'question', label: t('Question'), cell: gap => html`<a href=${href(`/chats/${gap.chat_id}`)}>${gap.question}</a>` },
@@ -28,8 +27,8 @@ export default function Unanswered() {
     { key: 'best_score', label: t('Best evidence'), num: true, cell: gap => number(Math.round(gap.best_score * 100) / 100) },
     { key: 'asked_at', label: t('Asked'), sort: gap => Date.parse(gap.asked_at), cell: gap => html`<span class="soft">${ago(gap.asked_at)}</span>` },
     { key: 'act', label: '', cell: gap => html`<span class="acts"><a class="btn" href=${href(`/bots/${gap.bot_profile_id}`, { tab: 'retrieval', q: gap.question })}>${t('Look why')}</a>
-      <a class="btn" href=${href('/sources', { add: '1', bot: gap.bot_profile_id })}><${Icon} name="plus"/>${t('Add source')}</a>
-      ${may && html`<button class="btn" type="button" onClick=${() => (adding.value = { bot: gap.bot_profile_id, turn: gap.turn_id, question: gap.question })}><${Icon} name="flask"/>${t('Add to a suite')}</button>`}</span>` },
+      ${mayChange() && html`<a class="btn" href=${href('/sources', { add: '1', bot: gap.bot_profile_id })}><${Icon} name="plus"/>${t('Add source')}</a>
+      <button class="btn" type="button" onClick=${() => (adding.value = { bot: gap.bot_profile_id, turn: gap.turn_id, question: gap.question })}><${Icon} name="flask"/>${t('Add to a suite')}</button>`}</span>` },
   ];
   return html`<${Head} title=${t('Unanswered')} lead=${t('Questions that no source held an answer to. Each is a gap that you can close.')}/>
     <div class="bar"><input class="f" type="search" value=${filter} placeholder=${t('Filter…')} aria-label=${t('Filter questions')} onInput=${event => set({ q: event.target.value })}/><${Bots} bots=${bots.data} chosen=${bot}/></div>

@@ -1,7 +1,7 @@
 /** What the bots did, what it cost, and where they had nothing to say. */
 
 import { html } from '../lib/kit.js';
-import { useApi } from '../lib/api.js';
+import { mayChange, useApi } from '../lib/api.js';
 import { href, params, set } from '../lib/router.js';
 import { ago, language, number, t } from '../lib/words.js';
 import { Head, Kpi, Waiting } from '../parts/basics.js';
@@ -38,7 +38,7 @@ function Gaps() {
   const gaps = useApi('/v1/stats/unanswered');
   if (!gaps.data) return html`<${Waiting} error=${gaps.error} reload=${gaps.reload}/>`;
   if (gaps.data.length === 0) return html`<p class="soft">${t('None. Every question found something.')}</p>`;
-  return html`<ul class="list">${gaps.data.slice(0, 20).map(gap => html`<li><a href=${href(`/chats/${gap.chat_id}`)}>${gap.question}</a><span class="soft">${ago(gap.asked_at)} · <a href=${href('/sources', { add: '1', bot: gap.bot_profile_id })}>${t('Add source')}</a></span></li>`)}</ul>`;
+  return html`<ul class="list">${gaps.data.slice(0, 20).map(gap => html`<li><a href=${href(`/chats/${gap.chat_id}`)}>${gap.question}</a><span class="soft">${ago(gap.asked_at)}${mayChange() && html` · <a href=${href('/sources', { add: '1', bot: gap.bot_profile_id })}>${t('Add source')}</a>`}</span></li>`)}</ul>`;
 }
 
 function Worst() {

@@ -1,7 +1,7 @@
 /** Telling other programs what happens, and seeing what became of it. */
 
 import { Icon, html, useSignal } from '../lib/kit.js';
-import { api, call, explained, useApi } from '../lib/api.js';
+import { api, call, explained, mayChange, useApi } from '../lib/api.js';
 import { href, params, set } from '../lib/router.js';
 import { ago, moment, t } from '../lib/words.js';
 import { Code, Dialog, Empty, Field, Form, Head, Status, Sure, Waiting, tell } from '../parts/basics.js';
@@ -53,9 +53,9 @@ function List() {
     { key: 'events', label: t('What it is told'), cell: hook => html`<span class="mono soft">${hook.events.join(', ')}</span>` },
     { key: 'created_at', label: t('Added'), sort: hook => Date.parse(hook.created_at), cell: hook => html`<span class="soft">${ago(hook.created_at)}</span>` },
   ];
-  return html`<${Head} title="Webhooks" lead=${t('Your own programs are told what happens, signed and until they have it.')}><button class="btn go" onClick=${() => set({ add: '1' })}><${Icon} name="plus"/>${t('Add a webhook')}</button></>
-    ${hooks.data.length === 0 ? html`<${Empty} title=${t('Nobody is told yet')}><p>${t('Add the address of a program that wants to know.')}</p></>` : html`<${Table} rows=${hooks.data} columns=${columns} caption="Webhooks"/>`}
-    ${adding && html`<${Dialog} title=${t('Add a webhook')} close=${done}><${Form} send=${add} action=${t('Add')}><${Fields}/></></>`}
+  return html`<${Head} title="Webhooks" lead=${t('Your own programs are told what happens, signed and until they have it.')}>${mayChange() && html`<button class="btn go" onClick=${() => set({ add: '1' })}><${Icon} name="plus"/>${t('Add a webhook')}</button>`}</>
+    ${hooks.data.length === 0 ? html`<${Empty} title=${t('Nobody is told yet')}>${mayChange() && html`<p>${t('Add the address of a program that wants to know.')}</p>`}</>` : html`<${Table} rows=${hooks.data} columns=${columns} caption="Webhooks"/>`}
+    ${adding && mayChange() && html`<${Dialog} title=${t('Add a webhook')} close=${done}><${Form} send=${add} action=${t('Add')}><${Fields}/></></>`}
     ${secret.value && html`<${Secret} text=${secret.value} close=${() => (secret.value = null)}/>`}`;
 }
 
@@ -76,7 +76,7 @@ function Delivery({ hook, id, changed }) {
     <dl class="kv"><dt>${t('Happened')}</dt><dd>${moment(data.occurred_at)}</dd>${data.next_attempt_at && html`<dt>${t('Next attempt')}</dt><dd>${moment(data.next_attempt_at)}</dd>`}<dt>Id</dt><dd class="mono">${data.message_id}</dd></dl>
     <h3>${t('Attempts')}</h3><ol class="facts">${data.attempts.map(attempt => html`<li><span class="soft">${moment(attempt.at)}</span><b>${attempt.status_code ?? attempt.error}</b><span class="soft">${Math.round(attempt.duration_ms)} ms</span>${attempt.response && html`<code>${attempt.response.slice(0, 200)}</code>`}</li>`)}</ol>
     <h3>${t('What is sent')}</h3><${Code} label=${t('What is sent')} text=${data.request.body}/>
-    <div><${Sure} label=${t('Send again')} question=${t('The receiver gets it once more.')} act=${again} icon="refresh"/></div></>`;
+    ${mayChange() && html`<div><${Sure} label=${t('Send again')} question=${t('The receiver gets it once more.')} act=${again} icon="refresh"/></div>`}</>`;
 }
 
 function Deliveries({ hook }) {
@@ -118,11 +118,11 @@ function One({ id }) {
     await api.delete(`/v1/webhooks/${id}`);
     gone.value = true;
   };
-  return html`<${Head} title=${data.url} lead=${html`<${Status} is=${state(data)}/>`}><button class="btn" onClick=${() => ping(id)}>${t('Send a test')}</button>
-      <${Sure} label=${t('New secret')} question=${t('The old one holds for another day.')} act=${rotate} icon="key"/><${Sure} label=${t('Delete')} question=${t('It is told nothing any more.')} act=${remove}/></>
+  return html`<${Head} title=${data.url} lead=${html`<${Status} is=${state(data)}/>`}>${mayChange() && html`<button class="btn" onClick=${() => ping(id)}>${t('Send a test')}</button>
+      <${Sure} label=${t('New secret')} question=${t('The old one holds for another day.')} act=${rotate} icon="key"/><${Sure} label=${t('Delete')} question=${t('It is told nothing any more.')} act=${remove}/>`}</>
     ${data.disabled_reason && html`<div class="problem" role="alert"><p>${t('It was switched off because it failed for long. Save it as active to go on.')}</p></div>`}
-    <${Deliveries} hook=${id}/><div class="cols even"><section class="sec"><header><h2>${t('Settings')}</h2></header><${Form} key=${data.updated_at} send=${save} action=${t('Save')}><${Fields} of=${data}/><label class="check"><input type="checkbox" name="is_active" defaultChecked=${data.is_active}/> ${t('active')}</label></></section>
-    <section class="sec"><header><h2>${t('Send again what happened')}</h2></header><${Form} send=${replay} action=${t('Send again')}><${Field} label=${t('From')}><input class="f" type="datetime-local" name="from" required/></><${Field} label=${t('To')}><input class="f" type="datetime-local" name="to" required/></></></section></div>
+    <${Deliveries} hook=${id}/>${mayChange() && html`<div class="cols even"><section class="sec"><header><h2>${t('Settings')}</h2></header><${Form} key=${data.updated_at} send=${save} action=${t('Save')}><${Fields} of=${data}/><label class="check"><input type="checkbox" name="is_active" defaultChecked=${data.is_active}/> ${t('active')}</label></></section>
+    <section class="sec"><header><h2>${t('Send again what happened')}</h2></header><${Form} send=${replay} action=${t('Send again')}><${Field} label=${t('From')}><input class="f" type="datetime-local" name="from" required/></><${Field} label=${t('To')}><input class="f" type="datetime-local" name="to" required/></></></section></div>`}
     ${secret.value && html`<${Secret} text=${secret.value} close=${() => (secret.value = null)}/>`}`;
 }
 

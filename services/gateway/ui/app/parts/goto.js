@@ -1,8 +1,7 @@
 /** Ctrl+K: to any page, bot or source by its name, and what can be begun from anywhere. */
 
 import { html, useEffect, useLayoutEffect, useRef, useSignal } from '../lib/kit.js';
-import { api, signOut } from '../lib/api.js';
-import { offers } from '../lib/offered.js';
+import { api, mayChange, signOut } from '../lib/api.js';
 import { go } from '../lib/router.js';
 import { t, theme } from '../lib/words.js';
 
@@ -10,8 +9,8 @@ const SHOWN = 12;
 const LISTED = 200;
 
 const ACTIONS = [
-  { name: 'Add source', run: () => go('/sources', { add: '1' }) },
-  { name: 'New token', run: () => go('/tokens', { add: 'token' }) },
+  { name: 'Add source', admins: true, run: () => go('/sources', { add: '1' }) },
+  { name: 'New token', admins: true, run: () => go('/tokens', { add: 'token' }) },
   { name: 'Light theme', run: () => (theme.value = 'light') },
   { name: 'Dark theme', run: () => (theme.value = 'dark') },
   { name: 'Sign out', run: signOut },
@@ -40,8 +39,8 @@ export function Goto({ pages, close }) {
     ref.current.showModal();
   }, []);
   const wanted = asked.value.trim().toLowerCase();
-  const places = pages.filter(page => offers(page.needs)).map(page => ({ id: page.to, text: t(page.name), run: () => go(page.to) }));
-  const actions = ACTIONS.map(action => ({ id: action.name, text: t(action.name), kind: 'Action', run: action.run }));
+  const places = pages.map(page => ({ id: page.to, text: t(page.name), run: () => go(page.to) }));
+  const actions = ACTIONS.filter(action => !action.admins || mayChange()).map(action => ({ id: action.name, text: t(action.name), kind: 'Action', run: action.run }));
   // Without a word only pages: the rest would hide them.
   const all = wanted ? [...places, ...actions, ...things] : places;
   const begins = one => one.text.toLowerCase().startsWith(wanted);

@@ -1,7 +1,7 @@
 /** What a bot would answer from, and why: every passage with its scores and its place in each ranking. */
 
 import { html, useEffect, useRef, useSignal } from '../lib/kit.js';
-import { api, useApi } from '../lib/api.js';
+import { api, mayChange, useApi } from '../lib/api.js';
 import { href, params, set } from '../lib/router.js';
 import { language, number, t } from '../lib/words.js';
 import { Empty, Field, Form, Kpi, Waiting } from './basics.js';
@@ -68,6 +68,6 @@ export function Inspector({ bot }) {
       <${Kpi} label=${t('Best evidence')} value=${percent(value.best)} note=${t('needed: {n}', { n: percent(value.floor) })}/><${Kpi} label=${t('Found within')} value=${`${number(Math.round(value.latency_ms))} ms`}/>
       <${Kpi} label=${t('Passages')} value=${number(value.passages.length)} note=${value.query_language}/></dl>
       ${value.searched.length > 0 && value.searched.join() !== value.query && html`<p class="soft">${t('Searched for:')} ${value.searched.map(one => html`<span class="tag">${one}</span> `)}</p>`}
-      ${value.passages.length === 0 && html`<${Empty} title=${t('nothing found')}><p>${t('No passage of its sources fits. Add a source, or ask in other words.')}</p><a class="btn" href=${href('/sources', { add: '1', bot })}>${t('Add source')}</a></>`}
+      ${value.passages.length === 0 && html`<${Empty} title=${t('nothing found')}><p>${t('No passage of its sources fits. Add a source, or ask in other words.')}</p>${mayChange() && html`<a class="btn" href=${href('/sources', { add: '1', bot })}>${t('Add source')}</a>`}</>`}
       <ol class="hits">${value.passages.map(passage => html`<${Passage} key=${passage.chunk_id} passage=${passage} query=${value.query} floor=${value.floor}/>`)}</ol></section>`}`;
 }

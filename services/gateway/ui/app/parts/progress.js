@@ -1,7 +1,7 @@
 /** Watching a source become ready. */
 
 import { html, useEffect } from '../lib/kit.js';
-import { api, useApi } from '../lib/api.js';
+import { api, mayChange, useApi } from '../lib/api.js';
 import { clock, counted, t, told } from '../lib/words.js';
 import { Status, Waiting } from './basics.js';
 
@@ -43,7 +43,7 @@ export function Progress({ id, watch = true, ready }) {
   };
   const failed = source.data.status === 'error';
   return html`<div class="progress"><p role="status"><${Status} is=${source.data.status}/> ${source.data.status === 'ready' && html`<span class="soft">${counted(source.data.chunk_count, '1 passage', '{n} passages')}</span>`}</p>
-    ${failed && html`<div class="problem" role="alert"><p>${told(source.data.error_message)}</p><button class="btn" type="button" onClick=${again}>${t('Try again')}</button></div>`}
+    ${failed && html`<div class="problem" role="alert"><p>${told(source.data.error_message)}</p>${mayChange() && html`<button class="btn" type="button" onClick=${again}>${t('Try again')}</button>`}</div>`}
     <ol class="facts">${facts.data.map(({ at, event, detail }) => html`<li><time class="soft mono" datetime=${at}>${clock(at)}</time><b>${t(STAGES[event] ?? event)}</b><span class="soft">${told(detail)}</span></li>`)}</ol>
     ${ready && source.data.status === 'ready' && ready(source.data)}</div>`;
 }

@@ -1,7 +1,7 @@
 /** What a source was, what changed, and taking a change back. */
 
 import { html, useSignal } from '../lib/kit.js';
-import { api, useApi } from '../lib/api.js';
+import { api, mayChange, useApi } from '../lib/api.js';
 import { counted, moment, number, t } from '../lib/words.js';
 import { Sure, Waiting, tell } from './basics.js';
 
@@ -29,7 +29,7 @@ export function Revisions({ id, changed }) {
     changed();
   };
   const first = Math.min(...found.data.map(one => one.revision));
-  return html`${found.data.length > 1 && html`<div><${Sure} label=${t('Undo the last change')} question=${t('The revision before answers again; nothing is read anew.')} act=${undo} icon="undo"/></div>`}
+  return html`${mayChange() && found.data.length > 1 && html`<div><${Sure} label=${t('Undo the last change')} question=${t('The revision before answers again; nothing is read anew.')} act=${undo} icon="undo"/></div>`}
     <ol class="revisions">${found.data.map(one => html`<li key=${one.revision}><header><b>${t('Revision {n}', { n: number(one.revision) })}</b>${one.answers && html`<mark>${t('answers')}</mark>`}<span class="soft">${moment(one.prepared_at)}</span></header>
       <p class="soft">${[counted(one.chunk_count, '1 passage', '{n} passages'), counted(one.characters, '1 character', '{n} characters'), counted(one.embedded_count, '1 embedded anew', '{n} embedded anew')].join(' · ')}${one.restored_from ? html` · ${t('as revision {n} was', { n: number(one.restored_from) })}` : ''}</p>
       ${one.revision > first && html`<button class="btn fit" type="button" aria-expanded=${open.value === one.revision} onClick=${() => (open.value = open.value === one.revision ? null : one.revision)}>${t('What changed')}</button>`}

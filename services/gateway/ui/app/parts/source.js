@@ -1,7 +1,7 @@
 /** One source: what happens to it, what it was, and what of it can be quoted. */
 
 import { Icon, html } from '../lib/kit.js';
-import { api, useApi } from '../lib/api.js';
+import { api, mayChange, useApi } from '../lib/api.js';
 import { href, params, set } from '../lib/router.js';
 import { moment, t } from '../lib/words.js';
 import { Dialog, Field, Sure, Waiting, tell } from './basics.js';
@@ -40,9 +40,9 @@ function Facts({ source, changed, close }) {
       <dt>${t('Last read')}</dt><dd>${source.last_refreshed_at ? moment(source.last_refreshed_at) : t('never')}</dd>
       ${source.next_refresh_at && html`<dt>${t('Next time')}</dt><dd>${moment(source.next_refresh_at)}</dd>`}
       <dt>Id</dt><dd class="mono">${id}</dd></dl>
-    <${Field} label=${t('Read again')}><select class="f" onChange=${schedule}>${SCHEDULES.map(([value, label]) => html`<option value=${value} selected=${(source.refresh_schedule ?? 'none') === value}>${t(label)}</option>`)}</select></>
+    ${mayChange() && html`<${Field} label=${t('Read again')}><select class="f" onChange=${schedule}>${SCHEDULES.map(([value, label]) => html`<option value=${value} selected=${(source.refresh_schedule ?? 'none') === value}>${t(label)}</option>`)}</select></>
     <div class="bar"><button class="btn" type="button" onClick=${refresh}><${Icon} name="refresh"/>${t('Read it now')}</button>
-      <${Sure} label=${t('Delete')} question=${t('No answer will quote it any more.')} act=${remove}/></div>`;
+      <${Sure} label=${t('Delete')} question=${t('No answer will quote it any more.')} act=${remove}/></div>`}`;
 }
 
 /** A drawer; which part of it is open stands in the address. */

@@ -1,7 +1,7 @@
 /** All that a bot was: who made it so, when, why, how well it did; and the way back. */
 
 import { html } from '../lib/kit.js';
-import { api, session, useApi } from '../lib/api.js';
+import { api, mayChange, useApi } from '../lib/api.js';
 import { href } from '../lib/router.js';
 import { moment, t } from '../lib/words.js';
 import { Sure, Waiting, tell } from './basics.js';
@@ -41,7 +41,7 @@ export function Versions({ bot, changed }) {
     { key: 'reason', label: t('Why'), cell: one => html`<${Why} bot=${bot.id} of=${one}/>` },
     { key: 'score', label: t('Score'), num: true, cell: one => decimal(one.score) },
     { key: 'model', label: t('Model'), cell: one => html`<span class="mono">${one.model}</span>` },
-    ...(session.value.user.role === 'member' ? [] : [{ key: 'act', label: '', cell: one => one.version !== bot.version && html`<${Sure} label=${t('Go back to it')} question=${t('The bot then answers as in version {n}.', { n: one.version })} act=${back(one)} icon="undo"/>` }]),
+    ...(!mayChange() ? [] : [{ key: 'act', label: '', cell: one => one.version !== bot.version && html`<${Sure} label=${t('Go back to it')} question=${t('The bot then answers as in version {n}.', { n: one.version })} act=${back(one)} icon="undo"/>` }]),
   ];
   return html`<${Table} rows=${versions.data.map(one => ({ ...one, id: one.version }))} columns=${columns} caption=${t('Versions')}/>`;
 }

@@ -1,7 +1,7 @@
 /** One website: how far its import is, page by page. */
 
 import { Icon, html } from '../lib/kit.js';
-import { api, explained, useApi } from '../lib/api.js';
+import { api, explained, mayChange, useApi } from '../lib/api.js';
 import { href } from '../lib/router.js';
 import { ago, counted, number, t, told } from '../lib/words.js';
 import { Empty, Head, Status, Sure, Waiting, tell } from './basics.js';
@@ -32,9 +32,9 @@ export function Website({ id }) {
   const part = on ? counts.visited / Math.max(1, counts.found) : 1;
   const act = (label, icon, what) => html`<button class="btn" onClick=${() => order(what)().catch(error => tell(explained(error)))}><${Icon} name=${icon}/>${label}</button>`;
   return html`<${Head} title=${source.data.name} lead=${html`<${Status} is=${source.data.status}/> · <a href=${href('/sources', { open: id })}>${t('Settings and history')}</a> · <a href=${href(`/bots/${source.data.bot_profile_id}`)}>${t('Ask the bot')}</a>`}>
-      ${phase === 'running' && act(t('Pause'), 'pause', 'pause')}${phase === 'paused' && act(t('Go on'), 'play', 'resume')}
+      ${mayChange() && html`${phase === 'running' && act(t('Pause'), 'pause', 'pause')}${phase === 'paused' && act(t('Go on'), 'play', 'resume')}
       ${on && html`<${Sure} label=${t('Cancel the import')} question=${t('Pages that were read stay.')} act=${order('cancel')} icon="close"/>`}
-      ${!on && html`<button class="btn" onClick=${() => again().catch(error => tell(explained(error)))}><${Icon} name="refresh"/>${t('Read it again')}</button>`}</>
+      ${!on && html`<button class="btn" onClick=${() => again().catch(error => tell(explained(error)))}><${Icon} name="refresh"/>${t('Read it again')}</button>`}`}</>
     ${phase === null ? html`<${Empty} title=${t('Not imported yet')}/>` : html`<div class="crawl"><p role="status"><span class=${`st ${PHASES[phase]}`}>${t(`import ${phase}`)}</span> <span class="soft">${t('{n} of {all} pages', { n: number(counts.visited), all: number(counts.found) })} · ${counted(source.data.chunk_count, '1 passage', '{n} passages')}${crawl.data.updated_at ? ` · ${ago(crawl.data.updated_at)}` : ''}</span></p>
       <div class="meter" role="meter" aria-label=${t('Pages that were visited')} aria-valuemin="0" aria-valuemax="100" aria-valuenow=${Math.round(part * 100)}><span style=${{ width: `${part * 100}%` }}/></div>
       ${crawl.data.reason && html`<div class="problem" role="alert"><p>${told(crawl.data.reason)}</p></div>`}</div>
