@@ -28,7 +28,7 @@ from services.chat.handlers import CheckBot, CheckChat, CheckPlayground
 from services.chat.ports import Retriever, VectorIndexes
 from services.chat.projections.bots import Bots
 from services.chat.projections.chats import Chats
-from services.chat.projections.index import Index
+from services.chat.projections.flushing import indexing
 from services.chat.projections.playground import Playground
 from services.chat.projections.spending import SpendingRows
 from services.chat.queries.bot_index import BotIndexQueries
@@ -46,7 +46,7 @@ from services.chat.queries.suites import SuiteQueries
 from services.chat.queries.turns import TurnQueries
 from services.chat.reactions.answering import AnswerQuestion, StopAnswering
 from services.chat.reactions.erasing import DestroyKeyFirst, EndErased, EraseChats
-from services.chat.reactions.indexing import TellIndexed
+from services.chat.reactions.indexing import FEW, TellIndexed
 from services.chat.reactions.prompting import Prompting
 from services.chat.reactions.reindexing import (
     EndReindex,
@@ -209,7 +209,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         version=4,
         tables=index_metadata,
         owns={"retrieval_index": index_decider, "bot_index": bot_index_decider},
-        projection=Index(indexes, platform.blobs, lexical),
+        projection=indexing(indexes, platform.blobs, lexical),
         listens=[
             (event.aggregate, event.name)
             for event in (SourcePrepared, SourceUpdated, SourceDeleted, ShadowPrepared)
@@ -278,7 +278,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     )
     service.reacts("stop-answering", [TurnStopRequested], StopAnswering(stops), attempts=4)
     tell = TellIndexed(service.execute, service.shown("index"))
-    service.reacts("tell-indexed", [SourcePrepared], tell, given_up=tell.given_up)
+    service.reacts("tell-indexed", [SourcePrepared], tell, concurrency=FEW, given_up=tell.given_up)
 
     _erases(service, platform, chats, stops)
     tests = _tests(service, bots, turn_queries, answer, models)

@@ -14,6 +14,7 @@ from cachetools import LRUCache, TTLCache
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from shared.adapters.nats_client import taken_in
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Event, Recorded
 
@@ -61,7 +62,7 @@ class Memo:
         """Hear of events as they are stored, whichever process stores them."""
         for subject in self._subjects:
             await client.subscribe(subject, cb=self._heard)
-        await client.flush()
+        await taken_in(client)
         self._client = client
         self._reconnects = client.stats["reconnects"]
 

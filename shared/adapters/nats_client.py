@@ -69,3 +69,14 @@ def options(
 async def connect(url: str, name: str, on_fatal: Callable[[], None] = give_up) -> Client:
     """A connection that outlives any broker restart."""
     return await nats.connect(url, **options(name, on_fatal))
+
+
+async def taken_in(client: Client) -> None:
+    """Return once the broker knows all that was told to it before, subscriptions above all.
+
+    The client's `flush` sends its ping ahead of what waits to be written. When that is answered
+    all of it is written, and the broker has read it once it answers a second one.
+    Raises what `flush` raises.
+    """
+    for _ in range(2):
+        await client.flush()

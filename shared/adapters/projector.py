@@ -13,7 +13,7 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from typing import TypeVar
 
 from sqlalchemy import func, select, text, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.adapters.event_log import EventLog
@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BATCH = 500
+AWAY = (DBAPIError, PoolTimeout, OSError, TimeoutError)
+"""What a database raises that does not answer, or has no connection left for whoever asks."""
 REPLAY_BATCH = 2_000
 """Events that a rebuild brings in at a time: more of them become one statement."""
 RETRY_SECONDS = 0.5
@@ -136,7 +138,7 @@ class Projector:
                     finally:
                         # In the pool it would keep the lock, and nobody could get that again.
                         await guard.invalidate()
-            except (PullEnded, Unavailable, DBAPIError, OSError, TimeoutError) as error:
+            except (*AWAY, PullEnded, Unavailable) as error:
                 if ending():
                     # The error came up while the cancellation was cleaned up after.
                     raise asyncio.CancelledError from error

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import nats.errors
 
 from shared.adapters.envelope import Erased, metadata_headers
+from shared.adapters.nats_client import taken_in
 from shared.adapters.projector import Projector
 from shared.adapters.read_model import ReadModel, ReadModelStore
 from shared.adapters.topology import command_consumer, reaction_consumer
@@ -382,7 +383,7 @@ class Service:
                 await projector.ready.wait()
             await self.platform.broker.start()
             with suppress(nats.errors.Error, TimeoutError):
-                await self.platform.client.flush()  # or who asks at once finds nobody listening
+                await taken_in(self.platform.client)  # or who asks at once finds nobody listening
             self._questions.open(background)
             self.ready.set()
             log.info("service started", extra={"service": self.name})

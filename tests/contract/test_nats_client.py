@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from nats.aio.msg import Msg
 
 from shared.adapters import nats_client
 from tests.brokers import configured_broker, own_broker
 from tests.eventually import eventually
 
+SECONDS = 120.0
 RIGHTS = """
 authorization { users: [ {
   user: u, password: p
@@ -53,6 +55,26 @@ async def test_a_connection_outlives_a_restart_of_the_broker(tmp_path: Path, kil
                 await eventually(arrives)
         finally:
             await client.close()
+
+
+async def test_what_was_subscribed_to_is_known_to_the_broker_at_once(tmp_path: Path) -> None:
+    """So often that it would fail if the broker were only likely to know it."""
+    async with own_broker(tmp_path / "data") as broker:
+        near, far = [await nats_client.connect(broker.url, name) for name in ("near", "far")]
+
+        async def answer(message: Msg) -> None:
+            await message.respond(b"")
+
+        try:
+            for n in range(300):
+                kept = [await near.subscribe(f"{n}.{m}", cb=answer) for m in range(20)]
+                await nats_client.taken_in(near)
+                await far.request(f"{n}.19", timeout=SECONDS)
+                for one in kept:
+                    await one.unsubscribe()
+        finally:
+            await near.close()
+            await far.close()
 
 
 async def test_a_refused_publish_is_fatal(restricted: str) -> None:

@@ -12,7 +12,7 @@ from services.chat.adapters import lexical
 from services.chat.adapters.qdrant_index import QdrantIndexes
 from services.chat.domain.bot_index import bot_index_decider
 from services.chat.domain.index import index_decider
-from services.chat.projections.index import Index
+from services.chat.projections.flushing import indexing
 from services.chat.tables import index_metadata
 from shared.adapters.blobs import Blobs
 from shared.adapters.chunk_batch import PreparedChunk, write_batch
@@ -59,6 +59,6 @@ class IndexContract(ProjectionContract):
             version=1,
             tables=index_metadata,
             owns={"retrieval_index": index_decider, "bot_index": bot_index_decider},
-            projection=Index(indexes, blobs, lexical),
+            projection=indexing(indexes, blobs, lexical),
             listens=[(event.aggregate, event.name) for event in listens],
         )

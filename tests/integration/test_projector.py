@@ -14,6 +14,7 @@ from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.adapters.event_log import STREAM, Append, EventLog
+from shared.adapters.postgres import POOL_OVERFLOW, POOL_SIZE, create_engine
 from shared.adapters.projector import BATCH, Projector, project
 from shared.adapters.read_model import ReadModelStore, StoredOutcome
 from shared.embedded.servers import Servers
@@ -128,6 +129,31 @@ class TestProjecting:
                 position = await rate(event_log, tenant_id, n)
                 assert await projector.await_position(position, SECONDS) >= position
         assert await AccountQueries(store).rates(tenant_id) == {"eur": (3, 3)}
+
+    async def test_goes_on_after_no_connection_was_left_for_it(
+        self,
+        store: ReadModelStore,
+        event_log: EventLog,
+        servers: Servers,
+        tenant_id: str,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """Others of its service may hold all of them for longer than it waits."""
+        engine = create_engine(servers.database_url("bank"), "crowded")
+        engine.sync_engine.pool._timeout = 0.05  # type: ignore[attr-defined]  # not half a minute
+        held = [await engine.connect() for _ in range(POOL_SIZE + POOL_OVERFLOW)]
+        async with running(Projector(ReadModelStore(engine, store.model), event_log)) as projector:
+
+            async def missed() -> None:
+                assert "projector starts again" in caplog.messages
+
+            await eventually(missed)
+            for one in held:
+                await one.close()
+            position = await rate(event_log, tenant_id, 1)
+            assert await projector.await_position(position, SECONDS) >= position
+        await engine.dispose()
+        assert await AccountQueries(store).rates(tenant_id) == {"eur": (1, 1)}
 
     async def test_brings_in_again_what_a_crashed_database_forgot_though_nothing_comes(
         self, store: ReadModelStore, event_log: EventLog, tenant_id: str

@@ -30,6 +30,8 @@ from shared.kernel.ids import derived_id, new_id
 
 PAGE = 500
 """Sources whose points are taken out in one call."""
+FIRST = 1
+"""Revision of a source before which there is none to take out."""
 
 
 class Index:
@@ -65,7 +67,7 @@ class Index:
             case SourceDeleted(source_id=source_id):
                 if await _forgotten(db, tenant_id, source_id):
                     await self._clean(db, Scope(tenant_id, source_id=source_id))
-            case IndexBuilt(source_id=source_id, revision=revision):
+            case IndexBuilt(source_id=source_id, revision=revision) if revision > FIRST:
                 scope = Scope(tenant_id, source_id=source_id)
                 await self._clean(db, scope, below_revision=revision)
             case IndexRetired() as event:
@@ -161,7 +163,6 @@ class Index:
             await index.upsert(points)
         faults.passed(FaultPoint.INDEX_UPSERTED)
         await index.flush()
-        faults.passed(FaultPoint.INDEX_FLUSHED)
 
     def _points(
         self, tenant_id: str, source_id: str, bot_profile_id: str, prepared: Prepared, data: bytes

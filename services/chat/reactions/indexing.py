@@ -9,6 +9,9 @@ from shared.contracts.ingest import SourcePrepared
 from shared.kernel.errors import Unavailable
 
 SHOWN_SECONDS = 30.0
+FEW = 4
+"""At a time: what was told last waits for the one vector engine with a connection to the database
+in hand, of which there are not many."""
 
 Execute = Callable[[Command, Metadata, str], Awaitable[Done]]
 AwaitShown = Callable[[int, float], Awaitable[int]]
