@@ -46,6 +46,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (not _kills(item.path), item.path not in slow))
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell why a test had another try, or nobody could look into it."""
+    for report in terminalreporter.stats.get("rerun", ()):
+        terminalreporter.section(f"why there was another try of {report.nodeid}")
+        terminalreporter.write_line(report.longreprtext)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
     """Of several processes, the one that starts a stack for tests that kill it runs them all."""

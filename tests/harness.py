@@ -34,6 +34,8 @@ SHORTEST_PAUSE, LONGEST_PAUSE, PAUSE_SHARE = 0.02, 0.25, 0.1
 """Seconds between two looks, and how much of the time waited that may be: looks cost what the work
 that is waited for needs.
 """
+PENDING = 202
+"""Stored, and not done yet."""
 IN_BETWEEN = (httpx.HTTPError, KeyError, json.JSONDecodeError, FileNotFoundError)
 PASSWORD = "correct horse battery"
 PROXY = "127.0.0.2"
@@ -216,9 +218,7 @@ class Tenant:
             "owner_password": PASSWORD,
         }
         with httpx.Client(base_url=url, timeout=120, trust_env=False, verify=verify) as http:
-            answer = http.post("/v1/tenants", json=body)
-        assert answer.status_code == 201, answer.text
-        made = answer.json()
+            made = told(http, "/v1/tenants", body)
         self._opened: list[httpx.Client] = []
         self.url, self.slug, self.email = url, name, body["owner_email"]
         self.id: str = made["tenant"]["id"]
@@ -247,9 +247,7 @@ class Tenant:
         """A new user of this tenant that somebody else makes, logged in."""
         email = f"{role}-{uuid.uuid4().hex[:8]}@{self.slug}.example.com"
         body = {"email": email, "password": PASSWORD, "role": role}
-        answer = http.post("/v1/users", json=body)
-        assert answer.status_code == 201, answer.text
-        made = User(self, str(answer.json()["id"]), email)
+        made = User(self, str(told(http, "/v1/users", body)["id"]), email)
         self._opened.append(made.http)
         return made
 
@@ -263,17 +261,13 @@ class Tenant:
             http.close()
 
     def bot(self, **fields: Any) -> str:
-        answer = self.http.post("/v1/bot-profiles", json={"name": "Bot", **fields})
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["id"])
+        return str(told(self.http, "/v1/bot-profiles", {"name": "Bot", **fields})["id"])
 
     def source(self, bot: str, content: str | None = None, **fields: Any) -> str:
         body = {"bot_profile_id": bot, "name": "Source", "source_type": "text", **fields}
         if content is not None:
             body["content"] = content
-        answer = self.http.post("/v1/sources", json=body)
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["id"])
+        return str(told(self.http, "/v1/sources", body)["id"])
 
     def ingest(self, source: str) -> None:
         answer = self.http.post(f"/v1/sources/{source}/ingest")
@@ -321,6 +315,22 @@ def client(url: str, credential: str | None = None, address: str = "127.0.0.1") 
     headers = {} if credential is None else {"Authorization": f"Bearer {credential}"}
     transport = httpx.HTTPTransport(local_address=address)
     return httpx.Client(base_url=url, headers=headers, transport=transport, timeout=120)
+
+
+def told(http: httpx.Client, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """What a POST makes. Where that takes longer than a client is kept waiting, as on a busy
+    machine, the same request comes again with its key, as clients are asked to do.
+    """
+    headers = {"Idempotency-Key": uuid.uuid4().hex}
+
+    def look() -> httpx.Response | None:
+        answer = http.post(path, json=body, headers=headers)
+        return None if answer.status_code == PENDING else answer
+
+    answer: httpx.Response = eventually(look, lambda: path)
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
 
 
 def events(pieces: Iterator[str]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -3,7 +3,6 @@
 The waits are shared: what takes half a minute to be noticed happens to all at the same time.
 """
 
-import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,21 +12,22 @@ from http import HTTPStatus
 from pathlib import Path
 
 from shared.kernel.faults import FaultPoint
-from tests.chaos import evidence, gusts, storm
+from tests.chaos import detour, evidence, gusts, storm
 from tests.chaos.company import accompanied
 from tests.chaos.disks import Small, files_limited
 from tests.chaos.evidence import Evidence
 from tests.chaos.gusts import Gust, Weather
-from tests.chaos.storm import Storm, Strike, Undriven
+from tests.chaos.storm import Storm, Strike
 from tests.e2e.sites import Site, serving
 from tests.harness import eventually
 from tests.proxy import Proxy
 
-log = logging.getLogger(__name__)
-
 P = FaultPoint
-STOP_SECONDS = 30.0
-"""Longer than the broker waits for anybody to acknowledge."""
+STOP_SECONDS = 20.0
+"""Longer than the broker waits for anybody to acknowledge, which is 15 at most."""
+PING_SECONDS = 4
+"""Instead of ten: three unanswered pings of the broker's client tell that nobody is there."""
+ENVIRONMENT = {**storm.ENVIRONMENT, detour.PINGS: str(PING_SECONDS)}
 PAUSE_SECONDS = 2.0
 SLOW_SECONDS = 2
 PATIENCE = 300.0
@@ -118,7 +118,7 @@ def after_a_storm(
 ) -> Iterator[Left]:
     """As `storm.weathered`, with one of each other fault upon what the storm has left."""
     with (
-        gusts.installation(data_dir, storm.ENVIRONMENT) as (running, switches, ways),
+        gusts.installation(data_dir, ENVIRONMENT) as (running, switches, ways),
         serving(Site({})) as site,
         accompanied() as company,
     ):
@@ -139,8 +139,7 @@ def after_a_storm(
         try:
             found = storm.through(running, switches, site, rounds, lanes, blow)
         except Exception as why:
-            log.exception("the storm was not driven to its end")
-            raise Undriven(running.logs()) from why
+            raise storm.undriven(why, running) from why
         found = replace(
             found,
             planted=1 if each else 0,

@@ -15,7 +15,7 @@ from tests.chaos.corpus import FACTS
 from tests.chaos.moods import MOODS, MoodyModel, mood_of, moody_model
 from tests.chaos.work import PART, PATIENCE, Work
 from tests.e2e.receivers import Hit, Receiver, receiving
-from tests.e2e.test_webhooks import deliveries, webhook
+from tests.e2e.test_webhooks import deliveries
 from tests.harness import eventually
 
 log = logging.getLogger(__name__)
@@ -43,12 +43,13 @@ class Company:
         key = f"sk-chaos-{secrets.token_hex(16)}"
         self.secrets.append(key)
         credentials = {"api_key": key, "api_base": self.model.url}
-        self.bot = work.tenant.bot(model="gpt-4o-mini", credentials=credentials)
+        self.bot = work.profile(model="gpt-4o-mini", credentials=credentials)
         text = " ".join(FACTS.format(n=n) for n in self.numbers)
-        work.tenant.ingest(work.write(bot_profile_id=self.bot, content=text))
+        work.ingest(work.write(bot_profile_id=self.bot, content=text))
         work.rest()
         for name, receiver in self.receivers.items():
-            self.hooks[name] = webhook(work.tenant, receiver.url, EVENT)
+            body = {"url": receiver.url, "events": [EVENT]}
+            self.hooks[name] = work.told(201, "POST", "/v1/webhooks", json=body).json()
             self.secrets.append(str(self.hooks[name]["secret"]))
 
     @property

@@ -2,7 +2,8 @@
 
 A program: with `--data-dir` and `--port` it is the supervisor, as `minirag up --isolated`, and with
 names of services those services. `DETOURS` holds the port of each proxy by the server's name; if it
-is unset there are none.
+is unset there are none. `PINGS` holds the seconds between two pings of the broker's clients, if it
+is set.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 DETOURS = "DETOURS"
+PINGS = "PINGS"
 LONGEST_PAUSE = 0.5
 """Seconds before a process is started again, however often it has ended: here that is no fault of
 its own."""
@@ -41,8 +43,11 @@ def _through(url: str, port: int) -> str:
 
 
 def _serve() -> None:
+    from shared.adapters import nats_client
     from shared.cli import app
 
+    if PINGS in os.environ:
+        nats_client.PING_SECONDS = int(os.environ[PINGS])
     if DETOURS in os.environ:
         os.environ |= led(os.environ, json.loads(os.environ[DETOURS]))
     sys.argv[1:1] = ["run"]

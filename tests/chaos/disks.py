@@ -131,9 +131,23 @@ class Small:
         self._at = at
 
     def shrink(self) -> None:
-        """To what is used, or the least that can be: 0 would be no limit."""
-        found = os.statvfs(self._at)
-        self._resize(max(found.f_blocks - found.f_bfree, 1) * found.f_frsize)
+        """To what is used, or the least that can be: 0 would be no limit.
+
+        It is refused while more is used than was just seen, as somebody goes on writing.
+        """
+        refused = ""
+
+        def shrunk() -> bool:
+            nonlocal refused
+            found = os.statvfs(self._at)
+            try:
+                self._resize(max(found.f_blocks - found.f_bfree, 1) * found.f_frsize)
+            except subprocess.CalledProcessError as error:
+                refused = error.stderr
+                return False
+            return True
+
+        eventually(shrunk, lambda: refused)
 
     def grow(self) -> None:
         self._resize(ROOM)

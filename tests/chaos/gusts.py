@@ -356,7 +356,7 @@ def blown(data_dir: Path, gusts: Sequence[Gust], *, stop: float, pause: float) -
                 f"The guarantee on part {n} of a bicycle lasts {canary(one)} years. "
                 for n in range(1, 9)
             )
-            one.tenant.ingest(one.write(content="".join(parts)))
+            one.ingest(one.write(content="".join(parts)))
             one.rest()
             one.ask()
             one.told_all()

@@ -38,7 +38,6 @@ class Work:
         """With `looks`, clients look at once for what they were told to be made."""
         self.tenant = tenant
         self._looks = looks
-        self.bot = tenant.bot()
         self.sources: set[str] = set()
         self.users: set[str] = set()
         self.answers: dict[str, str] = {}
@@ -57,6 +56,7 @@ class Work:
         self._askers = ThreadPoolExecutor(ASKERS)
         self._over = threading.Event()
         self._asked: list[Future[None]] = []
+        self.bot = self.profile()
 
     def begin(self) -> None:
         """Have something that questions can be answered from."""
@@ -95,7 +95,16 @@ class Work:
     def hook(self) -> None:
         """Make a webhook, to which nothing is delivered."""
         body = {"url": "http://127.0.0.1:9/hook", "events": []}
-        self._do(lambda _: self._told(201, "POST", "/v1/webhooks", json=body), 0)
+        self._do(lambda _: self.told(201, "POST", "/v1/webhooks", json=body), 0)
+
+    def profile(self, **fields: Any) -> str:
+        """Make a bot and return its id."""
+        made = self.told(201, "POST", "/v1/bot-profiles", json={"name": "Bot", **fields})
+        return str(made.json()["id"])
+
+    def ingest(self, source: str) -> None:
+        """Have a source taken up."""
+        self.told(202, "POST", f"/v1/sources/{source}/ingest")
 
     def write(self, **fields: Any) -> str:
         """Make a source of a text that nobody has yet, and return its id."""
@@ -108,7 +117,7 @@ class Work:
             "content": FACTS.format(n=n),
             **fields,
         }
-        made = self._told(201, "POST", "/v1/sources", json=body).json()
+        made = self.told(201, "POST", "/v1/sources", json=body).json()
         self.sources.add(name)
         self._look(f"/v1/sources/{made['id']}")
         return str(made["id"])
@@ -117,7 +126,7 @@ class Work:
         """Make a source that is to be refreshed, and wait until it is known when."""
         source = self.write(refresh_schedule="weekly")
         eventually(
-            lambda: self._told(200, "GET", f"/v1/sources/{source}").json()["next_refresh_at"],
+            lambda: self.told(200, "GET", f"/v1/sources/{source}").json()["next_refresh_at"],
             seconds=PATIENCE,
         )
         return source
@@ -126,7 +135,7 @@ class Work:
         """Wait until no source is being worked on."""
 
         def look() -> bool:
-            listed = self._told(200, "GET", "/v1/sources").json()
+            listed = self.told(200, "GET", "/v1/sources").json()
             if any(source["status"] == "processing" for source in listed):
                 time.sleep(LOOK_SECONDS)
                 return False
@@ -173,7 +182,7 @@ class Work:
 
     def _upload(self, name: str) -> None:
         file = name.rsplit("/", 1)[-1]
-        made = self._told(
+        made = self.told(
             201,
             "POST",
             "/v1/sources/upload",
@@ -186,7 +195,7 @@ class Work:
     def _ask(self, n: int) -> None:
         question = PART.format(n=n)
         body = {"bot_profile_id": self.bot, "message": question}
-        answer = self._told(200, "POST", "/v1/chat", json=body).json()
+        answer = self.told(200, "POST", "/v1/chat", json=body).json()
         self.answers[question] = answer["message"]["content"]
 
     def _register(self, name: str) -> dict[str, Any]:
@@ -196,7 +205,7 @@ class Work:
             "owner_email": f"owner@{name}.example.com",
             "owner_password": PASSWORD,
         }
-        made: dict[str, Any] = self._told(201, "POST", "/v1/tenants", json=body).json()
+        made: dict[str, Any] = self.told(201, "POST", "/v1/tenants", json=body).json()
         return made
 
     def _farewell(self, name: str) -> None:
@@ -212,18 +221,21 @@ class Work:
 
     def _invite(self, email: str) -> None:
         body = {"email": email, "password": PASSWORD, "role": "member"}
-        self._told(201, "POST", "/v1/users", json=body)
+        self.told(201, "POST", "/v1/users", json=body)
         self.users.add(email)
 
     def _look(self, path: str) -> None:
         if not self._looks:
             return
         try:
-            self._told(200, "GET", path)
+            self.told(200, "GET", path)
         except AssertionError as error:
             self.unread.append(str(error))
 
-    def _told(self, status: int, method: str, path: str, **request: Any) -> httpx.Response:
+    def told(self, status: int, method: str, path: str, **request: Any) -> httpx.Response:
+        """The answer that has this status, however often the request must come for it. Raises if
+        another comes that is none to come again for.
+        """
         headers = {"Idempotency-Key": uuid.uuid4().hex} if method == "POST" else {}
 
         def look() -> httpx.Response | None:
@@ -232,13 +244,13 @@ class Work:
             self.statuses[answer.status_code] += 1
             if answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
                 log.warning("%s %s: %s", method, path, answer.text)
-            if answer.status_code in AGAIN:
+            if answer.status_code in AGAIN - {status}:
                 time.sleep(AGAIN_SECONDS)
                 return None
             assert answer.status_code == status, f"{path}: {answer.status_code} {answer.text}"
             return answer
 
         found: httpx.Response = eventually(look, lambda: path, seconds=PATIENCE)
-        if method == "POST":
+        if method == "POST" and status not in AGAIN:
             self._posts.append((path, {"headers": headers, **request}, found.text))
         return found

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from tests.e2e.diary import Diary
 from tests.e2e.streaming import Reader
 
 STREAMS, READS, WRITES, INGESTS = 4, 2, 1, 1
@@ -39,6 +40,7 @@ class Load:
     bot: str
     question: str
     """With a place for what makes it another one."""
+    diary: Diary
     statuses: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
     put_off: int = 0
@@ -84,7 +86,7 @@ class Load:
 
     async def _stream(self, http: httpx.AsyncClient) -> None:
         question = self.question.format(uuid.uuid4().hex[:8])
-        reader = Reader(question, self.bot, [http], [])
+        reader = Reader(question, self.bot, [http], [], diary=self.diary)
         self.readers.append(reader)
         await reader.read()
         self.statuses[f"stream: {reader.ends[-1][0]}"] += 1
@@ -126,11 +128,12 @@ class Load:
             try:
                 answer = await http.request(method, path, headers=headers, **request)
             except httpx.HTTPError as error:
-                self.failures.append(f"{method} {path}: {error!r}")
+                self._fail(f"{method} {path}: {error!r}")
                 return {}
             self.statuses[f"{method} {answer.status_code}"] += 1
             if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
                 self.put_off += 1
+                self.diary.note(f"{method} {path}: put off, {answer.text}")
                 await asyncio.sleep(float(answer.headers["retry-after"]))
                 continue
             if answer.status_code == status:
@@ -138,9 +141,14 @@ class Load:
             if answer.status_code == httpx.codes.ACCEPTED:
                 # It is stored and will be done; that is an answer, though a slow one.
                 self.operations.append(answer.json()["operation_id"])
+                self.diary.note(f"{method} {path}: {answer.text}")
             else:
-                self.failures.append(f"{method} {path}: {answer.status_code} {answer.text}")
+                self._fail(f"{method} {path}: {answer.status_code} {answer.text}")
             return {}
+
+    def _fail(self, what: str) -> None:
+        self.failures.append(what)
+        self.diary.note(what)
 
     @property
     def requests(self) -> int:

@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx
 
+from tests.e2e.diary import Diary
+
 END = ("done", "error")
 SECONDS = 300.0
 """Whoever is killed under a stream is back by then, also on a busy machine."""
@@ -40,6 +42,7 @@ class Reader:
     """How often it was told to come again, as something was away."""
     refused: list[str] = field(default_factory=list)
     """What went wrong while it could not go on elsewhere, for it knew of no turn."""
+    diary: Diary = field(default_factory=Diary)
 
     async def read(self) -> None:
         """To the end, over as many connections as it takes."""
@@ -53,8 +56,9 @@ class Reader:
                 await self._read(http)
             except httpx.HTTPError as error:
                 self.trouble = repr(error)
+                self.diary.note(f"{self.question} {self.turn or 'no turn yet'}: {self.trouble}")
                 if not self.turn and not isinstance(error, Later):
-                    self.refused.append(self.trouble)
+                    self.refused.append(f"POST /v1/chat, {self.question}: {self.trouble}")
                 await asyncio.sleep(self._pause(error))
 
     def _pause(self, error: httpx.HTTPError) -> float:

@@ -10,6 +10,7 @@ import pytest
 from shared.embedded.child import ended
 from shared.embedded.surroundings import SERVICES
 from tests.e2e import inside
+from tests.e2e.diary import Diary
 from tests.e2e.doors import Door, opened
 from tests.e2e.paced_model import paced_model
 from tests.e2e.receivers import receiving
@@ -24,7 +25,7 @@ from tests.e2e.test_cut_streams import (
     told_once_each,
     troubles,
 )
-from tests.harness import SPARING, Installation, Tenant, eventually, reachable
+from tests.harness import SPARING, Installation, Tenant, eventually, reachable, told
 from tests.qdrant_server import qdrant_server
 
 log = logging.getLogger(__name__)
@@ -60,21 +61,35 @@ def test_every_service_is_restarted_under_load_and_no_client_notices(
     """Two replicas of each, of which one after the other is told to stop, as in an upgrade: first
     those with a process each, then those that share one.
     """
-    place, running = rolling, rolling.running
-    tenant = register(running.url)
+    diary = Diary()
+    try:
+        tenant = register(rolling.running.url)
+        roll(rolling, tenant, diary)
+    except BaseException as error:
+        error.add_note(f"{diary}\n{rolling.running.logs()}")
+        raise
+
+
+def roll(place: Place, tenant: Tenant, diary: Diary) -> None:
+    """All of it, told to the diary."""
+    running = place.running
     bot = known_bot(place, tenant)
     due = [tenant.source(bot, f"{TEXT} {n}", refresh_schedule="weekly") for n in range(2)]
     tenant.http.headers["Connection"] = "close"  # or a gateway would wait for this client to go
-    with opened() as door, receiving() as receiver:
+    with opened(diary) as door, receiving() as receiver:
         hook = {"url": receiver.url, "events": ["chat.message"]}
-        tenant.http.post("/v1/webhooks", json=hook).raise_for_status()
-        load = Load(door.url, tenant.token, bot, "When was the harbour of Corran closed, {}?")
+        told(tenant.http, "/v1/webhooks", hook)
+        question = "When was the harbour of Corran closed, {}?"
+        load = Load(door.url, tenant.token, bot, question, diary)
         others = Replica(running, "all")
         try:
             others.started()
             door.gateways += [running.url, others.url]
             eventually(lambda: len(door.ready) == len(door.gateways), others.said)
             asyncio.run(under_load(load, lambda: replaced(place, tenant, others, door, due)))
+        except BaseException as error:
+            error.add_note(others.said())
+            raise
         finally:
             others.process.kill()
         eventually(
@@ -83,18 +98,24 @@ def test_every_service_is_restarted_under_load_and_no_client_notices(
             PATIENCE,
         )
     log.info("%s, %s told to come again", load.statuses, load.put_off)
+    assert load.failures == []
     # On a machine that is too busy for its services, a client may be told to come again.
     assert load.put_off <= load.requests // 20
-    assert load.failures == [], "\n".join(load.failures)
     told_once_each(place, tenant, load.readers)
     # Who has begun an answer ends it, though on a busy machine a connection may break before.
     again = [reader for reader in load.readers if place.model.asked[reader.question] > 1]
     assert len(again) <= 1 + len(load.readers) // 20, troubles(place)
     kept(tenant, load)
-    facts = inside.facts(running.data_dir, tenant.id)
-    assert [facts[f"evt.{tenant.id}.schedule.{source}", "fired"] for source in due] == [1, 1]
+    eventually(lambda: all(fired(place, tenant, due)), seconds=PATIENCE)
+    assert fired(place, tenant, due) == [1, 1]
     for name in SERVICES:
         assert f"{name} {ended(0)}" in "".join(running.output)
+
+
+def fired(place: Place, tenant: Tenant, due: Sequence[str]) -> list[int]:
+    """How often each slot came."""
+    facts = inside.facts(place.running.data_dir, tenant.id)
+    return [facts[f"evt.{tenant.id}.schedule.{source}", "fired"] for source in due]
 
 
 async def under_load(load: Load, act: Callable[[], None]) -> None:
@@ -109,13 +130,21 @@ async def under_load(load: Load, act: Callable[[], None]) -> None:
 def replaced(place: Place, tenant: Tenant, others: Replica, door: Door, due: Sequence[str]) -> None:
     """Restart a replica of every service, then end the others; a slot comes up before each."""
     running = place.running
+
+    def one(name: str) -> None:
+        door.diary.note(f"{name} is told to stop")
+        restarted(running, name)
+        door.diary.note(f"{name} is back")
+
     inside.make_due(running.data_dir, tenant.id, due[0], seconds=0.5)
     with ThreadPoolExecutor(len(SERVICES)) as threads:
-        for restart in [threads.submit(restarted, running, name) for name in SERVICES]:
+        for restart in [threads.submit(one, name) for name in SERVICES]:
             restart.result()
     eventually(lambda: running.url in door.ready, running.logs)
     inside.make_due(running.data_dir, tenant.id, due[1], seconds=0.5)
+    door.diary.note("the others are told to stop")
     assert others.stop() == 0, others.said()
+    door.diary.note("the others are gone")
 
 
 def ready(tenant: Tenant) -> set[str]:

@@ -84,6 +84,8 @@ class Bank:
         ready = asyncio.ensure_future(self.service.ready.wait())
         try:
             await asyncio.wait({self.life, ready}, return_when=asyncio.FIRST_COMPLETED)
+            if not ready.done():
+                self.life.result()  # raises why it did not come up
             yield self
             self.stopping.set()
             await asyncio.wait_for(self.life, SECONDS)
