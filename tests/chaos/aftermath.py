@@ -114,7 +114,6 @@ def after_a_storm(
     rounds: int,
     lanes: Sequence[Sequence[Strike]],
     disk: Small | None,
-    each: Sequence[Gust],
 ) -> Iterator[Left]:
     """As `storm.weathered`, with one of each other fault upon what the storm has left."""
     with (
@@ -127,13 +126,11 @@ def after_a_storm(
 
         def blow(blowing: Storm) -> None:
             struck.update(switches.fired())
-            if not each:
-                return
             company.introduced(blowing.work)
             weather = Weather(
                 blowing, switches, ways, company, pause=PAUSE_SECONDS, disk=disk, left_out=left_out
             )
-            for gust in each:
+            for gust in EACH:
                 gusts.blow(gust, weather)
 
         try:
@@ -142,7 +139,7 @@ def after_a_storm(
             raise storm.undriven(why, running) from why
         found = replace(
             found,
-            planted=1 if each else 0,
+            planted=1,
             ledger=company.model.ledger,
             may_fail=company.questions,
             hits=company.hits(),

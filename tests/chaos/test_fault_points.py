@@ -1,11 +1,9 @@
-"""Processes are ended at every fault point there is, and the broker and the database besides; with
-GUSTS=1 they have one of each other fault then: mistakes, silence, broken connections, full disks,
-bad company.
+"""Processes are ended at every fault point there is, and the broker and the database besides; then
+they have one of each other fault: mistakes, silence, broken connections, full disks, bad company.
 
 One installation takes it all, while a hundred documents of all formats come in.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from http import HTTPStatus
@@ -14,7 +12,7 @@ import pytest
 
 from shared.kernel.faults import FaultPoint
 from tests.chaos import invariants, promises
-from tests.chaos.aftermath import EACH, Left, after_a_storm
+from tests.chaos.aftermath import Left, after_a_storm
 from tests.chaos.disks import small_disk, unmountable
 from tests.chaos.storm import LANES, Undriven
 from tests.harness import reachable
@@ -28,8 +26,6 @@ pytestmark = [
     pytest.mark.flaky(reruns=2, only_rerun=Undriven),
 ]
 
-GUSTS = bool(os.environ.get("GUSTS"))
-"""A busy machine does not always lead them to their end."""
 KEPT = (
     promises.what_models_count_is_what_is_billed,
     promises.deliveries_are_what_they_were,
@@ -39,8 +35,6 @@ KEPT = (
 @pytest.fixture(scope="module")
 def no_disk(tmp_path_factory: pytest.TempPathFactory) -> str | None:
     """Why no disk can be filled here."""
-    if not GUSTS:
-        return "GUSTS=1 runs it"
     return unmountable(tmp_path_factory.mktemp("disk"))
 
 
@@ -49,9 +43,7 @@ def left(tmp_path_factory: pytest.TempPathFactory, no_disk: str | None) -> Itera
     data_dir = reachable(tmp_path_factory, "storm")
     with ExitStack() as stack:
         disk = None if no_disk else stack.enter_context(small_disk(data_dir))
-        yield stack.enter_context(
-            after_a_storm(data_dir, ROUNDS, LANES, disk, EACH if GUSTS else ())
-        )
+        yield stack.enter_context(after_a_storm(data_dir, ROUNDS, LANES, disk))
 
 
 def test_every_point_has_its_strike() -> None:
@@ -70,8 +62,8 @@ def test_the_broker_s_disk_was_full(left: Left, no_disk: str | None) -> None:
 
 
 def test_the_database_s_disk_was_full(left: Left) -> None:
-    if not GUSTS or left[3]:
-        pytest.skip(left[3][0] if left[3] else "GUSTS=1 runs it")
+    if left[3]:
+        pytest.skip(left[3][0])
 
 
 @pytest.mark.parametrize("hold", [*invariants.HOLD, *KEPT], ids=lambda hold: hold.__name__)
