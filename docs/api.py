@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, cast
 
 from fastapi import FastAPI
@@ -41,8 +42,11 @@ LIMITS = {
 FIRST_REFUSAL = 300
 
 
+@cache
 def application() -> FastAPI:
-    """The application over no gateway: good for all that happens before a route's body runs."""
+    """The application over no gateway: good for all that happens before a route's body runs. It
+    takes seconds to make and to describe.
+    """
     return create_app(
         cast("Gateway", None),
         authenticator=cast("Authenticator", None),

@@ -6,7 +6,7 @@ events, `metrics.md` from `shared/telemetry/metrics.py`; and the alerts for Kube
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from docs import alerts, api, configuration, events, messages, metrics
@@ -14,20 +14,20 @@ from docs import alerts, api, configuration, events, messages, metrics
 FOLDER = Path(__file__).parent
 
 
-def pages() -> Mapping[Path, str]:
-    """What every generated file must hold."""
-    return {
-        FOLDER / "api.md": api.page(),
-        FOLDER / "messages.md": messages.page(),
-        FOLDER / "configuration.md": configuration.page(),
-        FOLDER / "events.md": events.page(),
-        FOLDER / "metrics.md": metrics.page(),
-        alerts.MANIFEST: alerts.manifest(),
-    }
+PAGES: Mapping[Path, Callable[[], str]] = {
+    FOLDER / "api.md": api.page,
+    FOLDER / "messages.md": messages.page,
+    FOLDER / "configuration.md": configuration.page,
+    FOLDER / "events.md": events.page,
+    FOLDER / "metrics.md": metrics.page,
+    alerts.MANIFEST: alerts.manifest,
+}
+"""Every generated file, and what makes the text that it must hold."""
 
 
 def main() -> None:
-    for file, text in pages().items():
+    for file, page in PAGES.items():
+        text = page()
         if not file.exists() or file.read_text() != text:
             file.write_text(text)
             sys.stdout.write(f"wrote {file.relative_to(FOLDER.parent)}\n")

@@ -4,7 +4,10 @@ Tests keep apart by fresh tenants and fresh names of read models, never by resta
 """
 
 import functools
-from collections.abc import AsyncIterator, Callable
+import gc
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,21 @@ from tests.harness import reachable
 ROOT = Path(__file__).parents[1]
 CHAOS = ROOT / "tests" / "chaos"
 REGISTRY = EventRegistry([*released(Event), *EVENTS])
+# Hundreds of processes are started. What one of them has compiled is there for all others, also
+# where the environment of a container keeps Python from writing it down.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Look for no garbage among what is loaded and collected: all of it stays to the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(trylast=True)

@@ -6,6 +6,7 @@ the product runs, and what it does not import it does not keep in memory.
 # ruff: noqa: PLC0415  for the reason above
 
 import asyncio
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -125,6 +126,8 @@ def run(
     ],
 ) -> None:
     """Run services against NATS_URL, DATABASE_URL and QDRANT_URL."""
+    # Hardly anything that is loaded goes again. `main` looks for garbage once all of it is there.
+    gc.disable()
     from shared.runtime.process import SERVICES, main
 
     unknown = sorted(set(services) - {*SERVICES, "all"})

@@ -63,6 +63,7 @@ async def _run(names: Sequence[str]) -> None:
     for received in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(received, stopping.set)
     modules = {name: import_module(f"services.{name}.main") for name in names}
+    _spare_what_there_is()
     settings: dict[str, ServiceSettings] = {
         name: module.Settings() for name, module in modules.items()
     }
@@ -89,7 +90,7 @@ async def _run(names: Sequence[str]) -> None:
             if port is not None
         ]
         if await _finished(build(), stopping):
-            _spare_what_is_built()
+            _spare_what_there_is()
             closed = asyncio.Event()
             async with asyncio.TaskGroup() as tasks:
                 for service in services:
@@ -102,7 +103,7 @@ async def _run(names: Sequence[str]) -> None:
     log.info("process stopped", extra={"services": list(names)})
 
 
-def _spare_what_is_built() -> None:
+def _spare_what_there_is() -> None:
     """Look for garbage among what comes from now on.
 
     All services together are some 240,000 objects that stay for good; to go through them all, as
@@ -110,6 +111,7 @@ def _spare_what_is_built() -> None:
     """
     gc.freeze()
     gc.set_threshold(YOUNG, 10, 10)
+    gc.enable()
 
 
 async def _running(service: Service, stopping: asyncio.Event, closed: asyncio.Event) -> None:
