@@ -54,6 +54,16 @@ from shared.kernel.emails import email_key
 Row = dict[str, Any]
 
 FIRST_BROWSER_TOKENS = "bot_bound"
+DONE_TOGETHER = {
+    TenantRegistered,
+    UserCreated,
+    SessionStarted,
+    SessionRefreshed,
+    ApiTokenIssued,
+    ApiTokenUsed,
+    WidgetKeyCreated,
+}
+"""What happens all the time, and needs no statement for itself."""
 PEOPLE = ("user", "session", "token", "operator")
 """Kinds of actors whose doings are told in the audit log."""
 
@@ -92,6 +102,8 @@ class Identity:
         await change_rows(db, sessions, refreshed)
         await change_rows(db, api_tokens, used)
         for recorded in records:
+            if type(recorded.event) in DONE_TOGETHER:
+                continue
             await _tenant(db, recorded)
             await _user(db, recorded)
             await _rest(db, recorded)
@@ -112,13 +124,13 @@ class AuditLog:
                 await _forget_old(db, recorded.tenant_id, recorded.event.audit_before)
 
     def _entry(self, recorded: Recorded[Event]) -> Row | None:
-        if isinstance(recorded.event, ErasureTold):
-            return None
         actor, origin = recorded.metadata.actor, recorded.metadata.origin
         kind = actor.partition("/")[0]
         if kind not in PEOPLE:
             return None
         event = recorded.event
+        if isinstance(event, ErasureTold):
+            return None
         whose = actor if kind == "user" else origin and f"user/{user_of(origin)}"
         return {
             "tenant_id": recorded.tenant_id,
@@ -188,9 +200,10 @@ async def _forget_old(db: AsyncConnection, tenant_id: str, before: datetime | No
 
 def _target(event: Event) -> str:
     """All people of a tenant are one aggregate; here each is one."""
-    user_id = getattr(event, "user_id", None)
-    if event.aggregate == "directory" and user_id is not None:
-        return f"user/{user_id}"
+    if event.aggregate == "directory":
+        user_id = getattr(event, "user_id", None)
+        if user_id is not None:
+            return f"user/{user_id}"
     return f"{event.aggregate}/{event.aggregate_id}"
 
 

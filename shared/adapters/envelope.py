@@ -11,7 +11,7 @@ construction: ids, names of types, timestamps.
 import base64
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, Protocol, TypeVar
@@ -31,7 +31,7 @@ from shared.contracts.base import (
 )
 from shared.kernel.errors import NotFound, TooLarge, Unusable
 from shared.kernel.ids import subject_token
-from shared.kernel.registry import EventRegistry
+from shared.kernel.registry import EventRegistry, UnknownEvent
 from shared.telemetry import spans
 
 MAX_BODY = 1_000_000
@@ -40,8 +40,13 @@ NONCE = 12
 CIPHER = "$personal"
 SEALED = b"\x01"
 """How a sealed body begins; behind it come the nonce and the text (AES-256-GCM)."""
+SEALED_AT = len(SEALED) + NONCE
+"""Where the sealed text begins."""
 
 K = TypeVar("K", bound=Keyed)
+
+Stored = tuple[int, Mapping[str, str], bytes]
+"""A message of the log: its sequence, headers and body."""
 
 
 class DataKeys(Protocol):
@@ -202,11 +207,49 @@ class Codec:
         try:
             event = await self.decode_event(headers["ce-type"], data, metadata.tenant_id)
         except InvalidTag as error:
-            raise Unusable(
-                f"event {sequence} of tenant {metadata.tenant_id} was sealed with a key that the "
-                "vault does not hold: restore the vault together with the log"
-            ) from error
+            raise _sealed_otherwise(sequence, metadata.tenant_id) from error
         return Recorded(event, metadata, headers["ce-id"], sequence)
+
+    async def recorded_or_erased(
+        self, sequence: int, headers: Mapping[str, str], data: bytes
+    ) -> Recorded[Event] | None:
+        """As `recorded`; None if its tenant was erased, and `Unusable` for an unknown type too."""
+        try:
+            return await self.recorded(sequence, headers, data)
+        except Erased:
+            return None
+        except UnknownEvent as error:
+            raise Unusable(
+                f"event {sequence} is of a type only a newer version knows: {error}"
+            ) from error
+
+    async def recorded_all(self, stored: Sequence[Stored]) -> list[Recorded[Event] | None]:
+        """As `recorded_or_erased`, for many.
+
+        Most are of few tenants, of a type as it is, and hold no personal text. Those are read
+        without a turn of the event loop each.
+        """
+        ciphers: dict[str, AESGCM | None] = {}
+        found: list[Recorded[Event] | None] = []
+        for sequence, headers, data in stored:
+            tenant_id, type_name = headers["ce-tenant"], headers["ce-type"]
+            cls = self._registry.newest(type_name)
+            if cls is None or _personal(cls) or not data.startswith(SEALED):
+                found.append(await self.recorded_or_erased(sequence, headers, data))
+                continue
+            if tenant_id not in ciphers:
+                key = await self._keys.tenant_key(tenant_id)
+                ciphers[tenant_id] = None if key is None else AESGCM(key)
+            if (cipher := ciphers[tenant_id]) is None:
+                found.append(None)
+                continue
+            try:
+                clear = cipher.decrypt(data[1:SEALED_AT], data[SEALED_AT:], tenant_id.encode())
+            except InvalidTag as error:
+                raise _sealed_otherwise(sequence, tenant_id) from error
+            event = cls.model_validate(orjson.loads(clear))
+            found.append(Recorded(event, read_metadata(headers), headers["ce-id"], sequence))
+        return found
 
     async def clear(self, data: bytes, tenant_id: str) -> bytes:
         """The body as JSON, in which personal text is still sealed. Raises as `decode`."""
@@ -214,8 +257,7 @@ class Codec:
             return data
         if (key := await self._keys.tenant_key(tenant_id)) is None:
             raise Erased(tenant_id)
-        start = len(SEALED) + NONCE
-        return AESGCM(key).decrypt(data[len(SEALED) : start], data[start:], tenant_id.encode())
+        return AESGCM(key).decrypt(data[1:SEALED_AT], data[SEALED_AT:], tenant_id.encode())
 
     async def _refuse_erased(self, cls: type[Keyed], tenant_id: str) -> None:
         """What an earlier version wrote in clear is to be gone too, as far as this one shows it."""
@@ -237,6 +279,13 @@ class Codec:
             aad = _associated(tenant_id, subject, name)
             body[name] = orjson.loads(AESGCM(key).decrypt(raw[:NONCE], raw[NONCE:], aad))
         return body
+
+
+def _sealed_otherwise(sequence: int, tenant_id: str) -> Unusable:
+    return Unusable(
+        f"event {sequence} of tenant {tenant_id} was sealed with a key that the vault does not "
+        "hold: restore the vault together with the log"
+    )
 
 
 def _sealable(cls: type[Keyed], tenant_id: str) -> bool:

@@ -18,7 +18,6 @@ from nats.js.errors import APIError, NotFoundError
 
 from shared.adapters.envelope import (
     Codec,
-    Erased,
     aggregate_subject,
     event_headers,
     event_subject,
@@ -28,10 +27,9 @@ from shared.adapters.envelope import (
 from shared.adapters.pull import Pull, PullEnded
 from shared.contracts.base import Claim, Event, Metadata, Recorded
 from shared.kernel import faults
-from shared.kernel.errors import StaleVersion, Unavailable, Unknown, Unusable
+from shared.kernel.errors import StaleVersion, Unavailable, Unknown
 from shared.kernel.faults import FaultPoint
 from shared.kernel.ids import derived_id, new_id
-from shared.kernel.registry import UnknownEvent
 from shared.telemetry import facts, metrics, spans
 from shared.telemetry.spans import Kind
 
@@ -259,7 +257,9 @@ class EventLog:
                 if not messages:
                     yield Batch([], pending)
                     continue
-                told = [await self.recorded(message) for message in messages]
+                told = await self._codec.recorded_all(
+                    [(sequence_of(one), one.headers or {}, one.data) for one in messages]
+                )
                 records += [record for record in told if record is not None]
                 if not records and not pending:
                     yield Batch([], 0)
@@ -367,14 +367,7 @@ class EventLog:
         self, sequence: int, headers: Mapping[str, str], data: bytes
     ) -> Recorded[Event] | None:
         """None if its tenant was erased."""
-        try:
-            return await self._codec.recorded(sequence, headers, data)
-        except Erased:
-            return None
-        except UnknownEvent as error:
-            raise Unusable(
-                f"event {sequence} is of a type only a newer version knows: {error}"
-            ) from error
+        return await self._codec.recorded_or_erased(sequence, headers, data)
 
     async def _message(
         self, n: int, append: Append, metadata: Metadata

@@ -9,6 +9,8 @@ from typing import Any
 import nats
 from nats.aio.client import Client
 
+from shared.adapters.nats_headers import read_headers_fast
+
 log = logging.getLogger(__name__)
 
 PING_SECONDS = 10
@@ -32,6 +34,7 @@ def options(
     would mean to retry for ever what can never succeed, so it ends the process. `on_return` is
     called whenever a lost connection is there again.
     """
+    read_headers_fast()
 
     async def on_error(error: Exception) -> None:
         if "permissions violation" in str(error).lower():

@@ -16,6 +16,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.adapters.beside import StoreBeside
 from shared.adapters.event_log import EventLog
 from shared.adapters.pull import PullEnded, ending
 from shared.adapters.read_model import ReadModelStore
@@ -108,7 +109,7 @@ class Projector:
 
     async def _rebuild(self) -> Rebuilt:
         store, model = self.store, self.store.model
-        beside = ReadModelStore(store.engine, model, schema=f"{store.schema}__next")
+        beside = StoreBeside(store.engine, model)
         retired = f"{store.schema}__old"
         await beside.drop()
         await beside.create(await self._log.identity())

@@ -144,7 +144,8 @@ class Pull:
             self._asked = max(0, self._asked - 1)
             self._ready.append(message)
             self._woken.set()
-            await self._request_more()
+            if self._asked <= self._batch // 2:
+                await self._request_more()
             return
         if status == "100":
             return

@@ -10,8 +10,6 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
-from operator import attrgetter
 from typing import Any, Protocol, runtime_checkable
 
 from sqlalchemy import (
@@ -37,7 +35,6 @@ from shared.kernel.decider import AnyDecider
 
 Key = tuple[str, str, str]
 """Tenant, aggregate type, aggregate id."""
-TENANT = attrgetter("tenant_id")
 PERIODS = ("audit_before", "deliveries_before")
 RECEIPTS = "receipts"
 """Mark in a table's `info`: it outlives a tenant, as it tells of nothing but erasures."""
@@ -128,7 +125,7 @@ class ReadModelStore:
         self.schema = schema or model.schema
         self.engine = engine.execution_options(schema_translate_map={None: self.schema})
         self._looking = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        """For a single look: neither a beginning nor an end of a transaction goes with it."""
+        """For single looks, without a transaction around each."""
         self._reading = reading_engine(self.engine)
         self.reader_role = f"minirag_{model.service}_reader"
         tables = model.tables.tables
@@ -225,22 +222,6 @@ class ReadModelStore:
         }
         await db.execute(insert(self._outcomes).values(row).on_conflict_do_nothing())
 
-    async def keep_outcomes(self, db: AsyncConnection, before: "ReadModelStore") -> None:
-        """Take over what commands came to that left no event, as refusals do.
-
-        Not from rows of another log: there they may have come to something else.
-        """
-        columns = ", ".join(f'"{column.name}"' for column in self._outcomes.columns)
-        await db.execute(
-            text(
-                f'insert into "{self.schema}".outcomes ({columns}) '  # noqa: S608  our own names
-                f'select {columns} from "{before.schema}".outcomes '
-                f'where (select log_identity from "{self.schema}".checkpoint) '
-                f'= (select log_identity from "{before.schema}".checkpoint) '
-                "on conflict do nothing"
-            )
-        )
-
     async def apply(self, db: AsyncConnection, records: Sequence[Recorded[Event]]) -> None:
         """Bring events in, each exactly once however often it is offered, in log order.
 
@@ -250,34 +231,38 @@ class ReadModelStore:
         ended = {r.tenant_id: r.sequence for r in records if of_whole_tenant(r.event)}
         for tenant_id in ended:
             await self.forget(db, tenant_id)
-        records = [r for r in records if r.sequence >= ended.get(r.tenant_id, 0) or self._kept(r)]
-        owned = [r for r in records if r.event.aggregate in self.model.owns]
+        if ended:
+            records = [
+                r for r in records if r.sequence >= ended.get(r.tenant_id, 0) or self._kept(r)
+            ]
+        owns = self.model.owns
+        owned = [r for r in records if r.event.aggregate in owns]
         kept = await self._lock_aggregates(db, owned)
-        fresh: list[Recorded[Event]] = []
+        fresh: dict[str, list[Recorded[Event]]] = {}
+        decided: list[Recorded[Event]] = []
         changed: dict[Key, Snapshot] = {}
         for record in records:
             event = record.event
-            if event.aggregate not in self.model.owns:
-                fresh.append(record)
-                continue
-            key = _key(record)
-            before = kept[key]
-            if record.sequence <= before.version:
-                continue
-            decider = self.model.owns[event.aggregate]
-            state = None if decider is None else decider.evolve(before.state, event)
-            kept[key] = changed[key] = Snapshot(state, record.sequence)
-            fresh.append(record)
-        await self._store(db, changed, [r for r in fresh if r.event.aggregate in self.model.owns])
+            if event.aggregate in owns:
+                key = key_of(record)
+                before = kept[key]
+                if record.sequence <= before.version:
+                    continue
+                decider = owns[event.aggregate]
+                state = None if decider is None else decider.evolve(before.state, event)
+                kept[key] = changed[key] = Snapshot(state, record.sequence)
+                decided.append(record)
+            fresh.setdefault(record.tenant_id, []).append(record)
+        await self._store(db, changed, decided)
         projection = self.model.projection
         # Rows of one tenant never depend on another's, so each is brought in for itself; a
         # projection that mixes tenants up is stopped by the database.
-        for tenant_id, its in groupby(sorted(fresh, key=TENANT), key=TENANT):
+        for tenant_id in sorted(fresh):
             await narrow(db, tenant_id)
             if isinstance(projection, BulkProjection):
-                await projection.apply_all(db, list(its))
+                await projection.apply_all(db, fresh[tenant_id])
                 continue
-            for record in its:
+            for record in fresh[tenant_id]:
                 await projection.apply(db, record)
 
     def _kept(self, record: Recorded[Event]) -> bool:
@@ -392,7 +377,7 @@ class ReadModelStore:
         self, db: AsyncConnection, records: Sequence[Recorded[Event]]
     ) -> dict[Key, Snapshot]:
         """Lock the rows of all aggregates concerned, making those that are missing."""
-        keys = sorted({_key(record) for record in records})
+        keys = sorted({key_of(record) for record in records})
         if not keys:
             return {}
         if len(keys) == 1:
@@ -486,7 +471,11 @@ class ReadModelStore:
 
 def of_whole_tenant(event: Event) -> bool:
     """Whether a tenant is gone with this fact."""
-    return isinstance(event, ErasureTold) and event.kind == "tenant"
+    return (
+        event.aggregate == ErasureTold.aggregate  # asked of every event; the rest costs more
+        and isinstance(event, ErasureTold)
+        and event.kind == "tenant"
+    )
 
 
 def takes_rows(event: ErasureTold, model: ReadModel) -> bool:
@@ -495,6 +484,7 @@ def takes_rows(event: ErasureTold, model: ReadModel) -> bool:
     return event.kind == "tenant" or bool(kinds & {*model.erased})
 
 
-def _key(record: Recorded[Event]) -> Key:
+def key_of(record: Recorded[Event]) -> Key:
+    """Which row of `aggregates` the event belongs to."""
     event = record.event
     return tenant_of(event, record.metadata), event.aggregate, event.aggregate_id

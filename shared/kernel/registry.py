@@ -77,6 +77,10 @@ class EventRegistry:
         """Whether stored events of this type can be read."""
         return type_name in self._classes or type_name in self._upcasters
 
+    def newest(self, type_name: str) -> type[Event] | None:
+        """The class of a type whose bodies need no lifting; None for any other."""
+        return self._classes.get(type_name)
+
     def decode(self, type_name: str, body: Body) -> Event:
         """Raise `UnknownEvent` for a type that is neither known nor can be lifted."""
         while type_name not in self._classes:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from shared.adapters.beside import StoreBeside
 from shared.adapters.projector import project
 from shared.adapters.read_model import ReadModel, ReadModelStore
 from shared.contracts.base import Event, Recorded
@@ -90,6 +91,23 @@ class ProjectionContract:
     ) -> None:
         await replay(store, past, chunk=chunk)
         assert await rows(store, past[0].tenant_id, leave_out=DIFFERENT_ON_PURPOSE) == expected
+
+    async def test_made_anew_it_comes_out_the_same(
+        self,
+        engine: AsyncEngine,
+        model: ReadModel,
+        past: list[Recorded[Event]],
+        expected: dict[str, list[str]],
+    ) -> None:
+        named = replace(model, name=f"{model.name}_{new_id()[:8]}")
+        beside = StoreBeside(engine, named, remembered=1)
+        await beside.create("test")
+        try:
+            await replay(beside, past, chunk=2)
+            found = await rows(beside, past[0].tenant_id, leave_out=DIFFERENT_ON_PURPOSE)
+            assert found == expected
+        finally:
+            await beside.drop()
 
     async def test_redelivery_changes_nothing(
         self,

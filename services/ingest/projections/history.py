@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest.tables import revisions
 from shared.contracts.base import Event, Recorded
-from shared.contracts.ingest import IngestionStarted, Prepared, SourcePrepared
+from shared.contracts.ingest import IngestionStarted, Prepared, SourceCreated, SourcePrepared
 from shared.contracts.ingest_stages import (
     SourceChunked,
     SourceEmbedded,
@@ -43,6 +43,8 @@ async def ingested(db: AsyncConnection, recorded: Recorded[Event], revision: int
 
 def measured(event: Event) -> dict[str, Any]:
     """Which run a fact belongs to, and its figures."""
+    if isinstance(event, SourceCreated):
+        return NOTHING
     figures: dict[str, Any] = {"run_id": getattr(event, "run_id", None)}
     match event:
         case IngestionStarted(attempt=attempt):

@@ -11,6 +11,7 @@ from services.ingest.projections import bots, history, pages
 from services.ingest.tables import sources, timeline
 from shared.adapters.bulk import insert_rows
 from shared.contracts.base import Event, Recorded
+from shared.contracts.chat import BotProfileCreated, BotProfileUpdated
 from shared.contracts.ingest import (
     ChildrenIngestionRequested,
     IngestionRequested,
@@ -34,6 +35,9 @@ from shared.contracts.ingest_stages import (
 )
 from shared.contracts.scheduler import ScheduleCancelled, ScheduleFired, ScheduleSet
 
+DONE_TOGETHER = {SourceCreated, BotProfileCreated, BotProfileUpdated}
+"""Facts that mean nothing but what one statement brings in for all of them."""
+
 
 class Sources:
     """The list of sources, each one's timeline, and when the scheduler will refresh it."""
@@ -52,7 +56,8 @@ class Sources:
         await insert_rows(db, sources, [_first_row(recorded) for recorded in new])
         await bots.apply_settings(db, records)
         for recorded in records:
-            await _apply(db, recorded)
+            if type(recorded.event) not in DONE_TOGETHER:
+                await _apply(db, recorded)
 
 
 async def _apply(db: AsyncConnection, recorded: Recorded[Event]) -> None:
@@ -145,6 +150,8 @@ def _entry(recorded: Recorded[Event]) -> dict[str, Any]:
 def detail(event: Event) -> str:
     """One line for people about what happened."""
     match event:
+        case SourceCreated():
+            return ""
         case SourceFetched(size=size, media_type=media_type):
             return f"{size} bytes of {media_type}"
         case SourceExtracted(characters=characters, pages=pages):

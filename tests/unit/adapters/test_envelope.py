@@ -261,3 +261,43 @@ class TestSubjects:
     def test_of_what_spans_tenants_belong_to_none(self) -> None:
         assert tenant_of(SlugClaimed(slug="acme", tenant_id="t1"), metadata()) == "_"
         assert tenant_of(USER, metadata()) == TENANT
+
+
+class TestReadingMany:
+    async def test_each_comes_out_as_it_does_alone(self, codec: Codec) -> None:
+        events = [
+            USER,
+            SourceUnchanged(source_id="s1", run_id="r1"),
+            SlugClaimed(slug="acme", tenant_id=TENANT),
+        ]
+        stored = []
+        for n, event in enumerate(events):
+            headers = event_headers(event, f"e{n}", metadata(TENANT), "test")
+            stored.append((n, headers, await codec.encode(event, TENANT)))
+        clear = SourceUnchanged(source_id="s2", run_id="r2")
+        headers = event_headers(clear, "e9", metadata(TENANT), "test")
+        stored.append((9, headers, clear.model_dump_json().encode()))
+        found = await codec.recorded_all(stored)
+        assert found == [await codec.recorded(*one) for one in stored]
+        assert [one and one.event for one in found] == [*events, clear]
+
+    async def test_what_is_erased_is_passed_over(self, codec: Codec, keys: MemoryKeys) -> None:
+        event = SourceUnchanged(source_id="s1", run_id="r1")
+        headers = event_headers(event, "e1", metadata(TENANT), "test")
+        stored = (1, headers, await codec.encode(event, TENANT))
+        keys.erased.add(TENANT)
+        assert await codec.recorded_all([stored, stored]) == [None, None]
+
+    async def test_what_only_a_newer_version_knows_says_where_it_is(self, codec: Codec) -> None:
+        event = SourceUnchanged(source_id="s1", run_id="r1")
+        headers = event_headers(event, "e1", metadata(TENANT), "test")
+        headers["ce-type"] = "source.dreamt.v1"
+        with pytest.raises(Unusable, match="event 7"):
+            await codec.recorded_all([(7, headers, await codec.encode(event, TENANT))])
+
+    async def test_another_vault_is_told(self, codec: Codec) -> None:
+        event = SourceUnchanged(source_id="s1", run_id="r1")
+        headers = event_headers(event, "e1", metadata(TENANT), "test")
+        body = await codec.encode(event, TENANT)
+        with pytest.raises(Unusable, match="event 7"):
+            await Codec(MemoryKeys(), REGISTRY).recorded_all([(7, headers, body)])
