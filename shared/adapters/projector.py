@@ -14,10 +14,10 @@ from typing import TypeVar
 
 from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.adapters.beside import StoreBeside
 from shared.adapters.event_log import EventLog
+from shared.adapters.guard import Guard, Share
 from shared.adapters.pull import PullEnded, ending
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Event, Recorded
@@ -49,8 +49,12 @@ may have forgotten rows that no further event would bring in again."""
 class Projector:
     """Keeps one read model up to the log."""
 
-    def __init__(self, store: ReadModelStore, event_log: EventLog) -> None:
+    def __init__(
+        self, store: ReadModelStore, event_log: EventLog, guard: Guard | None = None
+    ) -> None:
+        """`guard` holds the lock: one for all projectors of a service, or one of its own."""
         self.store = store
+        self._guard = guard or Guard(store.engine)
         self._log = event_log
         self._position = 0
         self.pending = 0
@@ -131,14 +135,9 @@ class Projector:
         metrics.BEHIND.labels(self._name).set_function(self._behind)
         while True:
             try:
-                async with self.store.engine.connect() as guard:
-                    await guard.execution_options(isolation_level="AUTOCOMMIT")
-                    try:
-                        await self._become_the_one(guard)
-                        await self._follow(guard)
-                    finally:
-                        # In the pool it would keep the lock, and nobody could get that again.
-                        await guard.invalidate()
+                async with self._guard.share(self.store.engine.get_execution_options()) as share:
+                    await self._become_the_one(share)
+                    await self._follow(share)
             except (*AWAY, PullEnded, Unavailable) as error:
                 if ending():
                     # The error came up while the cancellation was cleaned up after.
@@ -163,14 +162,14 @@ class Projector:
         finally:
             self._awaited -= 1
 
-    async def _become_the_one(self, guard: AsyncConnection) -> None:
+    async def _become_the_one(self, share: Share) -> None:
         key = _lock_key(f"projector {self.store.schema}")
-        while not await guard.scalar(select(func.pg_try_advisory_lock(key))):
+        while not await share.lock(key):
             self.ready.set()  # another replica projects; this one may serve
             self._mark(behind=False)
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _follow(self, guard: AsyncConnection) -> None:
+    async def _follow(self, share: Share) -> None:
         self.store.settled.clear()
         position = await self.store.position()
         stored = await self.store.version_and_log()
@@ -184,12 +183,12 @@ class Projector:
             async for batch in batches:
                 self._mark(behind=bool(batch.records or batch.pending))
                 if not batch.records:
-                    await guard.execute(text("select 1"))  # no connection, no lock
+                    await share.look()
                 else:
                     traces = (record.metadata.traceparent for record in batch.records)
                     about = {"messaging.batch.message_count": len(batch.records)}
                     with spans.together(f"project {self._name}", traces, about):
-                        moved = await self._project(guard, batch.records, position)
+                        moved = await self._project(share, batch.records, position)
                     if moved is None:
                         raise Unavailable("the checkpoint moved: a rebuild was swapped in")
                     position = self._position = moved
@@ -203,17 +202,18 @@ class Projector:
                     await self._rest()
 
     async def _project(
-        self, guard: AsyncConnection, records: Sequence[Recorded[Event]], position: int
+        self, share: Share, records: Sequence[Recorded[Event]], position: int
     ) -> int | None:
         """Bring in what is not in yet; None if the checkpoint was not at `position` any more."""
         owned = all(record.event.aggregate in self.store.model.owns for record in records)
         if not (owned and await self.store.settled.hold(records)):
-            await guard.execute(text("select 1"))  # no connection, no lock
+            await share.look()
             return await project(self.store, records, position)
         # On the connection that has been there all the time: a database that crashed since the
         # handlers were told that their rows are in may have forgotten those.
         after = records[-1].sequence
-        return after if await self.store.advance(guard, position, after) else None
+        async with share.using() as db:
+            return after if await self.store.advance(db, position, after) else None
 
     async def _rest(self) -> None:
         if self._awaited:

@@ -16,8 +16,10 @@ from shared.adapters import nats_client
 from shared.adapters.blobs import Blobs
 from shared.adapters.envelope import Codec
 from shared.adapters.event_log import EventLog
+from shared.adapters.guard import Guard
 from shared.adapters.postgres import create_engine
 from shared.adapters.topology import ensure_streams, keep_streams
+from shared.adapters.unused import Unused
 from shared.adapters.vault import BUCKET, Keyring, Vault
 from shared.kernel.errors import Unusable
 from shared.kernel.registry import REGISTRY
@@ -43,6 +45,9 @@ class Platform:
     """To be run for as long as the service."""
     heed_damage: Callable[[], Coroutine[Any, Any, None]]
     """The same."""
+    guard: Guard
+    close_unused: Callable[[], Coroutine[Any, Any, None]]
+    """Connections to the database; to be run as well."""
     neighbours: Neighbours = field(default_factory=Neighbours)
 
     @classmethod
@@ -91,5 +96,7 @@ class Platform:
                 keep_streams, client, came_back, replicas=settings.stream_replicas
             ),
             heed_damage=partial(heed_damage, settings.log_damage_file, event_log),
+            guard=Guard(engine),
+            close_unused=Unused(engine).run,
             neighbours=neighbours,
         )

@@ -97,7 +97,11 @@ class Service:
         self._consumers: list[Consumer | Lanes] = []
         self._projectors: dict[str, Projector] = {}
         self._handlers: dict[str, CommandHandler] = {}
-        self._loops: list[Loop] = [platform.keep_streams, platform.heed_damage]
+        self._loops: list[Loop] = [
+            platform.keep_streams,
+            platform.heed_damage,
+            platform.close_unused,
+        ]
         self._servers: list[Serve] = []
         self._starts: list[Callable[[], Awaitable[None]]] = []
         self._after_rebuild: dict[str, Callable[[], Awaitable[None]]] = {}
@@ -120,7 +124,9 @@ class Service:
     def keeps(self, model: ReadModel) -> ReadModelStore:
         """Keep a read model: project into it, and answer from what this returns."""
         store = ReadModelStore(self.platform.engine, model)
-        self._projectors[model.name] = Projector(store, self.platform.event_log)
+        self._projectors[model.name] = Projector(
+            store, self.platform.event_log, self.platform.guard
+        )
         return store
 
     def takes(

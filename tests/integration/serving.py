@@ -17,8 +17,10 @@ from shared.adapters import nats_client
 from shared.adapters.blobs import Blobs
 from shared.adapters.envelope import Codec
 from shared.adapters.event_log import EventLog
+from shared.adapters.guard import Guard
 from shared.adapters.read_model import ReadModelStore
 from shared.adapters.topology import keep_streams
+from shared.adapters.unused import Unused
 from shared.adapters.vault import Vault
 from shared.contracts.base import Metadata, Question
 from shared.runtime.consumer import Consumer
@@ -131,4 +133,6 @@ async def open_platform(
         engine=engine,
         keep_streams=partial(keep_streams, client, came_back),
         heed_damage=partial(heed_damage, None, event_log),
+        guard=Guard(engine),
+        close_unused=Unused(engine).run,
     )
