@@ -226,9 +226,9 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.takes(index, [RetryReindex])
 
     turn_queries, index_queries = TurnQueries(chats, platform.blobs), IndexQueries(index)
-    service.answers(GetBotProfile, bot_queries.get_bot_profile)
-    service.answers(FindBotProfile, bot_queries.find_bot_profile)
-    service.answers(ListBotProfiles, bot_queries.list_bot_profiles)
+    service.answers(GetBotProfile, bot_queries.get_bot_profile, bot_queries.memo)
+    service.answers(FindBotProfile, bot_queries.find_bot_profile, bot_queries.memo)
+    service.answers(ListBotProfiles, bot_queries.list_bot_profiles, bot_queries.memo)
     service.answers(GetChat, chat_queries.get_chat)
     service.answers(ListChats, chat_queries.list_chats)
     service.answers(CountChats, chat_queries.count_chats)

@@ -98,8 +98,8 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         HttpSender(http, seconds=settings.webhook_timeout_seconds),
         pace=settings.webhook_pace,
     )
-    service.answers(GetWebhook, endpoint_queries.get_webhook)
-    service.answers(ListWebhooks, endpoint_queries.list_webhooks)
+    service.answers(GetWebhook, endpoint_queries.get_webhook, endpoint_queries.memo)
+    service.answers(ListWebhooks, endpoint_queries.list_webhooks, endpoint_queries.memo)
     service.answers(GetDelivery, delivery_queries.get_delivery)
     service.answers(ListDeliveries, delivery_queries.list_deliveries)
     service.answers(SendTest, attempts.ping)

@@ -8,6 +8,8 @@ process hears of the event as it is stored, and reads the rows until they have h
 
 import time
 from collections.abc import Awaitable, Callable, Hashable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from cachetools import LRUCache, TTLCache
@@ -18,8 +20,10 @@ from shared.adapters.nats_client import taken_in
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Event, Recorded
 
-TENANTS = 1_000
-"""Whose rows are kept; of more, those that were kept first are forgotten first."""
+KEPT_BYTES = 8_000_000
+"""What a memo keeps; of more, what was used longest ago is forgotten first."""
+OTHER_BYTES = 1_000
+"""What an answer takes beside the body that it may have: a guess."""
 KEPT_SECONDS = 5.0
 """After which rows are read again, whatever was heard: no message of a change is certain to come,
 and a rebuild is no event."""
@@ -32,6 +36,28 @@ CHANGED = 10_000
 T = TypeVar("T")
 
 
+class Rows:
+    """A tenant's rows as they were for some time; there are others once an event changes them."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """How much a memo keeps: `most` of what `weigh` says of an answer."""
+
+    most: int
+    weigh: Callable[[Any], int]
+
+
+def weight(answer: Any) -> int:
+    """Bytes that a kept answer takes, more or less."""
+    return OTHER_BYTES + len(getattr(answer, "body", b""))
+
+
+BOUND = Bound(KEPT_BYTES, weight)
+
+
 class Memo:
     """Answers of one read model. Before `follow` it keeps nothing."""
 
@@ -40,18 +66,21 @@ class Memo:
         store: ReadModelStore,
         on: Sequence[type[Event]] = (),
         *,
+        bound: Bound = BOUND,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         """`on`: the events that change what is kept; none: all that the model hears of."""
         self._subjects = [f"evt.*.{event.aggregate}.*.{event.name}" for event in on]
         self._subjects = self._subjects or store.model.subjects
         self._on = tuple(on) or (Event,)
-        self._kept: TTLCache[str, dict[Hashable, Any]] = TTLCache(TENANTS, KEPT_SECONDS, timer)
+        self._kept: TTLCache[tuple[Rows, Hashable], Any] = TTLCache(
+            bound.most, KEPT_SECONDS, timer, bound.weigh
+        )
+        self._rows: LRUCache[str, Rows] = LRUCache(CHANGED)
         self._moving: TTLCache[str, set[str]] = TTLCache(CHANGED, MOVING_SECONDS, timer)
         """Ids of events that are stored and not seen to be shown, by tenant."""
         self._seen: LRUCache[str, None] = LRUCache(CHANGED)
         """Ids of events that were shown, which may be heard of only then."""
-        self._changes = 0
         self._client: Client | None = None
         self._reconnects = 0
         self._timer = timer
@@ -68,26 +97,31 @@ class Memo:
 
     async def of(self, tenant_id: str, key: Hashable, load: Callable[[], Awaitable[T]]) -> T:
         """What `load` returned for this key, or returns now. Raises what it raises."""
+        if (found := self.kept(tenant_id, key)) is not None:
+            return found  # type: ignore[no-any-return]  # what `load` returned for this key
         if not self._in_touch() or tenant_id in self._moving:
             return await load()
-        kept = self._kept.get(tenant_id, {})
-        if key in kept:
-            found: T = kept[key]
-            return found
-        changes = self._changes
-        found = await load()
-        if changes == self._changes:
-            self._kept.setdefault(tenant_id, {})[key] = found
-        return found
+        rows = self._rows.setdefault(tenant_id, Rows())
+        loaded = await load()
+        if self._rows.get(tenant_id) is rows:
+            with suppress(ValueError):  # heavier than all that may be kept
+                self._kept[rows, key] = loaded
+        return loaded
+
+    def kept(self, tenant_id: str, key: Hashable) -> Any:
+        """What is kept for this key; None if nothing is."""
+        rows = self._rows.get(tenant_id)
+        if rows is None or not self._in_touch() or tenant_id in self._moving:
+            return None
+        return self._kept.get((rows, key))
 
     def forget(self, tenant_id: str) -> None:
         """Read the tenant's rows again."""
-        self._changes += 1
-        self._kept.pop(tenant_id, None)
+        self._rows.pop(tenant_id, None)
 
     def clear(self) -> None:
         """Read the rows of all tenants again."""
-        self._changes += 1
+        self._rows.clear()
         self._kept.clear()
 
     def _shown(self, records: Sequence[Recorded[Event]]) -> None:

@@ -8,7 +8,8 @@ import asyncio
 import re
 import socket
 from collections.abc import Callable
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
 
 import nats.errors
 import orjson
@@ -51,6 +52,24 @@ def own_subject(service: str, name: str) -> str:
     """
     host = re.sub(r"[^A-Za-z0-9_-]", "_", socket.gethostname())[:64]
     return f"{question_subject(service, name)}.{host}"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question as it travels."""
+
+    owner: str
+    name: str
+    body: bytes
+
+    @classmethod
+    def of(cls, question: Question[Any], owner: str | None = None) -> Self:
+        """Of the service that it belongs to, or of another that answers it too."""
+        return cls(owner or question.service, question.name, question.model_dump_json().encode())
+
+    @property
+    def subject(self) -> str:
+        return question_subject(self.owner, self.name)
 
 
 class Bus:
@@ -117,29 +136,40 @@ class Bus:
         timeout: float = ASK_SECONDS,  # noqa: ASYNC109  the broker's own deadline
     ) -> R:
         """The owner's answer. Raises its refusal, or `Unavailable` if nobody answers in time."""
-        subject = question_subject(service or question.service, question.name)
+        told = await self.told(Asked.of(question, service), metadata, timeout)
+        return answer.model_validate_json(told)
+
+    async def told(
+        self,
+        asked: Asked,
+        metadata: Metadata,
+        timeout: float = ASK_SECONDS,  # noqa: ASYNC109  the broker's own deadline
+    ) -> bytes:
+        """The owner's answer as it came. Raises as `ask`."""
         try:
-            name = f"ask {service or question.service}.{question.name}"
-            with spans.span(name, Kind.CLIENT):
-                reply = await self._reply(
-                    subject,
-                    question.model_dump_json().encode(),
-                    {**metadata_headers(metadata), "content-type": "application/json"},
-                    timeout,
-                )
+            with spans.span(f"ask {asked.owner}.{asked.name}", Kind.CLIENT):
+                reply = await self._reply(asked, metadata, timeout)
         except (nats.errors.Error, TimeoutError) as error:
-            raise Unavailable(f"{subject.split('.')[1]} does not answer") from error
+            raise Unavailable(f"{asked.owner} does not answer") from error
         if reply.refused:
             no = Refusal.model_validate_json(reply.body)
             if no.code == "unavailable":
                 raise Unavailable(no.detail)
             raise refused(no.code, no.detail, no.field)
-        return answer.model_validate_json(reply.body)
+        return reply.body
 
-    async def _reply(
-        self, subject: str, body: bytes, headers: dict[str, str], seconds: float
-    ) -> Reply:
+    def known(self, asked: Asked, tenant_id: str) -> bytes | None:
+        """The answer, if a neighbour has it without any work."""
+        here = self._neighbours.at(asked.subject) if self._client.is_connected else None
+        reply = None if here is None else here.kept(tenant_id, asked.body)
+        return None if reply is None or len(reply.body) > self._client.max_payload else reply.body
+
+    async def _reply(self, asked: Asked, metadata: Metadata, seconds: float) -> Reply:
         """Raises what the broker's client raises, for a neighbour's answer too."""
+        if (known := self.known(asked, metadata.tenant_id)) is not None:
+            return Reply(known)
+        subject, body = asked.subject, asked.body
+        headers = {**metadata_headers(metadata), "content-type": "application/json"}
         # Without a broker nobody can tell what the log holds by now.
         here = self._neighbours.at(subject) if self._client.is_connected else None
         if here is None:

@@ -23,8 +23,14 @@ class Reply:
     refused: bool = False
 
 
+Kept = Callable[[str, bytes], Reply | None]
+"""The answer to a tenant's question, by its body, if it is known without any work."""
 Respond = Callable[[bytes, Mapping[str, str]], Awaitable[Reply]]
 """Answers the body and headers of a question. Raises nothing: what goes wrong is a refusal."""
+
+
+def nothing(_tenant_id: str, _body: bytes) -> None:
+    """Each answer is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,7 @@ class Neighbour:
     _tasks: asyncio.TaskGroup
     _context: Context
     """The answering service's: whoever asks belongs to another one."""
+    kept: Kept = nothing
     _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
     _working: set[asyncio.Task[Reply]] = field(default_factory=set)
 
@@ -69,11 +76,16 @@ class Neighbours:
     def __init__(self) -> None:
         self._open: dict[str, Neighbour] = {}
 
-    def open(self, answers: Mapping[str, Respond], tasks: asyncio.TaskGroup) -> None:
+    def open(
+        self,
+        answers: Mapping[str, Respond],
+        tasks: asyncio.TaskGroup,
+        kept: Mapping[str, Kept] | None = None,
+    ) -> None:
         """Have these questions answered here, as work of the running service in `tasks`."""
-        context = copy_context()
+        context, known = copy_context(), kept or {}
         for subject, respond in answers.items():
-            self._open[subject] = Neighbour(respond, tasks, context)
+            self._open[subject] = Neighbour(respond, tasks, context, known.get(subject, nothing))
 
     async def close(self, subjects: Iterable[str]) -> None:
         """Leave further questions to the broker, and wait for those that are being answered."""

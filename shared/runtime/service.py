@@ -9,11 +9,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import nats.errors
 
 from shared.adapters.envelope import Erased, metadata_headers
+from shared.adapters.memo import Memo
 from shared.adapters.nats_client import taken_in
 from shared.adapters.projector import Projector
 from shared.adapters.read_model import ReadModel, ReadModelStore
@@ -267,11 +269,22 @@ class Service:
         self._consumers.append(hearing(client, self.name, kind, wake, given_up, record))
 
     def answers(
-        self, question: type[Q], answer: Callable[[Q, Metadata], Awaitable[Message]]
+        self,
+        question: type[Q],
+        answer: Callable[[Q, Metadata], Awaitable[Message]],
+        memo: Memo | None = None,
     ) -> None:
-        """Answer a question over request/reply; any replica may."""
+        """Answer a question over request/reply; any replica may. `memo` keeps answers that follow
+        from its rows and the question alone, not from who asks nor when.
+        """
         subject = question_subject(self.name, question.name)
-        self._questions.add(subject, self.name, question, answer)
+        self._questions.add(subject, self.name, question, answer, memo)
+
+    def remembers(self, store: ReadModelStore) -> Memo:
+        """Somewhere to keep answers from these rows until they change."""
+        memo = Memo(store)
+        self.starts(partial(memo.follow, self.platform.client))
+        return memo
 
     def runs(self, loop: Loop) -> None:
         """Run something of the service's own; its end or failure ends the service."""

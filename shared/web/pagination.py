@@ -10,7 +10,7 @@ import binascii
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import urlencode
 
 import orjson
@@ -35,6 +35,10 @@ HEADERS: Mapping[str, Mapping[str, Any]] = {
     "X-Total-Count": {
         "description": "Items of the whole list.",
         "schema": {"type": "integer"},
+    },
+    "ETag": {
+        "description": "Of a page: with it in `If-None-Match` an unchanged page is a bare 304.",
+        "schema": {"type": "string"},
     },
 }
 """For a route's description: what a page tells beside its items."""
@@ -71,6 +75,13 @@ async def window(
 WindowDep = Annotated[Window, Depends(window)]
 
 
+def unchanged(given: str | None, tag: str) -> bool:
+    """Whether a client that sent this `If-None-Match` has this tag (RFC 9110, 13.1.2)."""
+    if given is None:
+        return False
+    return any(one.strip().removeprefix("W/") in (tag, "*") for one in given.split(","))
+
+
 def seal(key: bytes, scope: str, position: SortKey) -> str:
     """The cursor behind `position` of the list that `scope` names."""
     nonce = os.urandom(NONCE)
@@ -89,22 +100,32 @@ def unseal(key: bytes, scope: str, cursor: str) -> SortKey:
     return position, ident
 
 
-def scope_of(request: Request) -> str:
-    """Names a list: its path and its filters."""
-    filters = sorted(
-        pair for pair in request.query_params.multi_items() if pair[0] not in PARAMETERS
-    )
-    return f"{request.url.path}?{urlencode(filters)}"
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Of a list, whichever part of it is wanted."""
 
+    path: str
+    filters: tuple[tuple[str, str], ...]
+    """In the order in which they came."""
 
-def headers(
-    request: Request, *, cursor: str | None = None, limit: int | None = None, total: int | None
-) -> dict[str, str]:
-    """`Link` to the page that begins at `cursor`, if there is one, and `X-Total-Count`."""
-    told = {} if total is None else {"X-Total-Count": str(total)}
-    if cursor is not None:
-        kept = [pair for pair in request.query_params.multi_items() if pair[0] not in PARAMETERS]
-        sized = [] if limit is None else [("limit", str(limit))]
-        query = urlencode([*kept, *sized, ("cursor", cursor)])
-        told["Link"] = f'<{request.url.path}?{query}>; rel="next"'
-    return told
+    @classmethod
+    def of(cls, request: Request) -> Self:
+        """Of the list that is asked for."""
+        given = request.query_params.multi_items()
+        return cls(request.url.path, tuple(pair for pair in given if pair[0] not in PARAMETERS))
+
+    @property
+    def scope(self) -> str:
+        """Names the list: its path and its filters."""
+        return f"{self.path}?{urlencode(sorted(self.filters))}"
+
+    def headers(
+        self, *, cursor: str | None = None, limit: int | None = None, total: int | None
+    ) -> dict[str, str]:
+        """`Link` to the page that begins at `cursor`, if there is one, and `X-Total-Count`."""
+        told = {} if total is None else {"X-Total-Count": str(total)}
+        if cursor is not None:
+            sized = [] if limit is None else [("limit", str(limit))]
+            query = urlencode([*self.filters, *sized, ("cursor", cursor)])
+            told["Link"] = f'<{self.path}?{query}>; rel="next"'
+        return told

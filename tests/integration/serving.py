@@ -42,6 +42,14 @@ class GetAccount(Question[AccountView]):
     account_id: str
 
 
+class GetKeptAccount(Question[AccountView]):
+    """Its answer is kept until rows of its tenant change."""
+
+    service: ClassVar[str] = "bank"
+    name: ClassVar[str] = "get_kept_account"
+    account_id: str
+
+
 async def _nothing(*_: Any) -> None:
     """Forbids nothing."""
 
@@ -54,6 +62,8 @@ class Bank:
     store: ReadModelStore
     check: Callable[[Any, Metadata], Awaitable[None]] = _nothing
     """Asked before every decision."""
+    read: int = 0
+    """How often rows were read for a kept answer."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     life: asyncio.Future[None] = field(init=False)
     """Ends when the service does, with its error."""
@@ -70,7 +80,13 @@ class Bank:
             return await bank.queries.account(meta.tenant_id, question.account_id)
 
         service.takes(bank.store, [OpenAccount, Deposit, Withdraw], check)
+
+        async def get_kept(question: GetKeptAccount, meta: Metadata) -> AccountView:
+            bank.read += 1
+            return await bank.queries.account(meta.tenant_id, question.account_id)
+
         service.answers(GetAccount, get_account)
+        service.answers(GetKeptAccount, get_kept, service.remembers(bank.store))
         return bank
 
     @property

@@ -1,12 +1,13 @@
 """What is kept of a read model's answers is no older than its rows, and goes when they change."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 from nats.aio.client import Client
 
 from shared.adapters.event_log import EventLog
-from shared.adapters.memo import KEPT_SECONDS, MOVING_SECONDS, Memo
+from shared.adapters.memo import KEPT_SECONDS, MOVING_SECONDS, Bound, Memo
 from shared.adapters.projector import project
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Done, Event
@@ -104,6 +105,39 @@ async def test_what_changes_while_it_is_read_is_not_kept(
     assert await balance.now() == 0
     balance.meanwhile.clear()
     assert await balance.now() == 5
+
+
+async def test_what_changes_for_another_tenant_meanwhile_hinders_nobody(
+    kept: Balance, handler: CommandHandler, other_tenant_id: str
+) -> None:
+    other = await opened(handler, other_tenant_id)
+    theirs = Balance(kept.memo, kept.queries, other_tenant_id, other)
+    theirs.meanwhile.append(handler)
+    kept.memo.forget(kept.tenant_id)
+
+    async def load() -> int:
+        await theirs.load()
+        return 1
+
+    assert await kept.memo.of(kept.tenant_id, "meanwhile", load) == 1
+    assert kept.memo.kept(kept.tenant_id, "meanwhile") == 1
+
+
+async def test_no_more_is_kept_than_was_said(
+    store: ReadModelStore, client: Client, tenant_id: str, other_tenant_id: str
+) -> None:
+    memo = Memo(store, bound=Bound(10, len))
+    await memo.follow(client)
+
+    async def text(length: int) -> str:
+        return "x" * length
+
+    for length in (4, 6, 5, 11):
+        assert await memo.of(tenant_id, length, partial(text, length)) == "x" * length
+    there = [length for length in (4, 6, 5, 11) if memo.kept(tenant_id, length) is not None]
+    assert there == [5]
+    assert await memo.of(other_tenant_id, 5, partial(text, 3)) == "xxx"
+    assert memo.kept(tenant_id, 5) == "xxxxx"
 
 
 async def test_what_another_process_changes_is_read_until_it_is_shown_here(

@@ -55,6 +55,7 @@ from services.gateway.http.idempotency import REPLAYED, Idempotency
 from services.gateway.http.limits import Limit
 from services.gateway.http.methods import not_allowed
 from services.gateway.http.reference import Described
+from services.gateway.http.shortcut import Shortcut
 from services.gateway.http.streaming import HandOver
 from services.gateway.ports import Replays
 from shared.web import problem
@@ -117,6 +118,7 @@ EXPOSED = (
     "RateLimit-Policy",
     "Link",
     "X-Total-Count",
+    "ETag",
     "Content-Disposition",
     REPLAYED,
 )
@@ -166,6 +168,7 @@ def create_app(
     app.state.allowed_origins = list(allowed_origins)
     for module in ROUTES:
         app.include_router(module.router)
+    app.add_middleware(Shortcut)  # innermost: what it raises is answered like a route's
     problem.install(app)
     app.add_exception_handler(StillRunning, _accepted)
     app.add_exception_handler(405, not_allowed)

@@ -77,7 +77,7 @@ async def audit_log(
         headers = {"Content-Disposition": "attachment; filename=audit_log.csv"}
         body = _rows(caller, question, await caller.ask(question, AuditEntries))
         return StreamingResponse(body, media_type=csv_stream.MEDIA_TYPE, headers=headers)
-    return await lists.answer(request, caller, question, AuditEntries, _out, window)
+    return await lists.answer(request, caller, question, AuditEntries, _out, window, again=True)
 
 
 def _out(entry: AuditEntry) -> AuditEntryOut:

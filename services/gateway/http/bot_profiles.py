@@ -230,7 +230,7 @@ async def create(body: BotProfileIn, caller: AdminDep) -> BotProfileOut:
 async def list_bots(request: Request, caller: CallerDep, window: WindowDep) -> Response:
     """All bots, newest first, inactive ones included."""
     return await lists.answer(
-        request, caller, ListBotProfiles(), BotProfileViews, BotProfileOut, window
+        request, caller, ListBotProfiles(), BotProfileViews, BotProfileOut, window, again=True
     )
 
 

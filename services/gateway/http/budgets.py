@@ -94,7 +94,7 @@ async def create(body: BudgetIn, caller: OwnerDep) -> BudgetOut:
 )
 async def list_budgets(request: Request, caller: CallerDep, window: WindowDep) -> Response:
     """All budgets, newest first, with what is used of each."""
-    return await lists.answer(request, caller, ListBudgets(), BudgetViews, _out, window)
+    return await lists.answer(request, caller, ListBudgets(), BudgetViews, _out, window, again=True)
 
 
 @router.get("/{budget_id}", responses=responses(NotAuthenticated, NotFound, InvalidCommand))

@@ -66,7 +66,9 @@ async def list_chats(
     begin = 0 if window.cursor is not None else min(offset, FARTHEST)
     question = ListChats(bot_profile_id=bot_profile_id, offset=begin)
     size = window.size(LISTED, LISTED_AT_MOST)
-    return await lists.answer(request, caller, question, ChatViews, summary, window, size=size)
+    return await lists.answer(
+        request, caller, question, ChatViews, summary, window, size=size, again=True
+    )
 
 
 @router.get("/{chat_id}", responses=responses(NotAuthenticated, NotFound))
@@ -84,7 +86,9 @@ async def get(chat_id: Id, caller: CallerDep) -> ChatSummary:
 async def messages(chat_id: Id, request: Request, caller: CallerDep, window: WindowDep) -> Response:
     """Everything that was said in a chat, oldest first."""
     question = ListMessages(chat_id=chat_id, scope=caller.chat_scope)
-    return await lists.answer(request, caller, question, MessageViews, message_out, window)
+    return await lists.answer(
+        request, caller, question, MessageViews, message_out, window, again=True
+    )
 
 
 @router.patch(

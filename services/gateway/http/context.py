@@ -4,7 +4,7 @@ import asyncio
 import os
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Self, TypeVar
@@ -18,6 +18,7 @@ from typing_extensions import override
 
 from services.gateway.http.idempotency import command_id_of
 from services.gateway.http.permissions import check
+from services.gateway.http.presented import Presented
 from services.gateway.http.standing import Gone, Recheck, Standings, goes_on
 from services.gateway.http.throttle import LoginThrottle
 from services.gateway.http.visitors import VisitorQuotas
@@ -36,7 +37,7 @@ from shared.kernel.clock import utc_now
 from shared.kernel.errors import NotAuthenticated, NotPermitted, Unavailable
 from shared.kernel.ids import derived_id
 from shared.kernel.tokens import PREFIX, token_from
-from shared.runtime.bus import Bus
+from shared.runtime.bus import Asked, Bus
 from shared.web.metering import TRACEPARENT
 
 R = TypeVar("R", bound=Message)
@@ -138,6 +139,7 @@ class Gateway:
     leaving: asyncio.Event
     """Set once this gateway was told to stop; others take its place."""
     letters: DeadLetters
+    presented: Presented = field(default_factory=Presented)
 
 
 class StillRunning(Exception):
@@ -198,6 +200,10 @@ class Asking:
 
     async def ask(self, question: Question[R], answer: type[R]) -> R:
         return await self.gateway.bus.ask(question, answer, self.metadata)
+
+    async def told(self, asked: Asked) -> bytes:
+        """The answer as it came."""
+        return await self.gateway.bus.told(asked, self.metadata)
 
 
 @dataclass(frozen=True)
@@ -290,14 +296,27 @@ async def caller(
     principal: Principal | None = getattr(request.state, "principal", None)
     if principal is None:
         raise NotAuthenticated("Not authenticated")
-    path: str = request.scope["route"].path
-    rule = check(principal, request.method, path)
-    gateway = gateway_of(request)
+    rule = check(principal, request.method, request.scope["route"].path)
+    found = admitted(request, principal)
+    if not principal.user_id or request.method in READING or rule.scope == "chat":
+        return found
+    return await found.from_here(principal.user_id)
+
+
+def note_use(gateway: Gateway, principal: Principal) -> None:
+    """Tokens tell when they were used last."""
     if principal.kind == "token":
         gateway.token_uses.note(principal.tenant_id, principal.id)
+
+
+def admitted(request: Request, principal: Principal) -> Caller:
+    """Who was found to be good for the route of this request."""
+    gateway = gateway_of(request)
+    note_use(gateway, principal)
     seed = _seed_of(request)
     metadata = metadata_for(request, principal.tenant_id, principal.actor, seed)
-    found = Caller(
+    path: str = request.scope["route"].path
+    return Caller(
         gateway,
         metadata,
         seed,
@@ -307,9 +326,6 @@ async def caller(
         # Not the request, which holds all that it went through: a stream keeps this to its end.
         partial(_recheck, request.state.again, request.method, path),
     )
-    if not principal.user_id or request.method in READING or rule.scope == "chat":
-        return found
-    return await found.from_here(principal.user_id)
 
 
 async def _recheck(again: Callable[[], Awaitable[Principal]], method: str, path: str) -> None:

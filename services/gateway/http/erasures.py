@@ -125,7 +125,9 @@ async def get(erasure_id: Id, caller: AdminDep) -> ErasureOut:
 )
 async def list_erasures(request: Request, caller: AdminDep, window: WindowDep) -> Response:
     """All erasures, newest first."""
-    return await lists.answer(request, caller, ListErasures(), ErasureViews, erasure_out, window)
+    return await lists.answer(
+        request, caller, ListErasures(), ErasureViews, erasure_out, window, again=True
+    )
 
 
 async def _erase(

@@ -121,8 +121,7 @@ async def _page(
     limit = window.size(default=PAGE)
     found, more = await feed.page(caller.gateway.event_log, caller.tenant_id, wish, after, limit)
     items = [told(one, key) for one in found]
-    headers = pagination.headers(
-        request,
+    headers = pagination.Address.of(request).headers(
         cursor=items[-1].cursor if more and items else None,
         limit=window.limit,
         total=None,

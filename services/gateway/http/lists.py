@@ -1,37 +1,43 @@
 """Lists: the owner answers in pages, the client gets one page or all of them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing
-from typing import Any, TypeVar, cast
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
-import orjson
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
 
-from services.gateway.http.context import Caller
+from services.gateway.http.context import Caller, Gateway
+from services.gateway.http.presented import Present, Shown
 from shared.contracts.base import Page, PagedQuestion, SortKey
 from shared.kernel.errors import Unavailable
+from shared.runtime.bus import Asked
 from shared.web import json_stream, pagination
-from shared.web.pagination import Window
+from shared.web.pagination import Address, Window
 
 MEDIA_TYPE = "application/json"
 PATIENCE = (0.2, 1.0, 3.0, 5.0)
 """Seconds before a page that did not come is asked for again; a restart of its owner is shorter."""
 CURSOR_KEY = "cursors"
+REMEMBER = "remember"
+"""In the state of a request: takes what was found out about its list, for the next such request."""
 
 P = TypeVar("P", bound=Page)
-Present = Callable[[Any], BaseModel] | type[BaseModel]
-"""What a client is shown of an item. A class: its fields, as the owner wrote them; to read fifty
-items, and to write them again, would be half of what a list costs.
-"""
+T = TypeVar("T")
 
 
-class Listed(Page):
-    """A page of items that nobody reads on their way."""
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A page of a list, as a request asks for it."""
 
-    items: tuple[dict[str, Any], ...]
+    address: Address
+    limit: int | None
+    """What the client gave."""
+    asked: Asked
+    shape: type[Page]
+    present: Present
 
 
 async def pages(
@@ -43,8 +49,8 @@ async def pages(
         yield page
         if page.following is None:
             return
-        question = question.model_copy(update={"after": page.following, "offset": 0})
-        page = await _ask_again(caller, question, answer)
+        question = _behind(question, page.following)
+        page = await _patiently(partial(caller.ask, question, answer))
 
 
 async def answer(
@@ -56,93 +62,91 @@ async def answer(
     window: Window,
     *,
     size: int | None = None,
+    again: bool = False,
 ) -> Response:
     """The list as a JSON array: the page that `window` asks for, or all of it.
 
     A page that would be too large is shorter than it may be; `Link` leads on all the same. `size`
-    makes a page of a list that is not asked for in parts.
+    makes a page of a list that is not asked for in parts. `again`: the question follows from the
+    request and its principal alone, so whoever asks the same again gets here the short way.
     """
-    if isinstance(present, type):
-        listed = cast("PagedQuestion[Listed]", question)
-        return await _answer(request, caller, listed, Listed, as_written(present), window, size)
-    return await _answer(request, caller, question, shape, made(present), window, size)
-
-
-def as_written(shape: type[BaseModel]) -> Callable[[Any], bytes]:
-    """An item as JSON: the fields of `shape`, null where an older owner does not tell one."""
-    names = tuple(shape.model_fields)
-    return lambda item: orjson.dumps({name: item.get(name) for name in names})
-
-
-def made(present: Callable[[Any], BaseModel]) -> Callable[[Any], bytes]:
-    """An item as JSON, by way of what it becomes for a client."""
-    return lambda item: json_stream.encoded(present(item))
-
-
-async def _answer(
-    request: Request,
-    caller: Caller,
-    question: PagedQuestion[P],
-    shape: type[P],
-    encoded: Callable[[Any], bytes],
-    window: Window,
-    size: int | None,
-) -> Response:
+    gateway, tenant_id = caller.gateway, caller.tenant_id
     if window.whole and size is None:
-        return await _everything(caller, question, shape, encoded)
-    limit = window.size() if size is None else size
-    scope = pagination.scope_of(request)
-    after = None if window.cursor is None else await _unseal(caller, scope, window.cursor)
-    changes = {"after": after, "limit": limit, "counted": True}
-    page = await caller.ask(question.model_copy(update=changes), shape)
+        return await _everything(caller, question, shape, present)
+    address = Address.of(request)
+    after = None
+    if window.cursor is not None:
+        after = pagination.unseal(await _key(gateway, tenant_id), address.scope, window.cursor)
+    changes = {
+        "after": after,
+        "limit": window.size() if size is None else size,
+        "counted": True,
+    }
+    asked = Asked.of(question.model_copy(update=changes))
+    listing = Listing(address, window.limit, asked, shape, present)
+    told = await caller.told(asked)
+    if again and (remember := getattr(request.state, REMEMBER, None)) is not None:
+        remember(request.scope["route"], listing)
+    return await response(request, gateway, tenant_id, listing, told)
+
+
+async def response(
+    request: Request, gateway: Gateway, tenant_id: str, listing: Listing, told: bytes
+) -> Response:
+    """What the owner told of a page, or that it is what the client has."""
+    shown = gateway.presented.page(told, listing.shape, listing.present)
     cursor = None
-    if page.following is not None:
-        cursor = pagination.seal(await _key(caller), scope, page.following)
-    told = pagination.headers(request, cursor=cursor, limit=window.limit, total=page.total)
-    return Response(_array(page, encoded), media_type=MEDIA_TYPE, headers=told)
+    if shown.following is not None:
+        key = await _key(gateway, tenant_id)
+        cursor = pagination.seal(key, listing.address.scope, shown.following)
+    headers = listing.address.headers(cursor=cursor, limit=listing.limit, total=shown.total)
+    headers["ETag"] = shown.tag
+    if pagination.unchanged(request.headers.get("if-none-match"), shown.tag):
+        return Response(status_code=304, headers=headers)
+    return Response(shown.array, media_type=MEDIA_TYPE, headers=headers)
 
 
 async def _everything(
-    caller: Caller,
-    question: PagedQuestion[P],
-    shape: type[P],
-    encoded: Callable[[Any], bytes],
+    caller: Caller, question: PagedQuestion[P], shape: type[P], present: Present
 ) -> Response:
-    first = await caller.ask(question, shape)
+    first = await _page(caller, question, shape, present)
     if first.following is None:
-        return Response(_array(first, encoded), media_type=MEDIA_TYPE)
+        return Response(first.array, media_type=MEDIA_TYPE)
 
     async def shown() -> AsyncIterator[Sequence[bytes]]:
-        async with aclosing(pages(caller, question, shape, first)) as found:
-            async for page in found:
-                yield _shown(page, encoded)
+        page = first
+        while True:
+            yield [items] if (items := page.array[1:-1]) else []
+            if page.following is None:
+                return
+            behind = _behind(question, page.following)
+            page = await _patiently(partial(_page, caller, behind, shape, present))
 
     return StreamingResponse(json_stream.joined(shown()), media_type=MEDIA_TYPE)
 
 
-def _shown(page: Any, encoded: Callable[[Any], bytes]) -> list[bytes]:
-    return [encoded(item) for item in page.items]
+async def _page(
+    caller: Caller, question: PagedQuestion[P], shape: type[P], present: Present
+) -> Shown:
+    told = await caller.told(Asked.of(question))
+    return caller.gateway.presented.page(told, shape, present)
 
 
-def _array(page: Page, encoded: Callable[[Any], bytes]) -> bytes:
-    return b"[" + b",".join(_shown(page, encoded)) + b"]"
+def _behind(question: PagedQuestion[P], following: SortKey) -> PagedQuestion[P]:
+    return question.model_copy(update={"after": following, "offset": 0})
 
 
-async def _ask_again(caller: Caller, question: PagedQuestion[P], answer: type[P]) -> P:
+async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
     """Half a list was sent already: its owner gets some time to come back."""
     for pause in PATIENCE:
         try:
-            return await caller.ask(question, answer)
+            return await ask()
         except Unavailable:
             await asyncio.sleep(pause)
-    return await caller.ask(question, answer)
+    return await ask()
 
 
-async def _key(caller: Caller) -> bytes:
-    key = await caller.gateway.vault.data_key(caller.tenant_id, CURSOR_KEY, create=True)
+async def _key(gateway: Gateway, tenant_id: str) -> bytes:
+    key = await gateway.vault.data_key(tenant_id, CURSOR_KEY, create=True)
     assert key is not None  # noqa: S101  create=True always gives one
     return key
-
-
-async def _unseal(caller: Caller, scope: str, cursor: str) -> SortKey:
-    return pagination.unseal(await _key(caller), scope, cursor)

@@ -74,6 +74,8 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
     if method == "post":
         operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
         answers |= responses(Conflict, InvalidCommand)
+    if "ETag" in declared.get("200", {}).get("headers", {}):
+        answers[304] = {"description": "The page is the one that `If-None-Match` names."}
     if "422" in declared:
         answers |= responses(InvalidCommand)
     if "requestBody" in operation:

@@ -89,7 +89,7 @@ async def revisions(
 ) -> Response:
     """Every revision that was prepared, newest first, and which of them answers."""
     question = GetRevisions(source_id=source_id)
-    return await lists.answer(request, caller, question, Revisions, _revision, window)
+    return await lists.answer(request, caller, question, Revisions, _revision, window, again=True)
 
 
 @router.get(
@@ -118,7 +118,7 @@ async def documents(
 ) -> Response:
     """The documents that answer, of the source and of its children, oldest first."""
     question = GetDocuments(source_id=source_id)
-    return await lists.answer(request, caller, question, Documents, _document, window)
+    return await lists.answer(request, caller, question, Documents, _document, window, again=True)
 
 
 @router.get("/{source_id}/chunks", response_model=list[ChunkOut], responses=LIST)
@@ -134,7 +134,7 @@ async def chunks(
 ) -> Response:
     """The chunks of a source in the order of its text."""
     question = GetChunks(source_id=source_id, revision=revision)
-    return await lists.answer(request, caller, question, Chunks, _chunk, window)
+    return await lists.answer(request, caller, question, Chunks, _chunk, window, again=True)
 
 
 @router.post(

@@ -113,7 +113,7 @@ async def list_sources(
     question = ListSources(
         bot_profile_id=bot_profile_id, parent_id=parent_id, flat=include_children
     )
-    return await lists.answer(request, caller, question, SourceViews, SourceOut, window)
+    return await lists.answer(request, caller, question, SourceViews, SourceOut, window, again=True)
 
 
 @router.get("/{source_id}", responses=responses(NotAuthenticated, NotFound))
@@ -146,7 +146,7 @@ async def timeline(
 ) -> Response:
     """What happened to the source, oldest first: the facts its status follows from."""
     question = GetTimeline(source_id=source_id)
-    return await lists.answer(request, caller, question, Timeline, _entry, window)
+    return await lists.answer(request, caller, question, Timeline, _entry, window, again=True)
 
 
 @router.patch(

@@ -181,7 +181,7 @@ async def usage(
 ) -> Response:
     """Tokens by day and model; newest day first."""
     question = ListUsage(days=days, time_zone=time_zone)
-    return await lists.answer(request, caller, question, DayUsages, _day, window)
+    return await lists.answer(request, caller, question, DayUsages, _day, window, again=True)
 
 
 @router.get("/usage/by-bot", responses=REFUSALS)
@@ -273,7 +273,7 @@ async def unanswered(
     question = ListUnanswered(bot_profile_id=bot_profile_id)
     size = PAGE if window.limit is None else window.size()
     return await lists.answer(
-        request, caller, question, UnansweredQuestions, _gap, window, size=size
+        request, caller, question, UnansweredQuestions, _gap, window, size=size, again=True
     )
 
 

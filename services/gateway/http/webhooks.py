@@ -141,7 +141,9 @@ async def create(body: WebhookIn, caller: AdminDep) -> WebhookWithSecret:
 )
 async def list_webhooks(request: Request, caller: CallerDep, window: WindowDep) -> Response:
     """All endpoints, newest first."""
-    return await lists.answer(request, caller, ListWebhooks(), WebhookViews, _out, window)
+    return await lists.answer(
+        request, caller, ListWebhooks(), WebhookViews, _out, window, again=True
+    )
 
 
 @router.get("/{webhook_id}", responses=responses(NotAuthenticated, NotFound, InvalidCommand))

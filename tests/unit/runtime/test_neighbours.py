@@ -48,6 +48,19 @@ async def test_the_same_bytes_go_there_and_back() -> None:
         assert neighbours.at("ask.a.c") is None
 
 
+async def test_what_is_known_is_told_without_asking() -> None:
+    owner, neighbours = Owner(), Neighbours()
+    known = {("t", b"x"): Reply(b"known")}
+    async with asyncio.TaskGroup() as tasks:
+        kept = {"ask.a.b": lambda tenant_id, body: known.get((tenant_id, body))}
+        neighbours.open({"ask.a.b": owner.respond, "ask.a.c": owner.respond}, tasks, kept)
+        here, other = neighbours.at("ask.a.b"), neighbours.at("ask.a.c")
+        assert here is not None
+        assert other is not None
+        assert here.kept("t", b"x") == Reply(b"known")
+        assert (here.kept("u", b"x"), other.kept("t", b"x"), owner.asked) == (None, None, 0)
+
+
 async def test_who_has_no_answer_in_time_goes_and_the_work_goes_on() -> None:
     owner, neighbours = Owner(), Neighbours()
     async with asyncio.TaskGroup() as tasks:

@@ -8,15 +8,15 @@ from hypothesis import given, strategies as st
 from starlette.requests import Request
 
 from shared.kernel.errors import InvalidCommand
-from shared.web.pagination import Window, headers, scope_of, seal, unseal
+from shared.web.pagination import Address, Window, seal, unseal
 
 KEY = bytes(32)
 SCOPE = "/v1/sources?"
 
 
-def request(query: str) -> Request:
+def address(query: str) -> Address:
     scope = {"type": "http", "path": "/v1/sources", "query_string": query.encode(), "headers": []}
-    return Request(scope)
+    return Address.of(Request(scope))
 
 
 @given(position=st.integers(0, 2**63 - 1), ident=st.text(max_size=64))
@@ -56,18 +56,19 @@ def test_a_cursor_belongs_to_its_list_and_its_tenant() -> None:
 
 
 def test_a_list_is_named_by_its_filters_in_any_order() -> None:
-    one = scope_of(request("bot_profile_id=b&limit=5&parent_id=p&cursor=c&offset=1"))
-    assert one == scope_of(request("parent_id=p&bot_profile_id=b"))
-    assert one != scope_of(request("bot_profile_id=b"))
+    one = address("bot_profile_id=b&limit=5&parent_id=p&cursor=c&offset=1").scope
+    assert one == address("parent_id=p&bot_profile_id=b").scope
+    assert one != address("bot_profile_id=b").scope
 
 
 def test_the_link_goes_on_with_the_same_filters_and_limit() -> None:
-    told = headers(request("name=%C3%A9&limit=5&cursor=old"), cursor="new", limit=5, total=12)
+    asked = address("name=%C3%A9&limit=5&cursor=old")
+    told = asked.headers(cursor="new", limit=5, total=12)
     assert told == {
         "Link": '</v1/sources?name=%C3%A9&limit=5&cursor=new>; rel="next"',
         "X-Total-Count": "12",
     }
-    assert headers(request(""), cursor=None, limit=None, total=None) == {}
+    assert address("").headers(cursor=None, limit=None, total=None) == {}
 
 
 @pytest.mark.parametrize(("limit", "size"), [(None, 50), (0, 0), (7, 7), (100, 100), (101, 100)])
