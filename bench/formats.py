@@ -1,5 +1,10 @@
-"""How fast documents of each format become chunks, and what the workers that read them hold."""
+"""How fast documents of each format become chunks, and what the workers that read them hold.
 
+`python -m bench.formats [--megabytes N]` measures a text of so many megabytes in each format, one
+document after another, so that it shows what grows with the size.
+"""
+
+import argparse
 import asyncio
 import json
 import os
@@ -11,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from services.ingest.adapters.documents import PooledDocuments
+from services.ingest.ports import Unreadable
 from shared.adapters.worker_pool import WorkerPool
 from shared.contracts.ingest import UPLOAD_TYPES
 from tests import documents, office
@@ -63,6 +69,11 @@ def files(paragraphs: int) -> dict[str, bytes]:
     }
 
 
+def paragraphs(megabytes: float) -> int:
+    """How many of them are a text of this size."""
+    return round(megabytes * 1e6 / (len(SENTENCE) * PER_PARAGRAPH))
+
+
 async def measure(given: Mapping[str, bytes], count: int) -> dict[str, Speed]:
     """Each file by its ending in workers of its own, `count` times, once they are warm."""
     return {
@@ -104,3 +115,28 @@ def _peak_mb(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text()
     fields = dict(line.split(":", 1) for line in status.splitlines())
     return int(fields["VmHWM"].split()[0]) * 1024 / 1e6
+
+
+async def report(megabytes: float, endings: list[str]) -> dict[str, dict[str, float | str]]:
+    """By ending; what a format's limits refuse is told in their words."""
+    found: dict[str, dict[str, float | str]] = {}
+    for ending, data in files(paragraphs(megabytes)).items():
+        if endings and ending not in endings:
+            continue
+        about: dict[str, float | str] = {"file, MB": len(data) / 1e6}
+        try:
+            [speed] = (await measure({ending: data}, 1)).values()
+            about |= {"peak of one worker, MB": speed.peak_mb}
+            about |= {"MB of file a second": speed.megabytes_per_second}
+        except Unreadable as error:
+            about["refused"] = str(error)
+        found[ending] = about
+    return found
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser(prog="bench.formats", description=__doc__)
+    options.add_argument("--megabytes", type=float, default=10.0)
+    options.add_argument("endings", nargs="*", help="such as .pdf; all if there are none")
+    asked = options.parse_args()
+    print(json.dumps(asyncio.run(report(asked.megabytes, asked.endings)), indent=2))

@@ -23,8 +23,8 @@ ALIASES = {
     "image/jpg": "image/jpeg",
     "application/x-pdf": PDF,
 }
-LONGEST = 10_000_000
-"""Characters of a document."""
+LONGEST = 10 * 1024 * 1024
+"""Characters of a document: plain text may be as large as an upload."""
 
 
 def read_document(data: bytes, media_type: str, *, strict: bool = False) -> Document:

@@ -112,4 +112,8 @@ class TestWhatServersSay:
 class TestLimits:
     def test_too_long_a_text_is_refused(self) -> None:
         with pytest.raises(ValueError, match="more than 10 million characters: split it"):
-            read_document(b"word " * 2_000_001, "text/plain")
+            read_document(b"word " * 2_200_000, "text/plain")
+
+    def test_a_text_as_large_as_an_upload_is_read(self) -> None:
+        data = b"a" * (10 * 1024 * 1024)
+        assert len(read_document(data, "text/plain").text) == len(data)
