@@ -54,7 +54,7 @@ class TestLocks:
     ) -> None:
         guard = Guard(mine)
         async with guard.share({}) as one, guard.share({}) as two:
-            assert await asyncio.gather(one.lock(KEY), two.lock(OTHER)) == [True, True]
+            assert all(await asyncio.gather(one.lock(KEY), two.lock(OTHER)))
             assert await count(looking, name) == 1
 
     async def test_each_lets_go_what_it_locked(self, mine: AsyncEngine) -> None:
