@@ -14,6 +14,8 @@ METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 """W3C Trace Context, level 1."""
 FIRST_FAULT = 500
+ARRIVED = "arrived"
+"""In the state of a request that had to wait: when it came, by `time.perf_counter`."""
 OTHER = "other"
 """A method or a path of the client's own making: labels must not grow with them."""
 
@@ -28,7 +30,7 @@ class Metering:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = time.perf_counter()
+        started = began(scope)
         streaming = False
 
         async def send_metered(message: Message) -> None:
@@ -55,6 +57,12 @@ class Metering:
         finally:
             if streaming:
                 metrics.SSE_STREAMS.dec()
+
+
+def began(scope: Scope) -> float:
+    """When a request came, by `time.perf_counter`."""
+    arrived: float | None = scope.get("state", {}).get(ARRIVED)
+    return time.perf_counter() if arrived is None else arrived
 
 
 def _answered(scope: Scope, status: int, seconds: float) -> None:

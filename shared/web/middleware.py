@@ -1,6 +1,7 @@
 """What happens to every request before a route sees it. Plain ASGI: no task per request."""
 
 import logging
+import random
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from shared.kernel.correlation import CORRELATION
 from shared.kernel.ids import new_id
 from shared.telemetry import metrics
 from shared.web import sse
+from shared.web.metering import began
 from shared.web.problem import ProblemError, problem
 
 log = logging.getLogger(__name__)
@@ -32,6 +34,8 @@ HSTS = "max-age=31536000; includeSubDomains"
 """Only over TLS: browsers ignore it elsewhere, and a proxy in between may not."""
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 FIRST_ERROR = 400
+RETRY_SECONDS = (1, 2, 3)
+"""After one of these, whoever was sent away may come back: not all of them at the same time."""
 
 
 class RequestContext:
@@ -50,7 +54,7 @@ class RequestContext:
         request_id = given if REQUEST_ID.fullmatch(given) else new_id()
         scope.setdefault("state", {})["request_id"] = request_id
         CORRELATION.set(request_id)
-        started = time.perf_counter()
+        started = began(scope)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -131,8 +135,13 @@ class Admission:
 def overloaded(what: str) -> ProblemError:
     """What somebody is answered for whom there is no place; counted."""
     metrics.TURNED_AWAY.labels(what).inc()
-    detail = f"Too many {what} at a time; try again in a moment."
-    return ProblemError(503, "overloaded", detail, {"Retry-After": "1"})
+    seconds = random.choice(RETRY_SECONDS)  # noqa: S311  nobody gains by guessing it
+    return ProblemError(503, "overloaded", too_many(what), {"Retry-After": str(seconds)})
+
+
+def too_many(what: str) -> str:
+    """The detail of the problem `overloaded`."""
+    return f"Too many {what} at a time; try again in a moment."
 
 
 class BodyTooLarge(HTTPException):

@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from bench import floor, formats, machine, report
+from bench.flood import Seen
 from bench.load import Latency, many, open_loop, sequential
-from bench.overload import Seen, recovered
+from bench.overload import recovered
 from bench.wire import Wire
 from shared.contracts.ingest import UPLOAD_TYPES
 

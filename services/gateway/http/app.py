@@ -48,6 +48,7 @@ from services.gateway.http import (
     widget_sessions,
 )
 from services.gateway.http.authentication import Authenticator
+from services.gateway.http.callers import Callers
 from services.gateway.http.context import Gateway, StillRunning
 from services.gateway.http.door import Door
 from services.gateway.http.fairness import Fairness
@@ -55,6 +56,7 @@ from services.gateway.http.idempotency import REPLAYED, Idempotency
 from services.gateway.http.limits import Limit
 from services.gateway.http.methods import not_allowed
 from services.gateway.http.reference import Described
+from services.gateway.http.refusals import Refusals
 from services.gateway.http.shortcut import Shortcut
 from services.gateway.http.streaming import HandOver
 from services.gateway.ports import Replays
@@ -175,16 +177,11 @@ def create_app(
     # The last one added is the first that a request meets.
     app.add_middleware(Idempotency, replays=replays)
     app.add_middleware(BodyLimit, limit=BODY_LIMIT, larger=LARGER_BODIES)
-    app.add_middleware(
-        Fairness,
-        reads=limits.reads,
-        writes=limits.writes,
-        answers=limits.answers,
-        streaming=STREAMING,
-    )
+    callers = Callers()
     app.add_middleware(
         Door,
         authenticator=authenticator,
+        callers=callers,
         address=Limit("address", limits.address),
         caller=Limit("caller", limits.caller),
     )
@@ -207,6 +204,13 @@ def create_app(
     )
     app.add_middleware(RequestContext)
     app.add_middleware(Metering)
+    app.add_middleware(
+        Fairness,
+        callers=callers,
+        refusals=Refusals(allowed_origins, EXPOSED),
+        most={"reads": limits.reads, "writes": limits.writes, "answers": limits.answers},
+        streaming=STREAMING,
+    )
     return app
 
 

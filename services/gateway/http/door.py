@@ -6,6 +6,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.http.authentication import Authenticator
+from services.gateway.http.callers import Callers
 from services.gateway.http.limits import Limit, network_of
 from services.gateway.ports import Principal
 from shared.kernel.clock import utc_now
@@ -21,10 +22,16 @@ class Door:
     """
 
     def __init__(
-        self, app: ASGIApp, authenticator: Authenticator, address: Limit, caller: Limit
+        self,
+        app: ASGIApp,
+        authenticator: Authenticator,
+        callers: Callers,
+        address: Limit,
+        caller: Limit,
     ) -> None:
         self._app = app
         self._authenticator = authenticator
+        self._callers = callers
         self._address = address
         self._caller = caller
 
@@ -44,8 +51,10 @@ class Door:
                 principal = await self._authenticator.principal(headers, utc_now())
             except (MiniRagError, ProblemError) as error:
                 state["refused"] = error
+                self._callers.forget(scope)
             else:
                 state["principal"] = principal
+                self._callers.note(scope, principal.tenant_id)
                 state["again"] = partial(self._again, headers)
                 limit, key = self._caller, f"{principal.kind} {principal.id}"
                 self._take(limit, key)

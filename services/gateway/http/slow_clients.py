@@ -10,7 +10,10 @@ from typing import Final
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-__all__ = ["TimedProtocol"]
+__all__ = ["WHEN_GONE", "TimedProtocol"]
+
+WHEN_GONE = "when_gone"
+"""In the state of a request: whatever is called when its client goes before it was answered."""
 
 REQUEST_TIMEOUT: Final = (
     b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -55,6 +58,10 @@ class TimedProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
         super().connection_lost(exc)
+        if self._requested and not self.cycle.response_complete:
+            when_gone = self.cycle.scope["state"].get(WHEN_GONE)
+            if when_gone is not None:
+                when_gone()
 
     @override
     def data_received(self, data: bytes) -> None:

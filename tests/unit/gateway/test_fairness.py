@@ -1,15 +1,22 @@
-"""Which requests wait for a place, and until when they hold it."""
+"""Which requests wait for a place, until when they hold it, and what becomes of the others."""
 
 import asyncio
+import json
+from functools import partial
 from typing import Any
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from services.gateway.http.callers import Callers
 from services.gateway.http.fairness import Fairness
-from services.gateway.ports import Principal
+from services.gateway.http.refusals import Refusals
+from services.gateway.http.slow_clients import WHEN_GONE
+from shared.web.metering import ARRIVED
 from shared.web.places import Places
-from shared.web.problem import ProblemError
+
+MOST = {"reads": 2, "writes": 2, "answers": 2}
+PAGE = "https://page.example"
 
 
 class Slow:
@@ -37,25 +44,56 @@ def slow() -> Slow:
     return Slow()
 
 
-def impatient(most: int) -> Places:
-    return Places(most, patience=0, brief=0)
+@pytest.fixture
+def callers() -> Callers:
+    known = Callers()
+    for number in (1, 2):
+        known.note(scope("/v1/sources", credential=f"token-{number}"), f"tenant-{number}")
+    return known
 
 
-def scope(path: str, method: str = "GET", tenant_id: str | None = "t1") -> dict[str, Any]:
-    state: dict[str, Any] = {"address": "10.0.0.1"}
-    if tenant_id is not None:
-        state["principal"] = Principal(kind="token", id="k", tenant_id=tenant_id)
-    return {"type": "http", "method": method, "path": path, "state": state}
+def fairness(
+    app: Any, callers: Callers, most: dict[str, int] = MOST, patience: float = 0
+) -> Fairness:
+    refusals = Refusals([PAGE], ["Retry-After"], later=lambda _tell: None)
+    places = partial(Places, patience=patience)
+    return Fairness(app, callers, refusals, most, ("/v1/chat",), places)
 
 
-async def ask(app: Fairness, asked: dict[str, Any]) -> None:
+@pytest.fixture
+def app(slow: Slow, callers: Callers) -> Fairness:
+    return fairness(slow, callers)
+
+
+def scope(
+    path: str, method: str = "GET", credential: str | None = "token-1", **headers: str
+) -> dict[str, Any]:
+    if credential is not None:
+        headers["authorization"] = f"Bearer {credential}"
+    return {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "scheme": "http",
+        "client": ("10.0.0.1", 1),
+        "headers": [
+            (name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()
+        ],
+        "state": {},
+    }
+
+
+async def ask(app: Fairness, asked: dict[str, Any]) -> list[Message]:
+    sent: list[Message] = []
+
     async def receive() -> Message:
         return {"type": "http.request"}
 
-    async def send(_message: Message) -> None:
-        pass
+    async def send(message: Message) -> None:
+        sent.append(message)
 
     await app(asked, receive, send)
+    return sent
 
 
 async def begun(group: asyncio.TaskGroup, app: Fairness, slow: Slow, asked: Any) -> None:
@@ -66,31 +104,65 @@ async def begun(group: asyncio.TaskGroup, app: Fairness, slow: Slow, asked: Any)
         await asyncio.sleep(0)
 
 
-@pytest.fixture
-def app(slow: Slow) -> Fairness:
-    return Fairness(slow, reads=2, writes=2, answers=2, streaming=("/v1/chat",), places=impatient)
+class TestWhomThereIsNoPlaceFor:
+    async def test_is_told_to_come_back(self, app: Fairness, slow: Slow) -> None:
+        async with asyncio.TaskGroup() as group:
+            await begun(group, app, slow, scope("/v1/sources"))
+            start, body = await ask(app, scope("/v1/sources", x_request_id="mine"))
+            slow.go_on()
+        headers = dict(start["headers"])
+        assert (start["status"], headers[b"content-type"]) == (503, b"application/problem+json")
+        assert int(headers[b"retry-after"]) > 0
+        assert headers[b"x-content-type-options"] == b"nosniff"
+        assert int(headers[b"content-length"]) == len(body["body"])
+        assert json.loads(body["body"]) == {
+            "type": "urn:minirag:problem:overloaded",
+            "title": "Service Unavailable",
+            "status": 503,
+            "detail": "Too many reads at a time; try again in a moment.",
+            "instance": "/v1/sources",
+            "request_id": "mine",
+        }
+        assert headers[b"x-request-id"] == b"mine"
 
+    @pytest.mark.parametrize(("origin", "may_read"), [(PAGE, True), ("https://other", False)])
+    async def test_is_told_in_a_page_that_may_know(
+        self, app: Fairness, slow: Slow, origin: str, *, may_read: bool
+    ) -> None:
+        async with asyncio.TaskGroup() as group:
+            await begun(group, app, slow, scope("/v1/sources"))
+            start, _ = await ask(app, scope("/v1/sources", origin=origin))
+            slow.go_on()
+        assert (b"access-control-allow-origin" in dict(start["headers"])) == may_read
 
-async def test_whom_there_is_no_place_for_is_told_to_come_back(app: Fairness, slow: Slow) -> None:
-    async with asyncio.TaskGroup() as group:
-        await begun(group, app, slow, scope("/v1/sources"))
-        with pytest.raises(ProblemError) as refused:
-            await ask(app, scope("/v1/sources"))
-        slow.go_on()
-    assert (refused.value.status, refused.value.headers) == (503, {"Retry-After": "1"})
+    async def test_is_not_worked_on_once_the_client_has_gone(
+        self, slow: Slow, callers: Callers
+    ) -> None:
+        app = fairness(slow, callers, patience=600)
+        async with asyncio.TaskGroup() as group:
+            await begun(group, app, slow, scope("/v1/sources"))
+            asked = scope("/v1/sources")
+            waiting = group.create_task(ask(app, asked))
+            while WHEN_GONE not in asked["state"]:
+                await asyncio.sleep(0)
+            asked["state"][WHEN_GONE]()
+            assert await waiting == []
+            slow.go_on()
+        assert slow.working == 1
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        scope("/v1/sources", tenant_id="t2"),
-        scope("/v1/sources", tenant_id=None),
+        scope("/v1/sources", credential="token-2"),
+        scope("/v1/sources", credential="nobody-knows-it"),
+        scope("/v1/sources", credential=None),
         scope("/v1/sources", method="POST"),
         scope("/v1/chat", method="POST"),
         scope("/v1/system/health"),
         scope("/livez"),
     ],
-    ids=["another tenant", "anybody", "a write", "a question", "health", "liveness"],
+    ids=["another tenant", "unknown", "anybody", "a write", "a question", "health", "liveness"],
 )
 async def test_a_place_that_is_taken_leaves_these_theirs(
     app: Fairness, slow: Slow, other: dict[str, Any]
@@ -110,19 +182,69 @@ async def test_a_place_is_free_again_when_the_answer_begins(app: Fairness, slow:
         slow.go_on()
 
 
-async def test_a_place_is_free_again_when_the_request_fails() -> None:
+async def test_a_place_is_free_again_when_the_request_fails(callers: Callers) -> None:
     async def fail(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise RuntimeError("no memory")
 
-    app = Fairness(fail, reads=2, writes=2, answers=2, streaming=(), places=impatient)
+    app = fairness(fail, callers)
     for _ in range(3):
         with pytest.raises(RuntimeError):
             await ask(app, scope("/v1/sources"))
 
 
-async def test_without_a_limit_nothing_is_counted(slow: Slow) -> None:
-    app = Fairness(slow, reads=0, writes=0, answers=0, streaming=(), places=impatient)
+async def test_without_a_limit_nothing_is_counted(slow: Slow, callers: Callers) -> None:
+    app = fairness(slow, callers, dict.fromkeys(MOST, 0))
     async with asyncio.TaskGroup() as group:
         for _ in range(5):
             await begun(group, app, slow, scope("/v1/sources"))
         slow.go_on()
+
+
+async def test_what_a_request_takes_is_counted_from_when_it_came(app: Fairness, slow: Slow) -> None:
+    asked = scope("/v1/sources")
+    slow.go_on()
+    await ask(app, asked)
+    assert ARRIVED in asked["state"]
+
+
+class TestWhoseARequestIs:
+    def test_follows_from_a_credential_that_was_let_in_however_it_is_written(self) -> None:
+        callers = Callers()
+        callers.note(scope("/", credential="one"), "t1")
+        for written in ("one", " one", "one "):
+            assert callers.owner(scope("/", credential=written)) == "t1"
+        other = scope("/", credential=None)
+        other["headers"] = [(b"authorization", b"bearer one")]
+        assert callers.owner(other) == "t1"
+
+    def test_is_the_address_s_as_long_as_nobody_let_it_in(self) -> None:
+        callers = Callers()
+        assert callers.owner(scope("/", credential="one")) == "address 10.0.0.1"
+        assert callers.owner(scope("/", credential=None)) == "address 10.0.0.1"
+
+    def test_is_forgotten_with_a_credential_that_does_not_hold_any_more(self) -> None:
+        callers = Callers()
+        callers.note(scope("/", credential="one"), "t1")
+        callers.forget(scope("/", credential="one"))
+        callers.forget(scope("/", credential=None))
+        assert callers.owner(scope("/", credential="one")) == "address 10.0.0.1"
+
+
+class TestTheLog:
+    async def test_has_one_line_for_all_who_were_sent_away_in_a_while(
+        self, slow: Slow, callers: Callers, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("INFO")
+        tells: list[Any] = []
+        refusals = Refusals(["*"], [], later=tells.append)
+        app = Fairness(slow, callers, refusals, MOST, (), partial(Places, patience=0))
+        async with asyncio.TaskGroup() as group:
+            await begun(group, app, slow, scope("/v1/sources"))
+            for _ in range(3):
+                await ask(app, scope("/v1/sources"))
+            slow.go_on()
+        (tell,) = tells
+        tell()
+        (line,) = [record for record in caplog.records if record.message == "sent away"]
+        told = {name: vars(line)[name] for name in ("reads", "owners", "most_of", "of_these")}
+        assert told == {"reads": 3, "owners": 1, "most_of": "tenant-1", "of_these": 3}

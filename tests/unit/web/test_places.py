@@ -1,20 +1,24 @@
 """Places that are shared fairly, by a clock that the test sets."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from functools import partial
-from typing import Any
+from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
+from starlette.requests import ClientDisconnect
 
-from shared.web.places import BRIEF, LONGEST, PATIENCE, Places
+from shared.web.places import ALWAYS, BURST, IDLE_SECONDS, LONG_SECONDS, LONGEST, Place, Places
 
 
 class Clock:
-    def __init__(self) -> None:
+    """Of a loop that is busy: whenever somebody looks, a turn's work has been done."""
+
+    def __init__(self, work: float = 2 * IDLE_SECONDS) -> None:
         self.now = 0.0
+        self.work = work
 
     def __call__(self) -> float:
+        self.now += self.work
         return self.now
 
 
@@ -25,116 +29,175 @@ def clock() -> Clock:
 
 async def settled() -> None:
     """Whoever can go on has done so."""
-    for _ in range(10):
+    for _ in range(20):
         await asyncio.sleep(0)
 
 
-async def queued(
-    group: asyncio.TaskGroup, take: Callable[[], Coroutine[Any, Any, bool]]
-) -> asyncio.Task[bool]:
-    task = group.create_task(take())
-    await settled()
-    assert not task.done()
-    return task
+async def placed(places: Places, owner: str) -> Place:
+    place = await places.take(owner)
+    assert place is not None
+    return place
 
 
-class TestTakingAPlace:
-    async def test_gives_each_its_own_until_all_are_taken(self, clock: Clock) -> None:
-        shared = Places(2, clock=clock)
-        assert await shared.take("a")
-        assert await shared.take("b")
-        async with asyncio.TaskGroup() as group:
-            waiting = await queued(group, lambda: shared.take("c"))
-            shared.give("a")
-            assert await waiting
+class Crowd:
+    """Whoever asks for places, and who has been given one, in that order."""
 
-    async def test_leaves_half_of_the_places_to_the_other_owners(self, clock: Clock) -> None:
-        shared = Places(4, clock=clock)
-        assert await shared.take("greedy")
-        assert await shared.take("greedy")
-        async with asyncio.TaskGroup() as group:
-            third = await queued(group, lambda: shared.take("greedy"))
-            assert await shared.take("modest")
-            assert not third.done()
-            shared.give("greedy")
-            assert await third
+    def __init__(self, group: asyncio.TaskGroup, places: Places) -> None:
+        self._group = group
+        self._places = places
+        self.served: list[str] = []
+        self.held: list[Place] = []
 
-    async def test_serves_owners_in_turn_and_each_in_its_order(self, clock: Clock) -> None:
-        shared = Places(2, clock=clock)
-        assert await shared.take("x")
-        assert await shared.take("y")
-        served: list[str] = []
-
-        async def take(owner: str, name: str) -> bool:
-            taken = await shared.take(owner)
-            served.append(name)
-            return taken
-
-        async with asyncio.TaskGroup() as group:
-            for owner, name in (("a", "a1"), ("a", "a2"), ("a", "a3"), ("b", "b1"), ("c", "c1")):
-                await queued(group, partial(take, owner, name))
-            shared.give("x")
-            for owner in ("a", "b", "c", "a"):
-                await settled()
-                shared.give(owner)
-        assert served == ["a1", "b1", "c1", "a2", "a3"]
-
-    async def test_hands_a_place_on_that_its_taker_was_too_late_for(self, clock: Clock) -> None:
-        shared = Places(1, brief=0, clock=clock)
-        assert await shared.take("a")
-        async with asyncio.TaskGroup() as group:
-            gone = await queued(group, lambda: shared.take("b"))
-            waiting = await queued(group, lambda: shared.take("c"))
-            shared.give("a")  # b's, which does not know it yet
-            gone.cancel()
-            assert await waiting
-        assert gone.cancelled()
-
-    async def test_forgets_who_went_away_while_waiting(self, clock: Clock) -> None:
-        shared = Places(1, brief=0, clock=clock)
-        assert await shared.take("a")
-        async with asyncio.TaskGroup() as group:
-            gone = await queued(group, lambda: shared.take("a"))
-            gone.cancel()
+    async def comes(self, *names: str) -> None:
+        """Each of the owner that its name begins with."""
+        for name in names:
+            self._group.create_task(self._take(name))
             await settled()
-            shared.give("a")
-            assert await shared.take("b")
+
+    async def _take(self, name: str) -> None:
+        place = await self._places.take(name[0])
+        self.served.append(name if place else f"{name} refused")
+        if place:
+            self.held.append(place)
+
+    async def is_done(self, *, count: int = 1) -> None:
+        for _ in range(count):
+            self._places.give(self.held.pop(0))
+            await settled()
+
+
+class TestABusyLoop:
+    async def test_is_given_a_few_things_to_do_and_no_more(self, clock: Clock) -> None:
+        async with asyncio.TaskGroup() as group:
+            crowd = Crowd(group, Places(64, always=2, clock=clock))
+            await crowd.comes("a1", "a2", "a3", "a4")
+            assert crowd.served == ["a1", "a2"]
+            await crowd.is_done(count=4)
+        assert crowd.served == ["a1", "a2", "a3", "a4"]
+
+    async def test_serves_who_asks_seldom_before_who_always_waits(self, clock: Clock) -> None:
+        async with asyncio.TaskGroup() as group:
+            crowd = Crowd(group, Places(64, always=1, clock=clock))
+            await crowd.comes("g1", "g2", "g3", "g4")
+            await crowd.is_done()
+            await crowd.comes("m1")
+            await crowd.is_done(count=4)
+        assert crowd.served == ["g1", "g2", "m1", "g3", "g4"]
+
+    async def test_is_not_kept_from_others_by_work_that_mostly_waits(self, clock: Clock) -> None:
+        async with asyncio.TaskGroup() as group:
+            crowd = Crowd(group, Places(64, always=1, clock=clock))
+            await crowd.comes("a1", "b1", "b2")
+            assert crowd.served == ["a1"]
+            clock.now += 2 * LONG_SECONDS
+            await settled()
+            assert crowd.served == ["a1", "b1"]
+            await crowd.is_done(count=3)
+
+    def test_has_something_to_do_whatever_else_it_does(self) -> None:
+        assert ALWAYS > 1
+
+
+class TestAnIdleLoop:
+    async def test_is_given_all_that_there_are_places_for(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            crowd = Crowd(group, Places(6, always=1, clock=Clock(work=0)))
+            await crowd.comes("a1", "a2", "a3", "a4", "b1", "b2", "b3", "c1")
+            assert crowd.served == ["a1", "a2", "a3", "b1", "b2", "b3"]
+            await crowd.is_done(count=8)
+        assert sorted(crowd.served[6:]) == ["a4", "c1"]
+
+    async def test_leaves_half_of_the_places_to_the_other_owners(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            crowd = Crowd(group, Places(4, clock=Clock(work=0)))
+            await crowd.comes("g1", "g2", "g3", "m1")
+            assert crowd.served == ["g1", "g2", "m1"]
+            await crowd.is_done(count=4)
+        assert crowd.served[3:] == ["g3"]
 
 
 class TestWaiting:
-    async def test_is_for_bursts_and_short_while_too_much_comes(self, clock: Clock) -> None:
-        shared = Places(1, brief=0, clock=clock)
-        assert await shared.take("a")
+    async def test_is_for_bursts_and_too_much_is_refused_at_once(self, clock: Clock) -> None:
         async with asyncio.TaskGroup() as group:
-            first = await queued(group, lambda: shared.take("b"))
-            clock.now = PATIENCE + 1
-            assert not await shared.take("b")
-            shared.give("a")
-            assert await first
-            second = await queued(group, lambda: shared.take("b"))  # nobody waited in between
-            shared.give("b")
-            assert await second
+            places = Places(4, always=1, clock=clock)
+            crowd = Crowd(group, places)
+            await crowd.comes("a1", "b1", "a2", "a3")
+            assert not places.refuses("a")
+            clock.now += 2 * BURST
+            assert places.refuses("a")
+            assert not places.refuses("b")
+            await crowd.comes("a4")
+            assert "a4 refused" in crowd.served
+            assert "a3" not in crowd.served
+            await crowd.is_done(count=2)
+            assert not places.refuses("a")  # less waits than one owner has places
+            await crowd.is_done(count=2)
 
-    async def test_of_one_owner_makes_no_other_impatient(self, clock: Clock) -> None:
-        shared = Places(1, brief=0, clock=clock)
-        assert await shared.take("a")
+    async def test_is_a_burst_anew_once_nobody_waited(self, clock: Clock) -> None:
         async with asyncio.TaskGroup() as group:
-            await queued(group, lambda: shared.take("b"))
-            clock.now = PATIENCE + 1
-            other = await queued(group, lambda: shared.take("c"))
-            shared.give("a")
-            shared.give("b")
-            assert await other
+            places = Places(2, always=1, clock=clock)
+            crowd = Crowd(group, places)
+            await crowd.comes("a1", "a2")
+            clock.now += BURST
+            assert places.refuses("a")
+            await crowd.is_done()
+            await crowd.comes("a3")
+            assert not places.refuses("a")
+            await crowd.is_done(count=2)
+
+    async def test_ends_when_it_takes_too_long(self, clock: Clock) -> None:
+        places = Places(2, always=1, patience=0, clock=clock)
+        place = await placed(places, "a")
+        assert await places.take("a") is None
+        places.give(place)
+        places.give(await placed(places, "a"))
 
     async def test_ends_for_whoever_would_stand_too_far_behind(self, clock: Clock) -> None:
-        shared = Places(1, brief=0, clock=clock)
-        assert await shared.take("a")
+        places = Places(2, always=1, clock=clock)
+        await placed(places, "a")
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(shared.take("b")) for _ in range(LONGEST)]
+            tasks = [group.create_task(places.take("a")) for _ in range(LONGEST)]
             await settled()
-            assert not await shared.take("b")
+            assert places.refuses("a")
+            assert await places.take("a") is None
             for task in tasks:
                 task.cancel()
 
-    def test_is_longer_in_a_burst(self) -> None:
-        assert BRIEF < PATIENCE
+
+class TestWhoGoesAway:
+    async def test_is_not_served_and_makes_nobody_wait(self, clock: Clock) -> None:
+        places = Places(2, always=1, clock=clock)
+        place = await placed(places, "a")
+        leave: list[Callable[[], None]] = []
+        async with asyncio.TaskGroup() as group:
+            gone = group.create_task(_expecting_to_leave(places, leave))
+            await settled()
+            crowd = Crowd(group, places)
+            await crowd.comes("b1")
+            leave[0]()
+            assert await gone
+            places.give(place)
+            await settled()
+            assert crowd.served == ["b1"]
+            leave[0]()  # told once more
+
+    async def test_when_it_is_his_turn_leaves_it_to_the_next(self, clock: Clock) -> None:
+        places = Places(2, always=1, clock=clock)
+        place = await placed(places, "a")
+        async with asyncio.TaskGroup() as group:
+            gone = group.create_task(places.take("b"))
+            await settled()
+            crowd = Crowd(group, places)
+            await crowd.comes("c1")
+            places.give(place)  # b's, who does not know it yet
+            gone.cancel()
+            await settled()
+            assert crowd.served == ["c1"]
+        assert gone.cancelled()
+
+
+async def _expecting_to_leave(places: Places, leave: list[Callable[[], None]]) -> bool:
+    with suppress(ClientDisconnect):
+        await places.take("b", leave.append)
+        return False
+    return True
