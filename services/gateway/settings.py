@@ -52,8 +52,9 @@ class Settings(ServiceSettings):
     streams_at_once: int = Field(default=15_000, ge=0)
     """Streamed answers that one gateway holds open; more are answered with 503."""
     reads_at_once: int = Field(default=64, ge=0)
-    """GET requests that one gateway works on at a time; of one tenant half as many. More wait in
-    turn, tenant by tenant, and are answered with 503 if they wait too long. So the next two."""
+    """GET requests that one gateway works on at a time at most, and fewer while its event loop is
+    busy; of one tenant half as many. More wait, tenants in fair turns, and are answered with 503 if
+    that takes too long. So the next two."""
     writes_at_once: int = Field(default=128, ge=0)
     """Other requests but those that models answer."""
     answers_at_once: int = Field(default=512, ge=0)
