@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 import uvicorn
 from typing_extensions import override
 
-from services.gateway.http.slow_clients import TimedProtocol
+from services.gateway.http.slow_clients import WHEN_GONE, TimedProtocol
 
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 Talk = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -197,3 +198,35 @@ async def test_the_next_request_of_a_connection_has_its_own_term() -> None:
             assert await reader.readexactly(1) == b"3"
         writer.write(b"GET / HTTP/1.1\r\n")
         assert (await answer(reader)).startswith(b"HTTP/1.1 408 ")
+
+
+class TestAClientThatGoes:
+    @pytest.mark.parametrize("half", [True, False], ids=["its half", "all of it"])
+    async def test_is_told_of_to_whoever_is_to_answer_it(self, *, half: bool) -> None:
+        asked, gone = asyncio.Event(), asyncio.Event()
+
+        async def wait(scope: Any, _receive: Any, _send: Any) -> None:
+            scope["state"][WHEN_GONE] = gone.set
+            asked.set()
+            await gone.wait()
+
+        async with talking(wait, TimedProtocol) as (_, writer):
+            writer.write(REQUEST % 0)
+            await asyncio.wait_for(asked.wait(), 60)
+            if half:
+                writer.write_eof()
+            else:
+                writer.close()
+            await asyncio.wait_for(gone.wait(), 60)
+
+    async def test_is_not_told_of_once_it_was_answered(self) -> None:
+        gone = asyncio.Event()
+
+        async def answer(scope: Any, _receive: Any, send: Any) -> None:
+            scope["state"][WHEN_GONE] = gone.set
+            await say(send, b"done")
+
+        async with talking(answer, TimedProtocol) as (reader, writer):
+            writer.write(REQUEST % 0)
+            await asyncio.wait_for(reader.readuntil(b"done"), 60)
+        assert not gone.is_set()
