@@ -11,17 +11,19 @@ Emits     BotProfileCreated, BotProfileUpdated, QuestionAsked, QuestionAnswered,
           IndexFailed, ReindexStarted, ReindexCancelled, ReindexFailed, IndexSwitched, IndexRetired,
           SuiteCreated, SuiteRenamed, SuiteDeleted, SuiteQuestionAdded, SuiteQuestionRemoved,
           RunStarted, ResultRecorded, VerdictRecorded, RunContinued, RunCancelled, RunEnded
-Projects  SourcePrepared, SourceUpdated, SourceDeleted, ShadowPrepared → the index;
-          BudgetCreated,
-          BudgetUpdated, BudgetDeleted, QuestionAnswered, QuestionRefused, ResultRecorded,
-          VerdictRecorded → what stops; ChatErased → what was tested with it goes
+Projects  SourcePrepared, SourceUpdated, SourceDeleted, ShadowPrepared → the index; PartPrepared
+          → the indexes of runs; BudgetCreated, BudgetUpdated, BudgetDeleted, QuestionAnswered,
+          QuestionRefused, ResultRecorded, VerdictRecorded → what stops; ChatErased → what was
+          tested with it goes
 Reacts    QuestionAsked → retrieve and answer; TurnStopRequested → stop answering;
           SourcePrepared → tell when it is indexed; BotProfileCreated, BotProfileUpdated → re-index
           the bot if its sources are to be cut or embedded otherwise; ReindexStarted,
           ShadowPrepared, SourceDeleted → let a whole generation answer; IndexSwitched → take out
           what it replaced; ShadowFailed → end the re-index; ErasureRequested → erase chats;
           ChatErased → end answers that are being given in it; RunStarted, RunContinued → ask the
-          questions of a suite by every variant, and score what comes
+          questions of a suite by every variant, and score what comes; RunStarted, PartPrepared,
+          SourceDeleted → let a run ask whose own indexes are whole; PartFailed,
+          BotProfileUpdated → end a run whose indexes cannot be, or whose bot is gone
 Answers   GetBotProfile, FindBotProfile, ListBotProfiles, GetChat, ListChats, CountChats,
           ListMessages, GetMessage, GetTurn, GetCitation, Retrieve, TryProvider,
           GetReplayed, GetBotIndex, CountChatsOfVisitor, CountOldChats, GetSuite, ListSuites,

@@ -4,28 +4,31 @@ import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
 
-import httpx
-
 from services.chat.adapters import lexical
 from services.chat.adapters.answer_memory import RecentAnswers
 from services.chat.adapters.assistant import ModelAssistant
-from services.chat.adapters.edge_index import EdgeIndexes
 from services.chat.adapters.judge import ModelJudge
 from services.chat.adapters.models import LanguageModels
-from services.chat.adapters.qdrant_index import QdrantIndexes
-from services.chat.adapters.query_embedder import BotEmbedder, ThreadedModel
-from services.chat.adapters.reranker import HttpReranker
+from services.chat.adapters.opening import (
+    embedding_models,
+    language_models,
+    reranker,
+    vector_indexes,
+)
+from services.chat.adapters.query_embedder import BotEmbedder
 from services.chat.adapters.reranking import RerankingRetriever
-from services.chat.adapters.retriever import HybridRetriever
+from services.chat.adapters.retriever import AnsweringRows, HybridRetriever
+from services.chat.adapters.shadow_retriever import ShadowRetriever
 from services.chat.adapters.stops import StopSignals
 from services.chat.domain.bot_index import bot_index_decider
 from services.chat.domain.bots import bot_decider
 from services.chat.domain.chats import chat_decider
 from services.chat.domain.index import index_decider
 from services.chat.domain.runs import run_decider
+from services.chat.domain.shadow_index import ShadowIndex
 from services.chat.domain.suites import suite_decider
 from services.chat.handlers import CheckBot, CheckChat, CheckPlayground
-from services.chat.ports import Retriever, VectorIndexes
+from services.chat.ports import Retriever
 from services.chat.projections.bots import Bots
 from services.chat.projections.chats import Chats
 from services.chat.projections.flushing import indexing
@@ -41,6 +44,8 @@ from services.chat.queries.providers import ProviderQueries
 from services.chat.queries.replays import ReplayQueries
 from services.chat.queries.retrieval import RetrievalQueries
 from services.chat.queries.runs import RunQueries
+from services.chat.queries.shadow_indexes import ShadowIndexQueries
+from services.chat.queries.shadow_plans import ShadowPlans
 from services.chat.queries.spending import SpendingQueries
 from services.chat.queries.suites import SuiteQueries
 from services.chat.queries.turns import TurnQueries
@@ -56,7 +61,8 @@ from services.chat.reactions.reindexing import (
 )
 from services.chat.reactions.remembering import RememberAnswers
 from services.chat.reactions.replaying import Replays
-from services.chat.reactions.running import RunTests
+from services.chat.reactions.running import RetrieverOf, RunTests
+from services.chat.reactions.shadow_indexes import AskWhenWhole, EndIncomplete, EndWithBot
 from services.chat.reactions.spending import Purse
 from services.chat.reactions.trying import TryQuestion
 from services.chat.settings import Settings
@@ -68,8 +74,6 @@ from services.chat.tables import (
     spending_metadata,
 )
 from shared.adapters import language, minilm, static_embedder
-from shared.adapters.egress import egress_client
-from shared.adapters.embedding import EmbeddingModels
 from shared.adapters.frames import FrameChannel
 from shared.adapters.memo import Memo
 from shared.adapters.read_model import ReadModel, ReadModelStore
@@ -116,7 +120,9 @@ from shared.contracts.chat_playground import (
     RemoveQuestion,
     RenameSuite,
     ResultRecorded,
+    RunCancelled,
     RunContinued,
+    RunEnded,
     RunStarted,
     StartRun,
     VerdictRecorded,
@@ -141,6 +147,7 @@ from shared.contracts.chat_retrieval import FindBotProfile, GetCitation, Retriev
 from shared.contracts.gateway_erasure import ErasureRequested
 from shared.contracts.ingest import SourceDeleted, SourcePrepared, SourceUpdated
 from shared.contracts.ingest_shadow import ShadowFailed, ShadowPrepared
+from shared.contracts.ingest_shadow_parts import PartFailed, PartPrepared
 from shared.runtime.erasing import EndTenant, Together, take_part
 from shared.runtime.ordering import order
 from shared.runtime.platform import Platform
@@ -148,7 +155,6 @@ from shared.runtime.service import Service
 
 __all__ = ["Settings", "build"]
 
-MODEL_SECONDS = 60.0
 RUNS_AT_ONCE = 4
 """Runs of all tenants that one process works on at a time."""
 BOTS = ReadModel(
@@ -202,17 +208,20 @@ PLAYGROUND = ReadModel(
 
 async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -> Service:
     """The service, not yet running."""
-    indexes = _indexes(settings, stack)
+    indexes = vector_indexes(settings, stack)
     index_model = ReadModel(
         service="chat",
         name="index",
-        version=4,
+        version=5,
         tables=index_metadata,
         owns={"retrieval_index": index_decider, "bot_index": bot_index_decider},
         projection=indexing(indexes, platform.blobs, lexical),
         listens=[
             (event.aggregate, event.name)
-            for event in (SourcePrepared, SourceUpdated, SourceDeleted, ShadowPrepared)
+            for event in (
+                *(SourcePrepared, SourceUpdated, SourceDeleted, ShadowPrepared),
+                *(PartPrepared, RunStarted, RunEnded, RunCancelled),
+            )
         ],
     )
     service = Service(platform)
@@ -226,26 +235,22 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.takes(index, [RetryReindex])
 
     turn_queries, index_queries = TurnQueries(chats, platform.blobs), IndexQueries(index)
-    service.answers(GetBotProfile, bot_queries.get_bot_profile, bot_queries.memo)
-    service.answers(FindBotProfile, bot_queries.find_bot_profile, bot_queries.memo)
-    service.answers(ListBotProfiles, bot_queries.list_bot_profiles, bot_queries.memo)
-    service.answers(GetChat, chat_queries.get_chat)
-    service.answers(ListChats, chat_queries.list_chats)
-    service.answers(CountChats, chat_queries.count_chats)
-    service.answers(ListMessages, chat_queries.list_messages)
-    service.answers(GetMessage, chat_queries.get_message)
-    service.answers(GetTurn, turn_queries.get_turn)
-    service.answers(GetCitation, turn_queries.get_citation)
+    _tells(service, bot_queries, chat_queries, turn_queries)
 
-    models = await _models(settings, stack)
-    embedding = await _embedding(settings, stack)
+    models = await language_models(settings, stack)
+    embedding = await embedding_models(settings, stack)
     questions = BotEmbedder(embedding, bot_queries, platform.vault.get)
-    retriever = RerankingRetriever(
-        HybridRetriever(indexes, index_queries, questions),
-        await _reranker(settings, stack),
-        bot_queries,
-        platform.vault.get,
-    )
+    rerank = await reranker(settings, stack)
+
+    def retrieving(rows: AnsweringRows) -> Retriever:
+        hybrid = HybridRetriever(indexes, rows, questions)
+        return RerankingRetriever(hybrid, rerank, bot_queries, platform.vault.get)
+
+    retriever, shadows = retrieving(index_queries), ShadowIndexQueries(index)
+
+    def in_shadow(one: ShadowIndex) -> Retriever:
+        return ShadowRetriever(retrieving(shadows.of(one)), indexes, shadows, one)
+
     _shows(service, platform, bot_queries, retriever, models)
 
     stops = StopSignals(platform.client)
@@ -281,13 +286,24 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.reacts("tell-indexed", [SourcePrepared], tell, concurrency=FEW, given_up=tell.given_up)
 
     _erases(service, platform, chats, stops)
-    tests = _tests(service, bots, turn_queries, answer, models)
+    begin = ReindexBot(
+        execute=service.execute,
+        current=service.current,
+        secret=platform.vault.get,
+        effective=embedding.effective,
+        bundled=static_embedder.MODEL,
+    )
+    plans = ShadowPlans(begin.wanted, static_embedder.MODEL)
+    tests = _tests(service, bots, turn_queries, answer, models, plans, in_shadow)
     take_part(service, bots, chats, index, spending, tests, end_tenant=_index_anew(service))
-    _reindexes(service, platform, embedding, bot_queries, index_queries)
+    _reindexes(service, begin, bot_queries, index_queries)
+    _shadow_indexes(service, shadows)
 
     async def drop_unused() -> None:
         index_queries.memo.clear()
-        for name in await indexes.names() - await index_queries.collection_names():
+        found = await indexes.names()  # the engine first: a row is there before its vector index
+        used = await index_queries.collection_names() | await shadows.collection_names()
+        for name in found - used:
             await indexes.drop(name)
 
     async def same_engine() -> None:
@@ -301,6 +317,22 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.starts(_load)
     service.depends("qdrant", indexes.state)
     return service
+
+
+def _tells(
+    service: Service, bot_queries: BotQueries, chat_queries: ChatQueries, turn_queries: TurnQueries
+) -> None:
+    """The ways to see bots, and what was said."""
+    service.answers(GetBotProfile, bot_queries.get_bot_profile, bot_queries.memo)
+    service.answers(FindBotProfile, bot_queries.find_bot_profile, bot_queries.memo)
+    service.answers(ListBotProfiles, bot_queries.list_bot_profiles, bot_queries.memo)
+    service.answers(GetChat, chat_queries.get_chat)
+    service.answers(ListChats, chat_queries.list_chats)
+    service.answers(CountChats, chat_queries.count_chats)
+    service.answers(ListMessages, chat_queries.list_messages)
+    service.answers(GetMessage, chat_queries.get_message)
+    service.answers(GetTurn, turn_queries.get_turn)
+    service.answers(GetCitation, turn_queries.get_citation)
 
 
 def _shows(
@@ -344,6 +376,8 @@ def _tests(
     turns: TurnQueries,
     answer: AnswerQuestion,
     models: LanguageModels,
+    plans: ShadowPlans,
+    in_shadow: RetrieverOf,
 ) -> ReadModelStore:
     """The ways into bots, which runs prove, test suites and runs; and what keeps the latter."""
     store, bots = service.keeps(PLAYGROUND), BotQueries(kept)
@@ -360,7 +394,7 @@ def _tests(
     service.answers(ListResults, runs.list_results)
     service.answers(FollowRun, runs.follow_run)
     prompting = Prompting(answer.hosts, answer.secret)
-    sums = PlaygroundQueries(bots, suites, runs, models, models.generates, prompting.task)
+    sums = PlaygroundQueries(bots, suites, runs, models, models.generates, prompting.task, plans)
     check_bot = CheckBot(frozenset() if minilm.is_installed() else {minilm.MODEL}, sums)
     service.takes(kept, [CreateBotProfile, UpdateBotProfile, DeactivateBotProfile], check=check_bot)
     service.answers(GetBotVersion, bots.get_bot_version)
@@ -379,6 +413,7 @@ def _tests(
         judge=ModelJudge(models),
         prompting=prompting,
         purse=answer.purse,
+        shadow=in_shadow,
     )
     service.reacts(
         "run-tests",
@@ -413,21 +448,8 @@ def _index_anew(service: Service) -> EndTenant:
     return end_tenant
 
 
-def _reindexes(
-    service: Service,
-    platform: Platform,
-    embedding: EmbeddingModels,
-    bots: BotQueries,
-    rows: IndexQueries,
-) -> None:
+def _reindexes(service: Service, begin: ReindexBot, bots: BotQueries, rows: IndexQueries) -> None:
     """The ways into the indexes of bots."""
-    begin = ReindexBot(
-        execute=service.execute,
-        current=service.current,
-        secret=platform.vault.get,
-        effective=embedding.effective,
-        bundled=static_embedder.MODEL,
-    )
     service.reacts("reindex-bot", [BotProfileCreated, BotProfileUpdated], begin)
     shown = service.shown("index")
     switch = SwitchWhenWhole(service.execute, rows, shown)
@@ -438,63 +460,10 @@ def _reindexes(
     service.answers(GetBotIndex, queries.get_bot_index)
 
 
-async def _embedding(settings: Settings, stack: AsyncExitStack) -> EmbeddingModels:
-    guarded = await stack.enter_async_context(
-        egress_client(
-            allow_loopback=settings.egress_allow_loopback, timeout=MODEL_SECONDS, max_redirects=0
-        )
-    )
-    trusted = await stack.enter_async_context(
-        httpx.AsyncClient(timeout=MODEL_SECONDS, trust_env=False)
-    )
-    key = settings.openai_api_key
-    return EmbeddingModels(
-        guarded=guarded,
-        trusted=trusted,
-        openai_key=key.get_secret_value() if key else None,
-        openai_base=settings.openai_api_base,
-        local={minilm.MODEL: ThreadedModel(minilm.embed)} if minilm.is_installed() else {},
-    )
-
-
-async def _reranker(settings: Settings, stack: AsyncExitStack) -> HttpReranker:
-    client = egress_client(
-        allow_loopback=settings.egress_allow_loopback, timeout=MODEL_SECONDS, max_redirects=0
-    )
-    return HttpReranker(await stack.enter_async_context(client))
-
-
-def _indexes(settings: Settings, stack: AsyncExitStack) -> VectorIndexes:
-    if settings.qdrant_url:
-        key = settings.qdrant_api_key
-        server = QdrantIndexes.connect(settings.qdrant_url, key.get_secret_value() if key else None)
-        stack.push_async_callback(server.aclose)
-        return server
-    edge = EdgeIndexes(settings.index_dir)
-    stack.push_async_callback(edge.aclose)
-    return edge
-
-
-async def _models(settings: Settings, stack: AsyncExitStack) -> LanguageModels:
-    guarded = await stack.enter_async_context(
-        egress_client(allow_loopback=settings.egress_allow_loopback, timeout=MODEL_SECONDS)
-    )
-    trusted = await stack.enter_async_context(
-        httpx.AsyncClient(timeout=MODEL_SECONDS, trust_env=False)
-    )
-    keys = {
-        "ANTHROPIC_API_KEY": settings.anthropic_api_key,
-        "GEMINI_API_KEY": settings.gemini_api_key,
-        "MISTRAL_API_KEY": settings.mistral_api_key,
-        "GROQ_API_KEY": settings.groq_api_key,
-        "COHERE_API_KEY": settings.cohere_api_key,
-        "DEEPSEEK_API_KEY": settings.deepseek_api_key,
-        "OPENROUTER_API_KEY": settings.openrouter_api_key,
-    }
-    return LanguageModels(
-        guarded=guarded,
-        trusted=trusted,
-        openai_key=settings.openai_api_key.get_secret_value() if settings.openai_api_key else None,
-        openai_base=settings.openai_api_base,
-        provider_keys={name: key.get_secret_value() for name, key in keys.items() if key},
-    )
+def _shadow_indexes(service: Service, rows: ShadowIndexQueries) -> None:
+    """The ways into what runs ask beside the indexes of bots."""
+    ask = AskWhenWhole(service.execute, rows, service.shown("index"))
+    service.reacts("ask-when-whole", [RunStarted, PartPrepared, SourceDeleted], ask)
+    service.reacts("end-incomplete", [PartFailed], EndIncomplete(service.execute))
+    end = EndWithBot(service.execute, rows)
+    service.reacts("end-runs-with-bot", [BotProfileUpdated], end)

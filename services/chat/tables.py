@@ -201,6 +201,42 @@ collections = Table(
 )
 """Which vector index belongs to these rows: a rebuild fills one of its own and swaps both."""
 
+shadow_indexes = Table(
+    "shadow_indexes",
+    index_metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("run_id", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("bot_profile_id", Text, nullable=False),
+    Column("collection", Text, nullable=False),
+    Column("embedding_model", Text),
+    Column("dimension", Integer),
+    Index("shadow_indexes_of_bot", "tenant_id", "bot_profile_id"),
+)
+"""Indexes of runs that are under way, each with a vector index of its own, which is made when the
+first part of it comes.
+"""
+
+shadow_sources = Table(
+    "shadow_sources",
+    index_metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("run_id", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("source_id", Text, primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("made", Boolean, nullable=False),
+    Column("language", Text),
+    Column("name", Text, nullable=False),
+    Column("title", Text),
+    Column("url", Text),
+    Column("text_ref", Text, nullable=False),
+    Column("authority", Text),
+    Column("is_active", Boolean, nullable=False),
+    Index("shadow_sources_of_source", "tenant_id", "source_id"),
+)
+"""What answered when the run began, by index; `made` are those that are in it."""
+
 limits = Table(
     "limits",
     spending_metadata,

@@ -17,6 +17,7 @@ from services.ingest.adapters.pacing import BrokerPauses, Pacing
 from services.ingest.adapters.pages import PooledPages
 from services.ingest.domain.crawl import crawl_decider
 from services.ingest.domain.shadow import shadow_decider
+from services.ingest.domain.shadow_part import part_decider
 from services.ingest.domain.source import source_decider
 from services.ingest.handlers import CheckReferences, DeleteChildrenFirst
 from services.ingest.projections.sources import Sources
@@ -24,6 +25,7 @@ from services.ingest.queries.backlog import Backlog
 from services.ingest.queries.bots import BotRows, EstimateQueries
 from services.ingest.queries.history import HistoryQueries
 from services.ingest.queries.pages import PageQueries
+from services.ingest.queries.shadow_indexes import ShadowIndexRows
 from services.ingest.queries.sources import SourceQueries
 from services.ingest.reactions.choosing import ChooseSettings
 from services.ingest.reactions.crawl import KIND, CrawlWebsite, EndCrawl, WakeCrawl
@@ -44,6 +46,13 @@ from services.ingest.reactions.reindex import (
     ReindexSource,
 )
 from services.ingest.reactions.runs import EndIngestion, QueueIngestion
+from services.ingest.reactions.shadow_index import (
+    KIND as SHADOW_INDEX,
+    CutForShadowIndexes,
+    FollowWithShadows,
+    GoOnWithShadow,
+    QueueShadowIndex,
+)
 from services.ingest.reactions.site import ReadSite
 from services.ingest.reactions.visit import VisitPage
 from services.ingest.reactions.waiting import KIND as WAITING, GoOn, WaitForProvider
@@ -56,6 +65,7 @@ from shared.adapters.model_prices import embedding_price
 from shared.adapters.read_model import ReadModel
 from shared.adapters.topology import PACE
 from shared.adapters.worker_pool import WorkerPool
+from shared.contracts.base import Recorded
 from shared.contracts.chat import BotProfileCreated, BotProfileUpdated, IndexBuilt, IndexFailed
 from shared.contracts.chat_index import (
     IndexSwitched,
@@ -63,6 +73,7 @@ from shared.contracts.chat_index import (
     ReindexFailed,
     ReindexStarted,
 )
+from shared.contracts.chat_playground import RunCancelled, RunEnded, RunStarted
 from shared.contracts.ingest import (
     ChildrenIngestionRequested,
     CountChildren,
@@ -117,9 +128,14 @@ MODEL_SECONDS = 60.0
 SOURCES = ReadModel(
     service="ingest",
     name="sources",
-    version=6,
+    version=7,
     tables=metadata,
-    owns={"source": source_decider, "crawl": crawl_decider, "shadow": shadow_decider},
+    owns={
+        "source": source_decider,
+        "crawl": crawl_decider,
+        "shadow": shadow_decider,
+        "shadow_part": part_decider,
+    },
     projection=Sources(),
     listens=[
         (event.aggregate, event.name)
@@ -133,6 +149,9 @@ SOURCES = ReadModel(
             ReindexCancelled,
             ReindexFailed,
             IndexSwitched,
+            RunStarted,
+            RunEnded,
+            RunCancelled,
         )
     ],
 )
@@ -217,10 +236,11 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         timers=service.timers,
         now=utc_now,
     )
+    shadows = _shadow_indexes(service, platform, ShadowIndexRows(store), bots, choose, documents)
     service.reacts("queue-ingestion", [IngestionRequested], QueueIngestion(service.dispatch_job))
     service.works(
-        {"ingest": ingest, REINDEX: reindex},
-        given_up=_given_up(ingest, reindex),
+        {"ingest": ingest, REINDEX: reindex, SHADOW_INDEX: shadows},
+        given_up=_given_up(ingest, reindex, shadows),
         places=settings.jobs_at_once,
         share=settings.jobs_per_tenant,
     )
@@ -228,7 +248,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.wakes(WAITING, go_on, given_up=go_on.given_up)
     service.reacts("end-ingestion", [IndexBuilt, IndexFailed], EndIngestion(service.execute))
 
-    _reindexes(service, bots, choose)
+    _reindexes(service, bots, choose, ShadowIndexRows(store))
 
     refresh = RefreshSource(service.execute, service.current)
     service.reacts("refresh-source", [ScheduleFired], refresh)
@@ -277,16 +297,48 @@ def _families(service: Service, queries: SourceQueries) -> None:
     service.reacts("restore-children", [SourceUndone], restore)
 
 
-def _reindexes(service: Service, bots: BotRows, choose: ChooseSettings) -> None:
+def _reindexes(
+    service: Service, bots: BotRows, choose: ChooseSettings, runs: ShadowIndexRows
+) -> None:
     """The ways into the making of other indexes; their jobs are worked with the others."""
     shown = service.shown("sources")
     queue = QueueReindex(bots, shown, service.dispatch_job)
     service.reacts("queue-reindex", [ReindexStarted], queue)
     follow = FollowIngestion(service.current, bots, shown, service.dispatch_job)
-    service.reacts("follow-ingestion", [SourceIngested], follow)
+    also = FollowWithShadows(service.current, runs, service.dispatch_job)
+
+    async def follow_both(recorded: Recorded[SourceIngested]) -> None:
+        await follow(recorded)
+        await also(recorded)
+
+    service.reacts("follow-ingestion", [SourceIngested], follow_both)
     service.wakes(REINDEX, GoOnReindexing(service.dispatch_job))
     estimates = EstimateQueries(bots, choose, embedding_price, static_embedder.MODEL)
     service.answers(EstimateReindex, estimates.estimate)
+
+
+def _shadow_indexes(
+    service: Service,
+    platform: Platform,
+    rows: ShadowIndexRows,
+    bots: BotRows,
+    choose: ChooseSettings,
+    documents: PooledDocuments,
+) -> CutForShadowIndexes:
+    """The ways into the making of what runs ask beside the bots' own indexes."""
+    shown, dispatch = service.shown("sources"), service.dispatch_job
+    service.reacts("queue-shadow-index", [RunStarted], QueueShadowIndex(bots, shown, dispatch))
+    service.wakes(SHADOW_INDEX, GoOnWithShadow(dispatch))
+    return CutForShadowIndexes(
+        execute=service.execute,
+        current=service.current,
+        runs=rows,
+        choose=choose,
+        documents=documents,
+        blobs=platform.blobs,
+        timers=service.timers,
+        now=utc_now,
+    )
 
 
 async def _embedders(
@@ -325,11 +377,12 @@ def _local(workers: WorkerPool) -> dict[str, PooledEmbedder]:
 
 
 def _given_up(
-    ingest: IngestSource, reindex: ReindexSource
+    ingest: IngestSource, reindex: ReindexSource, shadows: CutForShadowIndexes
 ) -> Callable[[Job, str], Awaitable[None]]:
+    others = {REINDEX: reindex.given_up, SHADOW_INDEX: shadows.given_up}
+
     async def given_up(job: Job, reason: str) -> None:
-        work = reindex if job.kind == REINDEX else ingest
-        await work.given_up(job, reason)
+        await others.get(job.kind, ingest.given_up)(job, reason)
 
     return given_up
 
@@ -370,7 +423,7 @@ async def _websites(
     )
     service.wakes(KIND, crawl, given_up=crawl.given_up)
     # What waits for so many seconds, and for no hour of the clock.
-    service.runs(lambda: when_set(hurrying(service.timers, KIND, WAITING, REINDEX)))
+    service.runs(lambda: when_set(hurrying(service.timers, KIND, WAITING, REINDEX, SHADOW_INDEX)))
     wake_crawl = WakeCrawl(service.timers, utc_now)
     service.reacts("wake-crawl", [CrawlBegun, CrawlResumed], wake_crawl)
 

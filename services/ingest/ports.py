@@ -276,6 +276,18 @@ class BotIndexes(Protocol):
         ...
 
 
+class ShadowIndexes(Protocol):
+    """Of the runs that are under way."""
+
+    async def settings(self, tenant_id: str, run_id: str) -> Sequence[IndexSettings]:
+        """Of the run's indexes, by number; none once it is over."""
+        ...
+
+    async def of_bot(self, tenant_id: str, bot_profile_id: str) -> Sequence[str]:
+        """Ids of runs of the bot that have indexes of their own."""
+        ...
+
+
 class Timers(Protocol):
     """Of the broker."""
 

@@ -148,3 +148,14 @@ shadows = Table(
     Index("shadows_of_bot", "tenant_id", "bot_profile_id", "generation"),
 )
 """Revisions as they were prepared for another generation, until that is shown or given up."""
+
+shadow_indexes = Table(
+    "shadow_indexes",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("run_id", Text, primary_key=True),
+    Column("bot_profile_id", Text, nullable=False),
+    Column("settings", JSONB, nullable=False),
+    Index("shadow_indexes_of_bot", "tenant_id", "bot_profile_id"),
+)
+"""Indexes of runs that are under way: one row per run, `settings` a list by number."""

@@ -7,6 +7,7 @@ from typing_extensions import override
 
 from shared.contracts.base import Command, Event, Keyed, Message, Personal
 from shared.contracts.chat import PersonalText, Usage
+from shared.contracts.chat_index import IndexSettings
 
 QUESTIONS = 200
 """Of a suite at most."""
@@ -141,6 +142,8 @@ class Variant(Message):
     title: Short
     changes: dict[str, Any] = Field(default_factory=dict)
     """Fields of `BotSettings` that can be tried; none: the bot as it is published."""
+    index: int | None = None
+    """Number of the run's index that is asked; None: the bot's own."""
 
 
 class RunMessage(Keyed):
@@ -164,6 +167,10 @@ class RunPlan(Message):
     variants: Annotated[tuple[Variant, ...], Field(min_length=1, max_length=VARIANTS)]
     judged: bool = False
     """Whether a model rates the answers, and compares each variant's with those of the first."""
+    indexes: Annotated[tuple[IndexSettings, ...], Field(max_length=VARIANTS)] = ()
+    """Shadow indexes: what variants answer from that cut or embed otherwise than the bot does.
+    They are made before the first question, and gone when the run is over.
+    """
 
 
 class StartRun(RunMessage, Command):

@@ -178,9 +178,7 @@ class TestARun:
         bot = tenant.bot()
         cases = suite(tenant, bot, {"question": "Why?"})
         path = f"/v1/bot-profiles/{bot}/playground/run"
-        refused = tenant.http.post(path, json=plan(cases, {}, {"chunk_size": 400}))
-        assert refused.status_code == 422
-        assert "index of its own" in refused.json()["detail"]
+        assert tenant.http.post(path, json=plan(cases, {}, {"chunk_size": 9})).status_code == 422
         assert tenant.http.post(path, json=plan(cases, {"colour": "red"})).status_code == 422
         nothing = tenant.http.post(path, json=plan(suite(tenant, bot), {}))
         assert "no questions" in nothing.json()["detail"]

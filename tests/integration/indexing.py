@@ -17,8 +17,10 @@ from services.chat.tables import index_metadata
 from shared.adapters.blobs import Blobs
 from shared.adapters.chunk_batch import PreparedChunk, write_batch
 from shared.adapters.read_model import ReadModel
+from shared.contracts.chat_playground import RunCancelled, RunEnded, RunStarted
 from shared.contracts.ingest import SourceDeleted, SourcePrepared, SourceUpdated
 from shared.contracts.ingest_shadow import ShadowPrepared
+from shared.contracts.ingest_shadow_parts import PartPrepared
 from tests.integration.replay import ProjectionContract
 
 DIMENSION = 4
@@ -52,7 +54,10 @@ class IndexContract(ProjectionContract):
     @pytest.fixture
     def model(self, indexes: QdrantIndexes, blobs: Blobs) -> ReadModel:
         """As `services.chat.main` has it, on an engine in memory."""
-        listens = (SourcePrepared, SourceUpdated, SourceDeleted, ShadowPrepared)
+        listens = (
+            *(SourcePrepared, SourceUpdated, SourceDeleted, ShadowPrepared),
+            *(PartPrepared, RunStarted, RunEnded, RunCancelled),
+        )
         return ReadModel(
             service="chat",
             name="index",

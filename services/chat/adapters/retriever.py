@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from typing_extensions import override
 
@@ -23,7 +24,7 @@ from services.chat.ports import (
     Scope,
     VectorIndexes,
 )
-from services.chat.queries.index import IndexedSource, IndexQueries
+from services.chat.queries.index import IndexedSource
 from shared.adapters import language, static_embedder
 from shared.adapters.chunk_batch import indexed_text
 from shared.telemetry import spans
@@ -67,12 +68,32 @@ class Worded:
         return " ".join(next(iter(self.meanings.get(word, ())), word) for word in self.words)
 
 
+class AnsweringRows(Protocol):
+    """Says what may answer: in the index of a bot, or in one beside it."""
+
+    async def knowledge(self, tenant_id: str, bot_profile_id: str) -> Sequence[Knowledge]:
+        """One entry per vector index and generation; a moment old, perhaps."""
+        ...
+
+    async def standing(
+        self, tenant_id: str, bot_profile_id: str, source_ids: Collection[str]
+    ) -> tuple[Mapping[str, IndexedSource], Sequence[Knowledge]]:
+        """Which of these sources may answer, and what the bot answers from, as it is now."""
+        ...
+
+    def forget(self, tenant_id: str) -> None:
+        """Look anew at what was kept of a tenant."""
+        ...
+
+
 class HybridRetriever(Retriever):
     """Searches the indexes of a bot and drops every hit that is not of a source's current
     revision: between a change and the index's own clean-up, an old chunk must not answer.
     """
 
-    def __init__(self, indexes: VectorIndexes, rows: IndexQueries, embedder: QueryEmbedder) -> None:
+    def __init__(
+        self, indexes: VectorIndexes, rows: AnsweringRows, embedder: QueryEmbedder
+    ) -> None:
         self._indexes = indexes
         self._rows = rows
         self._embedder = embedder
@@ -92,7 +113,7 @@ class HybridRetriever(Retriever):
             found, now = await self._look(tenant_id, bot_profile_id, query, known)
             if set(now) == set(known):
                 break
-            self._rows.memo.forget(tenant_id)
+            self._rows.forget(tenant_id)
             known = now
         return Retrieval(distinct(found, lambda one: one.hit.text))
 

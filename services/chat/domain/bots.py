@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
-from services.chat.domain.overrides import TRIED, overridden
+from services.chat.domain.overrides import INDEXED, TRIED, field_of, overridden
 from shared.contracts.base import Message, Metadata
 from shared.contracts.chat import (
     BotProfileCommand,
@@ -51,7 +51,7 @@ def decide(bot: BotState, command: BotProfileCommand, _meta: Metadata) -> Sequen
         case CreateBotProfile(bot_profile_id=bot_id, settings=settings):
             if isinstance(bot, Bot):
                 raise Conflict("A bot profile with this id exists already")
-            _check_chunks(settings)
+            check_chunks(settings)
             return [BotProfileCreated(bot_profile_id=bot_id, settings=settings)]
         case UpdateBotProfile():
             return _update(bot, command)
@@ -64,7 +64,7 @@ def _update(bot: BotState, command: UpdateBotProfile) -> Sequence[BotProfileEven
     if isinstance(bot, NoBot):
         raise NotFound("Bot profile not found")
     settings = overridden(bot.settings, command.changes)
-    _check_chunks(settings)
+    check_chunks(settings)
     if command.of_version not in (None, bot.version):
         raise Conflict("The bot was changed meanwhile")
     if settings == bot.settings:
@@ -84,7 +84,7 @@ def _check_gate(before: BotSettings, after: BotSettings, command: UpdateBotProfi
     told = command.publication or Publication()
     if before.gate_suite_id is None or told.run_id is not None or told.restores is not None:
         return
-    if any(getattr(before, name) != getattr(after, name) for name in TRIED):
+    if any(getattr(before, name) != getattr(after, name) for name in TRIED | INDEXED):
         raise Conflict("This bot has a gate: publish a variant of a run of its gate suite")
 
 
@@ -95,11 +95,14 @@ def drafted(saved: Published, draft: Mapping[str, Any] | None) -> Published:
     return overridden(saved, draft).model_copy(update={"version": None})
 
 
-def _check_chunks(settings: BotSettings) -> None:
-    """Raise `InvalidCommand` for chunks that would share more than half of their text."""
+def check_chunks(settings: BotSettings, where: str = "") -> None:
+    """Raise `InvalidCommand` for chunks that would share more than half of their text; `where`
+    stands before the field's name.
+    """
     size, overlap = settings.chunk_size, settings.chunk_overlap
     if overlap is not None and overlap > (size or OPERATORS_SIZE) // 2:
-        raise InvalidCommand("chunk_overlap: at most half of chunk_size", field="chunk_overlap")
+        field = field_of(where, "chunk_overlap")
+        raise InvalidCommand("chunk_overlap: at most half of chunk_size", field=field)
 
 
 def evolve(bot: BotState, event: BotProfileEvent) -> BotState:

@@ -16,7 +16,7 @@ TRIED = frozenset(
 )
 """Fields of `BotSettings` that take effect at once, on nothing but the answer."""
 INDEXED = frozenset({"chunk_size", "chunk_overlap", "embedding_model"})
-"""Those that need an index of their own."""
+"""Those that need an index of their own; a run has one made for them."""
 
 S = TypeVar("S", bound=BotSettings)
 
@@ -30,21 +30,17 @@ def overridden(settings: S, changes: Mapping[str, Any], where: str = "") -> S:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        raise InvalidCommand(f"{name}: {first['msg']}", field=_field(where, name)) from error
+        raise InvalidCommand(f"{name}: {first['msg']}", field=field_of(where, name)) from error
 
 
 def check_changes(changes: Mapping[str, Any], where: str = "") -> None:
     """Raise `InvalidCommand` for what a variant cannot try, as `overridden` does."""
     for name in changes:
-        if name in INDEXED:
-            raise InvalidCommand(
-                f"{name} needs an index of its own: change it in the bot's settings",
-                field=_field(where, name),
-            )
-        if name not in TRIED:
-            raise InvalidCommand(f"{name} cannot be tried", field=_field(where, name))
+        if name not in TRIED | INDEXED:
+            raise InvalidCommand(f"{name} cannot be tried", field=field_of(where, name))
     overridden(BotSettings(name="tried"), changes, where)
 
 
-def _field(where: str, name: str) -> str:
+def field_of(where: str, name: str) -> str:
+    """A field by its whole name."""
     return f"{where}.{name}" if where else name

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from services.chat.domain.overrides import check_changes
+from services.chat.domain.shadow_index import check_indexes
 from shared.contracts.base import Message, Metadata
 from shared.contracts.chat_playground import (
     CancelRun,
@@ -76,6 +77,7 @@ def decide(run: RunState, command: RunCommand, _meta: Metadata) -> Sequence[RunE
             raise Conflict("A run with this id exists already")
         for n, tried in enumerate(command.plan.variants):
             check_changes(tried.changes, f"variants.{n}")
+        check_indexes(command.plan)
         return [RunStarted(run_id=command.run_id, plan=command.plan)]
     if isinstance(run, NoRun):
         raise NotFound("Run not found")

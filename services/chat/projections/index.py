@@ -7,8 +7,9 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.chat.ports import Point, Scope, Terms, VectorIndexes
+from services.chat.ports import Point, Scope, Terms, VectorIndex, VectorIndexes
 from services.chat.projections import generations
+from services.chat.projections.shadow_indexes import ShadowIndexes
 from services.chat.tables import collections, indexed_sources
 from shared.adapters.blobs import Blobs
 from shared.adapters.chunk_batch import PreparedChunk, read_batch
@@ -24,6 +25,7 @@ from shared.contracts.chat_index import (
 from shared.contracts.gateway_erasure import ErasureTold
 from shared.contracts.ingest import Prepared, SourceDeleted, SourcePrepared, SourceUpdated
 from shared.contracts.ingest_shadow import ShadowPrepared
+from shared.contracts.ingest_shadow_parts import PartPrepared
 from shared.kernel import faults
 from shared.kernel.faults import FaultPoint
 from shared.kernel.ids import derived_id, new_id
@@ -47,8 +49,10 @@ class Index:
         self._indexes = indexes
         self._blobs = blobs
         self._terms = terms
+        self._shadows = ShadowIndexes(indexes, self._put_part)
 
     async def apply(self, db: AsyncConnection, recorded: Recorded[Event]) -> None:
+        await self._shadows.apply(db, recorded)
         tenant_id = recorded.tenant_id
         match recorded.event:
             case SourcePrepared() as event:
@@ -155,20 +159,45 @@ class Index:
         prepared: Prepared,
     ) -> None:
         index = await self._indexes.open(await _collection(db, prepared), prepared.dimension)
+        await self._fill(index, tenant_id, source_id, bot_profile_id, prepared)
+
+    async def _put_part(
+        self, index: VectorIndex, recorded: Recorded[PartPrepared], prepared: Prepared
+    ) -> None:
+        event = recorded.event
+        its = (event.source_id, event.bot_profile_id)
+        await self._fill(index, recorded.tenant_id, *its, prepared, event.aggregate_id)
+
+    async def _fill(
+        self,
+        index: VectorIndex,
+        tenant_id: str,
+        source_id: str,
+        bot_profile_id: str,
+        prepared: Prepared,
+        part: str = "",
+    ) -> None:
+        """`part` tells chunks of a shadow index from those that answer."""
         for batch in prepared.batches:
             data = await self._blobs.get(tenant_id, batch.ref)
             points = await asyncio.to_thread(
-                self._points, tenant_id, source_id, bot_profile_id, prepared, data
+                self._points, tenant_id, source_id, bot_profile_id, prepared, data, part
             )
             await index.upsert(points)
         faults.passed(FaultPoint.INDEX_UPSERTED)
         await index.flush()
 
     def _points(
-        self, tenant_id: str, source_id: str, bot_profile_id: str, prepared: Prepared, data: bytes
+        self,
+        tenant_id: str,
+        source_id: str,
+        bot_profile_id: str,
+        prepared: Prepared,
+        data: bytes,
+        part: str,
     ) -> list[Point]:
         return [
-            self._point(tenant_id, source_id, bot_profile_id, prepared, chunk)
+            self._point(tenant_id, source_id, bot_profile_id, prepared, chunk, part)
             for chunk in read_batch(data)
         ]
 
@@ -179,9 +208,10 @@ class Index:
         bot_profile_id: str,
         prepared: Prepared,
         chunk: PreparedChunk,
+        part: str,
     ) -> Point:
         return Point(
-            id=chunk_id(source_id, prepared.revision, chunk.ordinal, prepared.generation),
+            id=chunk_id(part or source_id, prepared.revision, chunk.ordinal, prepared.generation),
             tenant_id=tenant_id,
             bot_profile_id=bot_profile_id,
             source_id=source_id,

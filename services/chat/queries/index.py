@@ -46,6 +46,10 @@ class IndexQueries:
         self._store = store
         self.memo = Memo(store)
 
+    def forget(self, tenant_id: str) -> None:
+        """Look anew at what was kept of a tenant."""
+        self.memo.forget(tenant_id)
+
     async def knowledge(self, tenant_id: str, bot_profile_id: str) -> Sequence[Knowledge]:
         """One entry per vector index and generation that the bot's sources answer from.
 

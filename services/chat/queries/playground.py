@@ -11,6 +11,7 @@ from services.chat.domain.spending import ANSWER_TOKENS, Amount, estimate
 from services.chat.ports import LanguageModel, Prompt
 from services.chat.queries.bots import BotQueries
 from services.chat.queries.runs import RunQueries
+from services.chat.queries.shadow_plans import ShadowPlans
 from services.chat.queries.suites import SuiteQueries
 from shared.contracts.base import Metadata
 from shared.contracts.chat import BotSettings, GetBotProfile, UpdateBotProfile
@@ -48,6 +49,7 @@ class PlaygroundQueries:
         model: LanguageModel,
         generates: Generates,
         task: Task,
+        shadows: ShadowPlans,
     ) -> None:
         self._bots = bots
         self._suites = suites
@@ -55,6 +57,7 @@ class PlaygroundQueries:
         self._model = model
         self._generates = generates
         self._task = task
+        self._shadows = shadows
 
     async def prepare_run(self, question: PrepareRun, meta: Metadata) -> RunPlan:
         """Raise `NotFound`, or `InvalidCommand` for what cannot be tried."""
@@ -66,12 +69,15 @@ class PlaygroundQueries:
         questions = await self._suites.question_ids(meta.tenant_id, suite_id)
         if not questions:
             raise InvalidCommand("The suite has no questions", field="suite_id")
+        base = await self._bots.settings_of(meta.tenant_id, bot_id, bot.version)
+        variants, indexes = await self._shadows(meta.tenant_id, base, question.variants)
         return RunPlan(
             bot_profile_id=bot_id,
             bot_version=bot.version,
             suite_id=suite_id,
             questions=tuple(questions),
-            variants=question.variants,
+            variants=variants,
+            indexes=indexes,
             judged=question.judged,
         )
 

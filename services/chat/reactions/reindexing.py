@@ -88,7 +88,7 @@ class SwitchWhenWhole:
     ) -> None:
         """Raise `Unavailable` while the projection is not there yet."""
         event, tenant_id = recorded.event, recorded.tenant_id
-        await _shown(self.await_shown, recorded.sequence)
+        await shown(self.await_shown, recorded.sequence)
         bot_id = event.bot_profile_id
         generation = await self.rows.whole(tenant_id, bot_id)
         if generation is not None:
@@ -113,7 +113,7 @@ class RetireReplaced:
     async def __call__(self, recorded: Recorded[IndexSwitched]) -> None:
         """Raise `Unavailable` while the projection is not there yet."""
         event = recorded.event
-        await _shown(self.await_shown, recorded.sequence)
+        await shown(self.await_shown, recorded.sequence)
         command = RetireIndex(bot_profile_id=event.bot_profile_id, generation=event.generation)
         await self.execute(command, recorded.metadata, "retire")
 
@@ -135,6 +135,7 @@ class EndReindex:
         await self.execute(command, recorded.metadata, "fail reindex")
 
 
-async def _shown(await_shown: AwaitShown, sequence: int) -> None:
+async def shown(await_shown: AwaitShown, sequence: int) -> None:
+    """Raise `Unavailable` unless the read model comes to show a position."""
     if await await_shown(sequence, SHOWN_SECONDS) < sequence:
         raise Unavailable("the index is not there yet")

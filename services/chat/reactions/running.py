@@ -8,12 +8,13 @@ a process that is to stop need not wait for a whole run.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from services.chat.domain.overrides import overridden
 from services.chat.domain.runs import Run
 from services.chat.domain.scoring import failed, scored
+from services.chat.domain.shadow_index import FIRST_STRETCH, ShadowIndex
 from services.chat.domain.spending import ANSWER_TOKENS, Amount, estimate
 from services.chat.ports import (
     Judge,
@@ -21,6 +22,7 @@ from services.chat.ports import (
     ModelFailed,
     Preferred,
     Rated,
+    Retriever,
 )
 from services.chat.reactions.answering import REFUSING
 from services.chat.reactions.conversing import usage
@@ -46,6 +48,7 @@ NOTHING = Usage(model=REFUSING)
 
 Execute = Callable[[Command, Metadata, str], Awaitable[Done]]
 Current = Callable[[str, str, str], Awaitable[Any]]
+RetrieverOf = Callable[[ShadowIndex], Retriever]
 
 
 class VersionReader(Protocol):
@@ -108,6 +111,8 @@ class RunTests:
     judge: Judge
     prompting: Prompting
     purse: Purse
+    shadow: RetrieverOf
+    """Finds in an index that a run has for itself."""
     seconds: float = STRETCH_SECONDS
 
     async def __call__(self, recorded: Recorded[RunStarted | RunContinued]) -> None:
@@ -117,6 +122,8 @@ class RunTests:
         run = await self.current("test_run", tenant_id, event.run_id)
         if not isinstance(run, Run) or run.stretch != stretch:
             return
+        if run.plan.indexes and stretch < FIRST_STRETCH:
+            return  # whoever sees them whole begins the first stretch
         plan, until = run.plan, time.monotonic() + self.seconds
         base = await self.versions.settings_of(tenant_id, plan.bot_profile_id, plan.bot_version)
         bots = [overridden(base, variant.changes) for variant in plan.variants]
@@ -160,7 +167,9 @@ class RunTests:
         case = asked.case
         try:
             await self._reserve(asked, bot, key, asks=2 if asked.run.plan.judged else 1)
-            attempt = await self.attempt(asked.tenant_id, asked.bot_profile_id, bot, case.question)
+            attempt = await self._attempt(asked, variant)(
+                asked.tenant_id, asked.bot_profile_id, bot, case.question
+            )
         except ModelFailed as failure:
             return RecordResult(
                 **about,
@@ -186,6 +195,13 @@ class RunTests:
             rating_usage=None if rated is None else usage(rated.spent),
             latency_ms=attempt.latency_ms,
         )
+
+    def _attempt(self, asked: Asked, variant: int) -> TryQuestion:
+        """In the index that the variant is asked of."""
+        number = asked.run.plan.variants[variant].index
+        if number is None:
+            return self.attempt
+        return replace(self.attempt, retriever=self.shadow(ShadowIndex(asked.run_id, number)))
 
     async def _rate(self, asked: Asked, answer: str) -> Rated | None:
         """By the model of the first variant, whoever answered: all are measured with one rule."""

@@ -38,14 +38,9 @@ from shared.web.problem import responses
 router = APIRouter(prefix="/v1/bot-profiles/{bot_profile_id}", tags=["playground"])
 
 CHANGED = responses(NotAuthenticated, NotPermitted, NotFound, InvalidCommand, Conflict)
-STAYS = frozenset(
-    {
-        *("name", "description", "is_active", "credentials_ref", "gate_suite_id"),
-        *("chunk_size", "chunk_overlap", "embedding_model"),
-    }
-)
-"""Settings that a restored version does not bring back: they do not shape answers, are secret, or
-need another index.
+STAYS = frozenset({"name", "description", "is_active", "credentials_ref", "gate_suite_id"})
+"""Settings that a restored version does not bring back: they do not shape answers, or are secret.
+What makes the index comes back, and the bot is indexed so again.
 """
 Reason = Annotated[Text, Field(max_length=1000)]
 

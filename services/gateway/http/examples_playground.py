@@ -17,11 +17,11 @@ CASE = {
     "language": "en",
     "refused": False,
 }
-VARIANTS = [
-    {"title": "As it is", "changes": {}},
-    {"title": "More words", "changes": {"lexical_weight": 0.9}},
+VARIANTS: list[Mapping[str, Any]] = [
+    {"title": "As it is", "changes": {}, "index": None},
+    {"title": "More words", "changes": {"lexical_weight": 0.9}, "index": None},
 ]
-RUN = {
+RUN: Mapping[str, Any] = {
     "id": RUN_ID,
     "bot_profile_id": BOT_ID,
     "bot_version": 4,
@@ -29,6 +29,8 @@ RUN = {
     "questions": 50,
     "variants": VARIANTS,
     "judged": False,
+    "indexes": [],
+    "indexing": False,
     "status": "ended",
     "reason": None,
     "results": 100,
@@ -159,6 +161,10 @@ PLAYGROUND: Mapping[str, Mapping[str, Any]] = {
         "prompt_tokens": 83_000,
         "completion_tokens": 50_000,
         "cost_usd": 0.042,
+        "indexes": 0,
+        "chunks": 0,
+        "embedding_tokens": 0,
+        "embedding_usd": 0,
     },
     "VariantSumsOut": SUMS,
     "DifferenceOut": DIFFERENCE,

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.http import lists
+from services.gateway.http.bot_indexes import IndexSettingsOut
 from services.gateway.http.bot_profiles import ChunkOverlap, ChunkSize, Share, TopK
 from services.gateway.http.context import (
     AdminDep,
@@ -40,6 +41,7 @@ from shared.contracts.chat_playground_views import (
     RunView,
     RunViews,
 )
+from shared.contracts.ingest_shadow import EstimateReindex, ReindexEstimate
 from shared.kernel.errors import (
     InvalidCommand,
     NotAuthenticated,
@@ -81,11 +83,13 @@ class VariantIn(BaseModel):
     refusal_text: Annotated[Text, Field(min_length=1, max_length=1000)] | None = None
     check_claims: bool = False
     chunk_size: ChunkSize = None
-    """Needs an index of its own, and cannot be tried here."""
+    """Characters of a chunk at most. This and the next two have the bot's sources cut and embedded
+    once more for the run, beside the index that goes on answering.
+    """
     chunk_overlap: ChunkOverlap = None
-    """Needs an index of its own, and cannot be tried here."""
+    """Characters that neighbours share."""
     embedding_model: Annotated[Text, Field(max_length=100)] | None = None
-    """Needs an index of its own, and cannot be tried here."""
+    """One that the bot has a way to; null: the bundled one."""
 
 
 class PlanIn(BaseModel):
@@ -104,6 +108,8 @@ class RunIn(PlanIn):
 class VariantOut(BaseModel):
     title: str
     changes: dict[str, Any]
+    index: int | None
+    """Number of the run's index that is asked; null: the bot's own."""
 
 
 class RunOut(BaseModel):
@@ -114,6 +120,10 @@ class RunOut(BaseModel):
     questions: int
     variants: list[VariantOut]
     judged: bool
+    indexes: list[IndexSettingsOut]
+    """That are made for variants which are cut or embedded otherwise, and gone when it is over."""
+    indexing: bool
+    """Whether these are being made: the first question follows."""
     status: Literal["running", "ended", "cancelled"]
     reason: str | None
     results: int
@@ -174,7 +184,9 @@ class ResultOut(BaseModel):
 
 
 class RunEstimateOut(BaseModel):
-    """Before anything is asked: calls of models, and what they take at list prices."""
+    """Before anything is asked: calls of models, and what they take at list prices. What variants
+    need indexes of their own for is counted from the sizes of the sources.
+    """
 
     questions: int
     answers: int
@@ -182,6 +194,14 @@ class RunEstimateOut(BaseModel):
     prompt_tokens: int
     completion_tokens: int
     cost_usd: float
+    """Of all, as far as the prices are known."""
+    indexes: int
+    """That are made for the run, and gone when it is over."""
+    chunks: int
+    """To embed for them, at most."""
+    embedding_tokens: int
+    embedding_usd: float | None
+    """0 for models that run here; null: a price is not known."""
 
 
 class VariantSumsOut(BaseModel):
@@ -241,7 +261,24 @@ async def estimate(bot_profile_id: Id, body: PlanIn, caller: CallerDep) -> RunEs
     """What a run would take. Nothing is asked."""
     plan = await _plan(caller, bot_profile_id, body)
     found = await caller.ask(EstimateRun(plan=plan), RunEstimate)
-    return RunEstimateOut.model_validate(found.model_dump())
+    more = [
+        await caller.ask(
+            EstimateReindex(bot_profile_id=bot_profile_id, settings=one), ReindexEstimate
+        )
+        for one in plan.indexes
+    ]
+    prices = [one.price_usd for one in more]
+    known = [price for price in prices if price is not None]
+    return RunEstimateOut.model_validate(
+        found.model_dump()
+        | {
+            "cost_usd": round(found.cost_usd + sum(known), 6),
+            "indexes": len(more),
+            "chunks": sum(one.chunks for one in more),
+            "embedding_tokens": sum(one.tokens for one in more),
+            "embedding_usd": sum(known) if len(known) == len(prices) else None,
+        }
+    )
 
 
 @router.post(
@@ -384,7 +421,10 @@ async def _get(caller: Caller, bot_profile_id: str, run_id: str) -> RunOut:
 
 
 def _out(run: RunView) -> RunOut:
-    plan = run.plan.model_dump() | {"questions": len(run.plan.questions)}
+    plan = run.plan.model_dump() | {
+        "questions": len(run.plan.questions),
+        "indexing": bool(run.plan.indexes) and run.status == "running" and run.results == 0,
+    }
     return RunOut.model_validate(plan | run.model_dump(exclude={"plan"}))
 
 

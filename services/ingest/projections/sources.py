@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Text, case, literal, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest.projections import bots, history, pages
+from services.ingest.projections import bots, history, pages, shadow_indexes
 from services.ingest.tables import sources, timeline
 from shared.adapters.bulk import insert_rows
 from shared.contracts.base import Event, Recorded
@@ -114,6 +114,7 @@ async def _apply(db: AsyncConnection, recorded: Recorded[Event]) -> None:
         case _:
             await pages.apply(db, recorded)
             await bots.apply(db, recorded)
+            await shadow_indexes.apply(db, recorded)
 
 
 def _undone(event: SourceUndone) -> dict[str, Any]:

@@ -34,6 +34,11 @@ class ChooseSettings:
             return None
         return await self._chosen(tenant_id, bot, generation, settings)
 
+    async def by(self, tenant_id: str, bot_profile_id: str, settings: IndexSettings) -> Chosen:
+        """By these settings, whatever the bot's own are. Raise `EmbeddingRefused`."""
+        bot = await self.bots.bot(tenant_id, bot_profile_id)
+        return await self._chosen(tenant_id, bot, bot.generation, settings)
+
     async def effective(self, tenant_id: str, bot: BotIndexed, name: str | None) -> str:
         """The model that is used where the bot's settings name this one."""
         return self.embedders.effective(

@@ -5,7 +5,6 @@ and nothing extracted, and what answers goes on answering.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import pairwise
 from typing import Any
 
 from services.ingest.domain.shadow import Shadow
@@ -14,7 +13,6 @@ from services.ingest.ports import (
     BotIndexes,
     Documents,
     EmbeddingRefused,
-    Extracted,
     Tick,
     Timers,
     Unreadable,
@@ -22,9 +20,9 @@ from services.ingest.ports import (
 from services.ingest.reactions.choosing import ChooseSettings
 from services.ingest.reactions.ingestion import Job
 from services.ingest.reactions.preparation import Known, Preparation
+from services.ingest.reactions.stored import stored
 from services.ingest.reactions.waiting import SHORTEST_SECONDS, Now
 from shared.adapters.blobs import Blobs
-from shared.adapters.chunk_batch import read_batch
 from shared.contracts.base import Command, Done, Metadata, Recorded
 from shared.contracts.chat_index import ReindexStarted
 from shared.contracts.ingest import Prepared, SourceIngested
@@ -60,7 +58,7 @@ class QueueReindex:
     async def __call__(self, recorded: Recorded[ReindexStarted]) -> None:
         """Raise `Unavailable` while the read model does not show all sources yet."""
         event, tenant_id, after = recorded.event, recorded.tenant_id, ""
-        await _shown(self.await_shown, recorded.sequence)
+        await shown(self.await_shown, recorded.sequence)
         body = str(event.generation).encode()
         while found := await self.bots.current_sources(
             tenant_id, event.bot_profile_id, after, PAGE
@@ -84,7 +82,7 @@ class FollowIngestion:
         tenant_id, source_id = recorded.tenant_id, recorded.event.source_id
         if recorded.event.revision == 0:
             return  # a remote knowledge API: nothing of it is indexed
-        await _shown(self.await_shown, recorded.sequence)
+        await shown(self.await_shown, recorded.sequence)
         source = await self.current("source", tenant_id, source_id)
         if not isinstance(source, Present) or source.serving is None:
             return
@@ -210,12 +208,7 @@ class ReindexSource:
         known: Known,
     ) -> Plan:
         tenant_id = job.metadata.tenant_id
-        document = Extracted(
-            text=(await self.blobs.get(tenant_id, serving.text_ref)).decode(),
-            title=serving.title,
-            language=serving.language,
-            pages=await self._pages(tenant_id, serving),
-        )
+        document = await stored(self.blobs, tenant_id, serving)
         plan, _ = await preparation.plan(tenant_id, source, document, known)
         command = RecordShadowChunked(
             source_id=job.aggregate_id,
@@ -228,21 +221,6 @@ class ReindexSource:
             command, job.metadata, f"shadow {serving.revision} chunked by {plan.recipe}"
         )
         return plan
-
-    async def _pages(self, tenant_id: str, serving: Prepared) -> tuple[tuple[int, int], ...]:
-        """Where pages begin, as far as the chunks tell: none reaches over the end of one, unless
-        a sentence does.
-        """
-        if not serving.pages:
-            return ()
-        found = [
-            (chunk.start, chunk.page)
-            for batch in serving.batches
-            for chunk in read_batch(await self.blobs.get(tenant_id, batch.ref))
-            if chunk.page is not None
-        ]
-        turns = [after for before, after in pairwise(found) if after[1] > before[1]]
-        return tuple(found[:1] + turns)
 
     async def _fail(self, job: Job, source: Present, reason: str) -> None:
         command = RecordShadowFailed(
@@ -262,6 +240,7 @@ def _is_ready(shadow: Shadow, source: Present, generation: int) -> bool:
     return (made.generation, made.revision) == (generation, serving.revision)
 
 
-async def _shown(await_shown: AwaitShown, sequence: int) -> None:
+async def shown(await_shown: AwaitShown, sequence: int) -> None:
+    """Raise `Unavailable` unless the read model comes to show a position."""
     if await await_shown(sequence, SHOWN_SECONDS) < sequence:
         raise Unavailable("the sources are not shown yet")

@@ -19,7 +19,7 @@ def test_only_what_is_named_differs() -> None:
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"chunk_overlap": 10}, "chunk_overlap"),
+        ({"chunk_overlap": -1}, "chunk_overlap"),
         ({"credentials_ref": "credentials/of-another"}, "credentials_ref"),
         ({"is_active": False}, "is_active"),
         ({"unheard_of": 1}, "unheard_of"),

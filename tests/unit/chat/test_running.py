@@ -8,6 +8,7 @@ import pytest
 from typing_extensions import override
 
 from services.chat.domain.runs import RunState, run_decider
+from services.chat.domain.shadow_index import ShadowIndex
 from services.chat.ports import (
     Judge,
     ModelFailed,
@@ -28,6 +29,7 @@ from services.chat.reactions.spending import EXCEEDED, Purse
 from services.chat.reactions.trying import TryQuestion
 from shared.contracts.base import Command, Done, Metadata
 from shared.contracts.chat import BotSettings
+from shared.contracts.chat_index import IndexSettings
 from shared.contracts.chat_playground import (
     ResultRecorded,
     RunCancelled,
@@ -137,6 +139,7 @@ class World:
         self.started = started(**self.fields)
         self.log = Log([self.started], self.suite)
         self.retriever = GivenChunks(CHUNKS)
+        self.shadows: dict[ShadowIndex, GivenChunks] = {}
 
     @property
     def work(self) -> RunTests:
@@ -162,6 +165,7 @@ class World:
             judge=self.judge,
             prompting=prompting,
             purse=Purse(self.spending, shown),
+            shadow=lambda index: self.shadows.setdefault(index, GivenChunks(CHUNKS[1:])),
             seconds=self.seconds,
         )
 
@@ -220,6 +224,34 @@ class TestARun:
         await it.run()
         endings = [(one.ending, one.error, one.usage.total_tokens) for one in it.log.results]
         assert endings == [("failed", "llm_failed", 0), *[("done", None, 120)] * 3]
+
+
+class TestIndexesOfItsOwn:
+    SMALL = Variant(title="Small", changes={"chunk_size": 200}, index=0)
+    LARGE = Variant(title="Large", changes={"chunk_size": 4000}, index=1)
+    INDEXES = (IndexSettings(chunk_size=200), IndexSettings(chunk_size=4000))
+
+    def world(self) -> World:
+        variants = (Variant(title="As it is"), self.SMALL, self.LARGE)
+        return World({"variants": variants, "indexes": self.INDEXES})
+
+    async def test_are_waited_for(self) -> None:
+        it = self.world()
+        await it.run()
+        assert it.log.events == [it.started]
+        assert it.retriever.queries == []
+
+    async def test_are_asked_by_their_variants_alone(self) -> None:
+        it = self.world()
+        whole = RunContinued(run_id="r1", stretch=1)
+        it.log.events.append(whole)
+        await it.run(whole)
+        assert isinstance(it.log.events[-1], RunEnded)
+        assert set(it.shadows) == {ShadowIndex("r1", 0), ShadowIndex("r1", 1)}
+        asked = [len(one.queries) for one in (it.retriever, *it.shadows.values())]
+        assert asked == [2, 2, 2]
+        found = {one.variant: [p.chunk_id for p in one.passages] for one in it.log.results}
+        assert found == {0: ["k1", "k2"], 1: ["k2"], 2: ["k2"]}
 
 
 class TestDyingMeanwhile:

@@ -5,6 +5,7 @@ from hypothesis import given, strategies as st
 
 from services.chat.domain.runs import Run, RunState, run_decider
 from shared.contracts.base import Metadata
+from shared.contracts.chat_index import IndexSettings
 from shared.contracts.chat_playground import (
     CancelRun,
     ContinueRun,
@@ -46,8 +47,7 @@ class TestStarting:
     @pytest.mark.parametrize(
         ("changes", "words"),
         [
-            ({"chunk_size": 500}, "index of its own"),
-            ({"embedding_model": "m"}, "index of its own"),
+            ({"chunk_size": 5}, "greater than or equal"),
             ({"name": "x"}, "cannot be tried"),
             ({"top_k": 0}, "greater than or equal"),
         ],
@@ -57,6 +57,18 @@ class TestStarting:
     ) -> None:
         odd = Variant(title="Odd", changes=changes)
         run.given().when(start(variants=(odd,))).then_refused(InvalidCommand, words)
+
+    def test_with_a_variant_of_an_index_that_is_not_there_is_refused(
+        self, run: RunScenario
+    ) -> None:
+        small = (IndexSettings(chunk_size=200),)
+        for number in (-1, 1):
+            odd = Variant(title="Odd", changes={"chunk_size": 200}, index=number)
+            command = start(variants=(odd,), indexes=small)
+            run.given().when(command).then_refused(InvalidCommand, "no such index")
+        even = Variant(title="Even", changes={"chunk_size": 200}, index=0)
+        command = start(variants=(even,), indexes=small)
+        run.given().when(command).then(started(variants=(even,), indexes=small))
 
 
 class TestResults:
