@@ -11,10 +11,10 @@ Emits     BotProfileCreated, BotProfileUpdated, QuestionAsked, QuestionAnswered,
           IndexFailed, ReindexStarted, ReindexCancelled, ReindexFailed, IndexSwitched, IndexRetired,
           SuiteCreated, SuiteRenamed, SuiteDeleted, SuiteQuestionAdded, SuiteQuestionRemoved,
           RunStarted, ResultRecorded, VerdictRecorded, RunContinued, RunCancelled, RunEnded
-Projects  SourcePrepared, SourceUpdated, SourceDeleted, ShadowPrepared → the index; PartPrepared
-          → the indexes of runs; BudgetCreated, BudgetUpdated, BudgetDeleted, QuestionAnswered,
-          QuestionRefused, ResultRecorded, VerdictRecorded → what stops; ChatErased → what was
-          tested with it goes
+Projects  SourcePrepared, SourceUpdated, SourceDeleted, ShadowPrepared → the index; RunStarted,
+          PartPrepared, RunEnded, RunCancelled → the indexes of runs; BudgetCreated, BudgetUpdated,
+          BudgetDeleted, QuestionAnswered, QuestionRefused, ResultRecorded, VerdictRecorded → what
+          stops; ChatErased → what was tested with it goes
 Reacts    QuestionAsked → retrieve and answer; TurnStopRequested → stop answering;
           SourcePrepared → tell when it is indexed; BotProfileCreated, BotProfileUpdated → re-index
           the bot if its sources are to be cut or embedded otherwise; ReindexStarted,
