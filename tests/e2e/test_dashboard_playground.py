@@ -62,21 +62,25 @@ async def test_a_variant_is_proven_published_and_taken_back(
         await second.get_by_label("Title").fill("Fewer passages")
         await second.get_by_label("Floor").fill("")
         await second.get_by_label("Passages").fill("3")
+        await second.get_by_label("Characters of a passage, at most").fill("150")
+        await page.get_by_role("button", name="What would it cost?").click()
+        await expect(page.locator(".estimate")).to_contain_text("passages to embed")
         await page.get_by_role("button", name="Ask all").click()
         await expect(rows.nth(1)).to_contain_text("Fewer passages")
         await expect(verdict).to_contain_text("Nothing is proven")
         await rows.nth(1).get_by_role("button", name="Publish").click()
+        await expect(dialog.locator(".changes")).to_contain_text("Characters of a passage")
         await dialog.get_by_label("Reason").fill("Shorter to read")
         await dialog.get_by_role("button", name="Publish").click()
         await expect(versions.first).to_contain_text("Shorter to read")
         await expect(versions.first).to_contain_text("variant B of a run")
         await expect(versions.first).to_contain_text("answers")
-        assert _bot(tenant, bot)["top_k"] == 3
+        assert _has(tenant, bot, "top_k", "chunk_size", "chunk_overlap") == (3, 150, None)
 
         await versions.nth(1).get_by_role("button", name="Go back to it").click()
         await versions.nth(1).get_by_role("button", name="Go back to it").click()
         await expect(versions.first).to_contain_text("as version 2 was")
-    assert (_bot(tenant, bot)["top_k"], _bot(tenant, bot)["version"]) == (None, 4)
+    assert _has(tenant, bot, "top_k", "chunk_size", "version") == (None, None, 4)
 
 
 async def test_what_was_asked_becomes_a_question_of_a_suite(
@@ -186,6 +190,11 @@ async def _taken(page: Page) -> Any:
 async def _added(page: Page) -> None:
     await page.locator("dialog").get_by_role("button", name="Add", exact=True).click()
     await expect(page.locator("dialog")).to_have_count(0)
+
+
+def _has(tenant: Tenant, bot: str, *fields: str) -> tuple[Any, ...]:
+    found = _bot(tenant, bot)
+    return tuple(found[name] for name in fields)
 
 
 def _bot(tenant: Tenant, bot: str) -> dict[str, Any]:

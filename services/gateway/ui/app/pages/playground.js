@@ -3,9 +3,9 @@
 import { Icon, html, useEffect, useSignal } from '../lib/kit.js';
 import { api, call, session, useApi } from '../lib/api.js';
 import { href, params, set } from '../lib/router.js';
-import { counted, moment, t } from '../lib/words.js';
+import { counted, moment, number, t } from '../lib/words.js';
 import { Empty, Field, Head, Trouble, Waiting } from '../parts/basics.js';
-import { DraftFields, brought, settingsOf } from '../parts/draft_fields.js';
+import { DraftFields, IndexFields, brought, settingsOf } from '../parts/draft_fields.js';
 import { Questions, Suites } from '../parts/suite.js';
 import { Comparison, price } from '../parts/comparison.js';
 import { letter } from '../parts/variants.js';
@@ -25,6 +25,7 @@ function Variant({ n, fields, bot, change, remove }) {
   return html`<fieldset class="variant"><legend>${letter(n)}</legend>
     <${Field} label=${t('Title')}><input class="f" maxlength="100" value=${fields.title ?? ''} placeholder=${n ? t('Variant {letter}', { letter: letter(n) }) : t('As published')} onInput=${event => change({ ...fields, title: event.target.value })}/></>
     <${DraftFields} fields=${fields} bot=${bot} change=${change}/>
+    <${IndexFields} fields=${fields} bot=${bot} change=${change}/>
     ${n > 0 && html`<button class="btn fit" type="button" onClick=${remove}><${Icon} name="trash"/>${t('Remove')}</button>`}</fieldset>`;
 }
 
@@ -50,7 +51,10 @@ function Bench({ bot, suite, ran }) {
     for await (const { event, data } of frames(response)) {
       if (event === 'run') state.value = { busy: true, run: data, done: 0 };
       else if (event === 'result') state.value = { ...state.value, done: Math.min(state.value.done + 1, state.value.run.results_expected) };
-      else if (event === 'done') ran(data.id);
+      else if (event === 'done') {
+        ran(data.id);
+        if (data.status === 'cancelled' && data.indexes.length && data.reason !== 'cancelled') throw Object.assign(new Error('cancelled'), { shown: data.reason });
+      }
       else if (event === 'error') throw Object.assign(new Error(data.code), { shown: data.detail });
     }
   });
@@ -63,8 +67,8 @@ function Bench({ bot, suite, ran }) {
       <button class="btn" type="button" disabled=${busy} onClick=${estimate}>${t('What would it cost?')}</button>
       <button class="btn go" disabled=${busy}><${Icon} name="play"/>${t('Ask all')}</button>
       ${running && busy && html`<button class="btn" type="button" onClick=${() => api.delete(`${base}/runs/${running.id}`)}>${t('Cancel')}</button>`}</div>
-    ${told && html`<p class="estimate" role="status">${t('{answers} answers, {calls} calls of a model, {price}', { answers: told.answers, calls: told.calls, price: price(told.cost_usd) })}</p>`}
-    ${running && html`<p role="status">${t('{n} of {all} answers', { n: done, all: running.results_expected })}</p>`}
+    ${told && html`<p class="estimate" role="status">${t('{answers} answers, {calls} calls of a model, {price}', { answers: told.answers, calls: told.calls, price: price(told.cost_usd) })}${told.indexes > 0 && `, ${t('{n} passages to embed', { n: number(told.chunks) })}`}</p>`}
+    ${running && html`<p role="status">${running.indexing && done === 0 ? t('An index is made for the variants…') : t('{n} of {all} answers', { n: done, all: running.results_expected })}</p>`}
     <${Trouble} error=${error}/></form>`;
 }
 

@@ -35,14 +35,17 @@ function Sums({ told, publish }) {
     <tbody>${told.variants.map(one => html`<tr class=${one.variant === told.winner ? 'winner' : ''}><th scope="row"><span class="letter">${letter(one.variant)}</span> ${one.title}${one.variant === told.winner && html` <mark>${t('wins')}</mark>`}${one.failed > 0 && html` <span class="bad">${t('{n} failed', { n: one.failed })}</span>`}${publish && html`<${Publish} ...${publish} run=${told.run} variant=${one.variant} by=${against.get(one.variant)}/>`}</th>${FIGURES.map(([label, figure]) => html`<td class="num" data-label=${t(label)}>${figure(one)}</td>`)}<td class="against" data-label=${t('Against A')}>${verdict(one)}</td></tr>`)}</tbody></table></div>`;
 }
 
+/** By what it says, not by its chunk: an index that is made for a variant has chunks of its own. */
+const saying = passage => `${passage.source_id} ${passage.snippet}`;
+
 /** An answer, with the words marked that the first one does not have; and passages only it has. */
 function Answer({ one, first }) {
-  const others = new Set(first && first !== one ? first.passages.map(passage => passage.chunk_id) : []);
+  const others = new Set(first && first !== one ? first.passages.map(saying) : []);
   const said = first && first !== one ? words(first.answer, one.answer) : [[one.answer, false]];
   return html`<div class="answer"><h3>${letter(one.variant)} <span class="soft">${decimal(one.scores.score)} · ${number(Math.round(one.latency_ms))} ms</span></h3>
     ${one.ending === 'failed' ? html`<p class="bad">${one.detail}</p>` : html`<p>${said.map(([text, added]) => (added ? html`<ins>${text}</ins>` : text))}</p>`}
     ${one.rating_reason && html`<p class="soft">${t('Judge: {n} of 5', { n: one.scores.rating })} · ${one.rating_reason}</p>`}
-    <ol class="passages">${one.passages.filter(passage => passage.n != null).map(passage => html`<li class=${others.size && !others.has(passage.chunk_id) ? 'only' : ''}>${passage.source_name} <span class="soft">${decimal(passage.evidence)}</span>${others.size > 0 && !others.has(passage.chunk_id) && html` <span class="tag">${t('only here')}</span>`}<br/><small class="soft">${passage.snippet}</small></li>`)}</ol></div>`;
+    <ol class="passages">${one.passages.filter(passage => passage.n != null).map(passage => html`<li class=${others.size && !others.has(saying(passage)) ? 'only' : ''}>${passage.source_name} <span class="soft">${decimal(passage.evidence)}</span>${others.size > 0 && !others.has(saying(passage)) && html` <span class="tag">${t('only here')}</span>`}<br/><small class="soft">${passage.snippet}</small></li>`)}</ol></div>`;
 }
 
 function Question({ asked, results }) {

@@ -4,18 +4,29 @@ import { html } from '../lib/kit.js';
 import { t } from '../lib/words.js';
 import { Field } from './basics.js';
 
-const NUMBERS = [['floor', 'Floor', 1, 0.01], ['lexical_weight', 'Weight of words', 1, 0.05], ['top_k', 'Passages', 20, 1], ['temperature', 'Temperature', 2, 0.1]];
-const numeric = new Set(NUMBERS.map(([name]) => name));
+const NUMBERS = [['floor', 'Floor', 0, 1, 0.01], ['lexical_weight', 'Weight of words', 0, 1, 0.05], ['top_k', 'Passages', 1, 20, 1], ['temperature', 'Temperature', 0, 2, 0.1]];
+const SIZES = [['chunk_size', 'Characters of a passage, at most', 100, 8000, 1], ['chunk_overlap', 'Shared with its neighbour', 0, 1000, 1]];
+const numeric = new Set([...NUMBERS, ...SIZES].map(([name]) => name));
 
 /** What stands in the fields, as the API takes it. An empty one is as published. */
 export const settingsOf = fields => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== '').map(([name, value]) => [name, numeric.has(name) ? Number(value) : value]));
+
+const Numbers = ({ all, fields, bot, otherwise, write }) =>
+  html`<div class="pair">${all.map(([name, label, min, max, step]) => html`<${Field} label=${t(label)}><input class="f" type="number" min=${min} max=${max} step=${step} value=${fields[name] ?? ''} placeholder=${bot[name] ?? otherwise} onInput=${write(name)}/></>`)}</div>`;
 
 /** `fields` holds texts by name, `change` gets all of them when one is written. Each shows what the bot has. */
 export function DraftFields({ fields, bot, change }) {
   const write = name => event => change({ ...fields, [name]: event.target.value });
   return html`<${Field} label=${t('Instructions')}><textarea class="f" rows="3" value=${fields.system_prompt ?? ''} placeholder=${bot.system_prompt} onInput=${write('system_prompt')}/></>
     <${Field} label=${t('Model')}><input class="f mono" maxlength="100" value=${fields.model ?? ''} placeholder=${bot.model} onInput=${write('model')}/></>
-    <div class="pair">${NUMBERS.map(([name, label, max, step]) => html`<${Field} label=${t(label)}><input class="f" type="number" min=${name === 'top_k' ? 1 : 0} max=${max} step=${step} value=${fields[name] ?? ''} placeholder=${bot[name] ?? t('as measured')} onInput=${write(name)}/></>`)}</div>`;
+    <${Numbers} all=${NUMBERS} fields=${fields} bot=${bot} otherwise=${t('as measured')} write=${write}/>`;
+}
+
+/** The same for what needs an index of its own: a run has one made, a draft cannot. */
+export function IndexFields({ fields, bot, change }) {
+  const write = name => event => change({ ...fields, [name]: event.target.value });
+  return html`<${Numbers} all=${SIZES} fields=${fields} bot=${bot} otherwise=${t('as set by the operator')} write=${write}/>
+    <${Field} label=${t('Embedding model')}><input class="f mono" maxlength="100" value=${fields.embedding_model ?? ''} placeholder=${bot.embedding_model ?? t('the built-in model')} onInput=${write('embedding_model')}/></>`;
 }
 
 let carried;

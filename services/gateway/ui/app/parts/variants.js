@@ -11,6 +11,7 @@ export const called = (n, title) =>
 const NAMES = () => ({
   system_prompt: t('Instructions'), model: t('Model'), temperature: t('Temperature'), max_tokens: t('Longest answer, in tokens'), floor: t('Floor'), top_k: t('Passages'),
   lexical_weight: t('Weight of words'), refusal_text: t('What it says when it does not know'), check_claims: t('Have a model check that the passages support the answer'),
+  chunk_size: t('Characters of a passage, at most'), chunk_overlap: t('Shared with its neighbour'), embedding_model: t('Embedding model'),
 });
 /** What a setting is called. */
 export const named = field => NAMES()[field] ?? field;
