@@ -194,13 +194,13 @@ def test_a_source_that_goes_during_a_run_goes_from_its_index(
     installation: Installation, tenant: Tenant
 ) -> None:
     with embedding_server() as server:
-        server.allowed = 1
+        server.allowed = 0
         credentials = {"embedding_api_base": server.url, "embedding_api_key": "k"}
         bot = knowing(tenant, "aspen", "birch", sentences=5, credentials=credentials)
         cases = asked(tenant, bot, "aspen", 1)
         other = {"embedding_model": "loopback-embed", "floor": 0.0}
         found = run(tenant, bot, plan(cases, other))
-        eventually(lambda: len(server.answered) == 1 and server.waiting, seconds=SECONDS)
+        eventually(lambda: server.waiting > 0, seconds=SECONDS)
         sources = tenant.http.get("/v1/sources", params={"bot_profile_id": bot}).json()
         (gone,) = [one["id"] for one in sources if one["name"] == "aspen"]
         assert tenant.http.delete(f"/v1/sources/{gone}").status_code == 204
@@ -244,13 +244,13 @@ def test_whoever_is_killed_meanwhile_a_run_ends_whole_and_leaves_nothing(
 ) -> None:
     tenant = register(isolated.url)
     with embedding_server() as server:
-        server.allowed = 1
+        server.allowed = 0
         credentials = {"embedding_api_base": server.url, "embedding_api_key": "k"}
         bot = knowing(tenant, "walnut", "cherry", sentences=60, credentials=credentials)
         cases = asked(tenant, bot, "walnut", 10)
         other = {"embedding_model": "loopback-embed", "chunk_size": 100, "chunk_overlap": 0}
         found = run(tenant, bot, plan(cases, {}, other))
-        eventually(lambda: len(server.answered) == 1 and server.waiting, seconds=SECONDS)
+        eventually(lambda: server.waiting > 0, seconds=SECONDS)
         killed = isolated.kill("ingest")
         server.abandon()
         isolated.revived("ingest", killed)
