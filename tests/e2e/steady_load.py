@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from tests.e2e.diary import Diary
-from tests.e2e.streaming import Reader
+from tests.e2e.streaming import Reader, number
 
 STREAMS, READS, WRITES, INGESTS = 4, 2, 1, 1
 """How many clients do each."""
@@ -85,7 +85,7 @@ class Load:
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _stream(self, http: httpx.AsyncClient) -> None:
-        question = self.question.format(uuid.uuid4().hex[:8])
+        question = self.question.format(number())
         reader = Reader(question, self.bot, [http], [], diary=self.diary)
         self.readers.append(reader)
         await reader.read()

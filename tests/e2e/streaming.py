@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,15 @@ END = ("done", "error")
 SECONDS = 300.0
 """Whoever is killed under a stream is back by then, also on a busy machine."""
 PAUSE_SECONDS, LONGEST_PAUSE = 0.1, 10.0
+
+
+def number() -> str:
+    """What makes a question another one and counts for nothing in its retrieval.
+
+    Letters among the digits would make a word that no source has: one question in a hundred is
+    then too far from its answer, and is refused.
+    """
+    return str(secrets.randbelow(10**12))
 
 
 class Later(httpx.HTTPError):

@@ -5,7 +5,6 @@ import logging
 import os
 import random
 import signal
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import pytest
 
 from tests.e2e import inside
 from tests.e2e.paced_model import PROMPT_TOKENS, PacedModel, paced_model
-from tests.e2e.streaming import Reader
+from tests.e2e.streaming import Reader, number
 from tests.e2e.test_gateways import one_more
 from tests.harness import Installation, Tenant, eventually
 
@@ -74,7 +73,7 @@ async def read_all(
     ]
     readers = [
         Reader(
-            f"When was the harbour of Corran closed, {uuid.uuid4().hex[:8]}?",
+            f"When was the harbour of Corran closed, {number()}?",
             bot,
             clients if n % 2 else clients[::-1],
             [rng.choice((1, 2, 3, 4, 4, 6, 9)) for _ in range(rng.randrange(4))],

@@ -97,7 +97,7 @@ def roll(place: Place, tenant: Tenant, diary: Diary) -> None:
             lambda: f"{len(load.readers)} answers, {len(receiver.hits)} hits",
             PATIENCE,
         )
-    log.info("%s, %s told to come again", load.statuses, load.put_off)
+    log.info("%s, %s told to come again\n%s", load.statuses, load.put_off, diary)
     assert load.failures == []
     # On a machine that is too busy for its services, a client may be told to come again.
     assert load.put_off <= load.requests // 20
