@@ -84,7 +84,7 @@ export const GERMAN = {
   'New key': 'Neuer Schlüssel', 'None yet. A bot gets its key with its embed code.': 'Noch keine. Ein Bot bekommt seinen Schlüssel mit dem Einbettungscode.', 'Public keys': 'Öffentliche Schlüssel', 'Key': 'Schlüssel', 'Sites': 'Websites',
   'One in each line, such as https://example.com or https://*.example.com': 'Eine je Zeile, etwa https://example.com oder https://*.example.com', 'Questions of a visitor per hour': 'Fragen eines Besuchers pro Stunde', 'Questions per day': 'Fragen pro Tag',
   'Revoke': 'Widerrufen', 'It stops at once.': 'Er gilt sofort nicht mehr.', 'Secret tokens for programs': 'Geheime Tokens für Programme', 'New token': 'Neues Token', 'No tokens': 'Keine Tokens', 'Secret tokens': 'Geheime Tokens',
-  'Token': 'Token', 'May': 'Darf', 'all that its maker may': 'alles, was sein Ersteller darf', 'Last used': 'Zuletzt benutzt', 'Ends': 'Endet', 'Make it': 'Erzeugen', 'Where it will be used.': 'Wo es benutzt wird.', 'Ends after': 'Gilt für', '{n} days': '{n} Tage',
+  'Token': 'Token', 'May': 'Darf', 'all that its maker may': 'alles, was sein Ersteller darf', 'Last used': 'Zuletzt benutzt', 'Ends': 'Endet', 'Make it': 'Erzeugen', 'Where it will be used.': 'Wo es benutzt wird.', 'Ends after': 'Endet nach', '{n} days': '{n} Tage',
   'Your new token': 'Ihr neues Token', 'It is shown this once. Keep it where passwords are kept.': 'Es wird nur dieses eine Mal gezeigt. Bewahren Sie es dort auf, wo Passwörter liegen.', 'It will not be shown again.': 'Es wird nicht noch einmal gezeigt.', 'I have kept it': 'Ich habe es verwahrt',
   // Usage
   'Usage': 'Nutzung', 'Day': 'Tag', 'Range': 'Zeitraum', 'Answers': 'Antworten', '{n} rated': '{n} bewertet', 'Half within': 'Die Hälfte binnen', 'nine of ten within {time}': 'neun von zehn binnen {time}', 'Cost': 'Kosten',
@@ -107,7 +107,7 @@ export const GERMAN = {
   'Every question found something in your sources.': 'Jede Frage fand etwas in Ihren Quellen.', 'nothing found': 'nichts gefunden', 'too weak': 'zu schwach', 'it would answer': 'er würde antworten', 'too weak: it would refuse': 'zu schwach: er würde ablehnen',
   // Audit log
   'Audit log': 'Protokoll', 'What people and their tokens did, newest first.': 'Was Personen und ihre Tokens getan haben, das Neueste zuerst.', 'What': 'Was', 'Who': 'Wer', 'On what': 'Woran', 'From where': 'Von wo', 'When': 'Wann', 'With': 'Womit',
-  'by token': 'mit Token', 'not known': 'nicht bekannt', 'Filter': 'Filter', 'Show all': 'Alles zeigen', 'Show older ones': 'Ältere zeigen', 'Nothing fits': 'Nichts passt', 'Choose another time or another person.': 'Wählen Sie eine andere Zeit oder eine andere Person.',
+  'by token “{name}”': 'mit Token „{name}“', 'by token': 'mit Token', 'not known': 'nicht bekannt', 'Filter': 'Filter', 'Show all': 'Alles zeigen', 'Show older ones': 'Ältere zeigen', 'Nothing fits': 'Nichts passt', 'Choose another time or another person.': 'Wählen Sie eine andere Zeit oder eine andere Person.',
   'All on this': 'Alles hierzu', 'All by this person': 'Alles von dieser Person',
   // Budgets
   'Budgets': 'Budgets', 'New budget': 'Neues Budget', 'Change the budget': 'Budget ändern', 'Change': 'Ändern', 'Days and months are those of UTC. What is spent is shown under Usage.': 'Tage und Monate sind die von UTC. Was ausgegeben wird, steht unter Nutzung.',

@@ -54,14 +54,17 @@ export default function Audit() {
   const asked = query();
   const log = useLog(asked);
   const users = useApi('/v1/users');
+  const tokens = useApi('/v1/api-tokens');
   const filter = params.value.get('q') ?? '';
   const open = params.value.get('open');
-  if (!log.rows || !users.data) return html`<${Head} title=${t('Audit log')}/><${Waiting} error=${log.error ?? users.error} reload=${log.reload}/>`;
+  if (!log.rows || !users.data || !tokens.data) return html`<${Head} title=${t('Audit log')}/><${Waiting} error=${log.error ?? users.error ?? tokens.error} reload=${log.reload}/>`;
   const names = new Map(users.data.map(user => [user.id, user.display_name || user.email]));
+  const tokenNames = new Map(tokens.data.map(token => [`token/${token.id}`, token.name]));
+  const by = ({ actor }) => actor.startsWith('token/') && (tokenNames.has(actor) ? t('by token “{name}”', { name: tokenNames.get(actor) }) : t('by token'));
   const who = row => (row.user_id ? (names.get(row.user_id) ?? row.user_id.slice(0, 8)) : row.actor);
   const columns = [
     { key: 'action', label: t('What'), cell: row => html`<span class="mono">${row.action}</span>` },
-    { key: 'who', label: t('Who'), text: who, sort: who, cell: row => html`${who(row)}${row.actor.startsWith('token/') && html` <span class="soft">${t('by token')}</span>`}` },
+    { key: 'who', label: t('Who'), text: who, sort: who, cell: row => html`${who(row)}${by(row) && html` <span class="soft">${by(row)}</span>`}` },
     { key: 'target', label: t('On what'), cell: row => html`<${Target} of=${row.target}/>` },
     { key: 'address', label: t('From where'), cell: row => html`<span class="soft mono">${row.address ?? '–'}</span>` },
     { key: 'at', label: t('When'), sort: row => Date.parse(row.at), cell: row => html`<span class="soft">${moment(row.at)}</span>` },
@@ -77,7 +80,7 @@ export default function Audit() {
     ${log.error && html`<p class="bad" role="alert">${explained(log.error)}</p>`}
     ${log.rows.length === 0 ? html`<${Empty} title=${t('Nothing fits')}><p>${t('Choose another time or another person.')}</p></>` : html`<${Table} rows=${log.rows} columns=${columns} caption=${t('Audit log')} filter=${filter} open=${row => set({ open: row.id })}/>`}
     ${log.more && html`<button class="btn" onClick=${log.more}>${t('Show older ones')}</button>`}
-    ${one && html`<${Dialog} title=${one.action} close=${() => set({ open: '' })} drawer><dl class="kv"><dt>${t('When')}</dt><dd>${moment(one.at)}</dd><dt>${t('Who')}</dt><dd>${who(one)}<br/><span class="mono soft">${one.actor}</span></dd>
+    ${one && html`<${Dialog} title=${one.action} close=${() => set({ open: '' })} drawer><dl class="kv"><dt>${t('When')}</dt><dd>${moment(one.at)}</dd><dt>${t('Who')}</dt><dd>${who(one)} ${by(one)}<br/><span class="mono soft">${one.actor}</span></dd>
       <dt>${t('On what')}</dt><dd class="mono">${one.target}</dd><dt>${t('From where')}</dt><dd class="mono">${one.address ?? t('not known')}</dd><dt>${t('With')}</dt><dd>${one.user_agent ?? t('not known')}</dd><dt>${t('Event')}</dt><dd class="mono">${one.id}</dd></dl>
       <div class="bar"><button class="btn" type="button" onClick=${() => set({ target: one.target, open: '' })}>${t('All on this')}</button>${one.user_id && html`<button class="btn" type="button" onClick=${() => set({ user: one.user_id, open: '' })}>${t('All by this person')}</button>`}</div></>`}`;
 }

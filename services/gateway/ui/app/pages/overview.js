@@ -21,7 +21,7 @@ export default function Overview() {
   }
   const failed = sources.data.filter(source => source.status === 'error');
   const names = new Map(bots.data.map(bot => [bot.id, bot.name]));
-  return html`<${Head} title=${title} lead=${counted(sources.data.length, '1 source stands behind your answers.', '{n} sources stand behind your answers.')}>
+  return html`<${Head} title=${title} lead=${counted(sources.data.filter(source => source.chunk_count > 0).length, '1 source stands behind your answers.', '{n} sources stand behind your answers.')}>
       ${mayChange() && html`<a class="btn" href=${href('/sources', { add: '1' })}><${Icon} name="plus"/>${t('Add source')}</a><a class="btn go" href=${href('/start')}><${Icon} name="bot"/>${t('Set up a bot')}</a>`}</>
     <dl class="kpis"><${Kpi} label=${t('Bots')} value=${number(bots.data.filter(bot => bot.is_active).length)}/>
       <${Kpi} label=${t('Passages')} value=${number(sum(sources.data, 'chunk_count'))} note=${counted(sources.data.length, '1 source', '{n} sources')}/>

@@ -69,6 +69,8 @@ export function Dialog({ title, close, drawer, wide, children }) {
   const ref = useRef();
   useLayoutEffect(() => {
     ref.current.showModal();
+    // Whoever opens a form means to fill it in; a phone would cover half of it with keys.
+    if (matchMedia('(pointer: fine)').matches) ref.current.querySelector('form :is(input:not([type=checkbox]), select, textarea)')?.focus();
   }, []);
   const outside = event => event.target === ref.current && ref.current.close();
   return html`<dialog class=${drawer ? 'drawer' : wide ? 'box wide' : 'box'} ref=${ref} onClose=${close} onClick=${outside} aria-label=${title}>

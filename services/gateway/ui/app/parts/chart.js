@@ -61,7 +61,7 @@ export function Bars({ days, series, label }) {
   const chosen = at.value;
   return html`<figure class="chart" ref=${ref} onMouseLeave=${() => (at.value = -1)}>
     <svg width=${width} height=${HEIGHT} role="img" aria-label=${label} tabindex="0" onKeyDown=${move} onBlur=${() => (at.value = -1)} onMouseMove=${point}>
-      ${[0, 0.5, 1].map(part => html`<line class="axis" x1=${LEFT} x2=${width} y1=${y(top * part)} y2=${y(top * part)}/><text x=${LEFT - 8} y=${Math.max(10, y(top * part) + 4)} text-anchor="end">${number(top * part)}</text>`)}
+      ${[0, 0.5, 1].filter(part => Number.isInteger(top * part)).map(part => html`<line class="axis" x1=${LEFT} x2=${width} y1=${y(top * part)} y2=${y(top * part)}/><text x=${LEFT - 8} y=${Math.max(10, y(top * part) + 4)} text-anchor="end">${number(top * part)}</text>`)}
       ${days.map((date, i) => html`<g opacity=${chosen >= 0 && chosen !== i ? 0.45 : 1}>${column(i)}${i % every === 0 && html`<text x=${LEFT + (i + 0.5) * step} y=${HEIGHT - 4} text-anchor="middle">${day(date)}</text>`}</g>`)}
     </svg>
     ${chosen >= 0 && html`<div class="tip" role="status" style=${{ left: `${Math.min(width - 90, Math.max(90, LEFT + (chosen + 0.5) * step))}px` }}><b>${day(days[chosen])}</b>${names.map(name => html`<div><span>${name}</span><span>${number(series[name][chosen])}</span></div>`)}</div>`}
