@@ -59,7 +59,7 @@ from services.ingest.reactions.waiting import KIND as WAITING, GoOn, WaitForProv
 from services.ingest.settings import Settings
 from services.ingest.tables import metadata
 from shared.adapters import minilm, static_embedder
-from shared.adapters.egress import egress_client
+from shared.adapters.egress import authorities, egress_client
 from shared.adapters.embedding import EmbeddingModels
 from shared.adapters.model_prices import embedding_price
 from shared.adapters.read_model import ReadModel
@@ -355,7 +355,7 @@ async def _embedders(
         )
     )
     trusted = await stack.enter_async_context(
-        httpx.AsyncClient(timeout=MODEL_SECONDS, trust_env=False)
+        httpx.AsyncClient(verify=authorities(), timeout=MODEL_SECONDS, trust_env=False)
     )
     key = settings.openai_api_key
     models = EmbeddingModels(

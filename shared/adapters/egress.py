@@ -7,9 +7,11 @@ What comes back is bounded too: bytes on the wire, bytes after decompression, an
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpcore
@@ -20,7 +22,15 @@ from shared.adapters.addresses import IPAddress, parse_address, refusal
 from shared.adapters.bounded_body import MEGABYTE, BoundedBody, Oversized
 from shared.kernel.errors import InvalidCommand
 
-__all__ = ["MEGABYTE", "USER_AGENT", "Blocked", "Oversized", "egress_client", "read_limited"]
+__all__ = [
+    "MEGABYTE",
+    "USER_AGENT",
+    "Blocked",
+    "Oversized",
+    "authorities",
+    "egress_client",
+    "read_limited",
+]
 
 USER_AGENT = "MiniRAG/1.0"
 CONNECT_SECONDS = 10.0
@@ -46,6 +56,14 @@ class Blocked(InvalidCommand):
     def __init__(self, host: str, reason: str) -> None:
         super().__init__(f"{host} may not be reached: {reason}")
         self.host = host
+
+
+@cache
+def authorities() -> ssl.SSLContext:
+    """Whom a client trusts whatever the environment says. All clients of a process share it: to
+    read every authority takes longer than most requests.
+    """
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def egress_client(
@@ -178,7 +196,7 @@ class EgressTransport(httpx.AsyncBaseTransport):
     def __init__(self, backend: httpcore.AsyncNetworkBackend, max_body: int) -> None:
         self._max_body = max_body
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False),
+            ssl_context=authorities(),
             max_connections=MAX_CONNECTIONS,
             max_keepalive_connections=MAX_KEEPALIVE,
             keepalive_expiry=KEEPALIVE_SECONDS,

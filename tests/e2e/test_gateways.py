@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.replicas import Replica
 from tests.e2e.test_events import ended
-from tests.harness import PASSWORD, Installation, Tenant, answers, client, eventually
+from tests.harness import PASSWORD, PLAIN, Installation, Tenant, answers, client, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -31,7 +31,9 @@ def one_more(installation: Installation, requests: int = REQUESTS) -> Iterator[R
         MINIRAG_REQUESTS_PER_CALLER_MINUTE=str(requests),
     )
     try:
-        eventually(lambda: httpx.get(f"{gateway.url}/livez", timeout=60).status_code == 200)
+        eventually(
+            lambda: httpx.get(f"{gateway.url}/livez", verify=PLAIN, timeout=60).status_code == 200
+        )
         yield gateway
     finally:
         gateway.stop()

@@ -7,7 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from shared.telemetry.metrics import CATALOGUE
-from tests.harness import Installation, Tenant, eventually
+from tests.harness import PLAIN, Installation, Tenant, eventually
 
 Labels = frozenset[tuple[str, str]]
 Series = Mapping[tuple[str, Labels], float]
@@ -16,7 +16,7 @@ CONTENT = "The kestrel beacon is powered by a sealed tidal battery below the pie
 
 
 def scraped(installation: Installation) -> Series:
-    answer = httpx.get(f"{installation.probes}/metrics", timeout=30, trust_env=False)
+    answer = httpx.get(f"{installation.probes}/metrics", verify=PLAIN, timeout=30, trust_env=False)
     assert answer.status_code == 200, answer.text
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
@@ -109,11 +109,11 @@ def test_a_client_cannot_make_series_of_its_own(installation: Installation, tena
 
 
 def test_the_door_for_users_shows_no_metrics(installation: Installation, tenant: Tenant) -> None:
-    assert httpx.get(f"{installation.url}/metrics", timeout=60).status_code == 404
+    assert httpx.get(f"{installation.url}/metrics", verify=PLAIN, timeout=60).status_code == 404
     assert tenant.http.get("/metrics").status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/startupz"])
 def test_probes_are_answered(installation: Installation, path: str) -> None:
-    answer = httpx.get(f"{installation.probes}{path}", timeout=30, trust_env=False)
+    answer = httpx.get(f"{installation.probes}{path}", verify=PLAIN, timeout=30, trust_env=False)
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})

@@ -19,7 +19,7 @@ from shared.runtime.process import SERVICES
 from tests.e2e import inside
 from tests.e2e.receivers import receiving
 from tests.e2e.test_webhooks import deliveries, webhook
-from tests.harness import Installation, Tenant, events, eventually, reachable
+from tests.harness import PLAIN, Installation, Tenant, events, eventually, reachable
 
 Register = Callable[[str], Tenant]
 
@@ -319,7 +319,9 @@ class slow_model:  # noqa: N801  reads as what it is
 
 def test_every_process_answers_probes_on_a_port_of_its_own(isolated: Installation) -> None:
     def told(service: str) -> str:
-        found = httpx.get(f"{isolated.probes_of(service)}/metrics", timeout=30, trust_env=False)
+        found = httpx.get(
+            f"{isolated.probes_of(service)}/metrics", verify=PLAIN, timeout=30, trust_env=False
+        )
         return found.raise_for_status().text
 
     for service in SERVICES:

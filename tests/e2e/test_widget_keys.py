@@ -7,7 +7,7 @@ import httpx
 import jwt
 import pytest
 
-from tests.harness import Tenant, eventually
+from tests.harness import PLAIN, Tenant, eventually
 
 SHOP = "https://shop.example"
 
@@ -30,7 +30,9 @@ def open_session(
 ) -> httpx.Response:
     headers = {} if origin is None else {"Origin": origin}
     body = {"key": key["public_key"], **fields}
-    return httpx.post(f"{tenant.url}/v1/widget/sessions", json=body, headers=headers, timeout=30)
+    return httpx.post(
+        f"{tenant.url}/v1/widget/sessions", json=body, headers=headers, verify=PLAIN, timeout=30
+    )
 
 
 class Visitor:

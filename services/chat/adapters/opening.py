@@ -12,7 +12,7 @@ from services.chat.adapters.reranker import HttpReranker
 from services.chat.ports import VectorIndexes
 from services.chat.settings import Settings
 from shared.adapters import minilm
-from shared.adapters.egress import egress_client
+from shared.adapters.egress import authorities, egress_client
 from shared.adapters.embedding import EmbeddingModels
 
 MODEL_SECONDS = 60.0
@@ -26,7 +26,7 @@ async def embedding_models(settings: Settings, stack: AsyncExitStack) -> Embeddi
         )
     )
     trusted = await stack.enter_async_context(
-        httpx.AsyncClient(timeout=MODEL_SECONDS, trust_env=False)
+        httpx.AsyncClient(verify=authorities(), timeout=MODEL_SECONDS, trust_env=False)
     )
     key = settings.openai_api_key
     return EmbeddingModels(
@@ -64,7 +64,7 @@ async def language_models(settings: Settings, stack: AsyncExitStack) -> Language
         egress_client(allow_loopback=settings.egress_allow_loopback, timeout=MODEL_SECONDS)
     )
     trusted = await stack.enter_async_context(
-        httpx.AsyncClient(timeout=MODEL_SECONDS, trust_env=False)
+        httpx.AsyncClient(verify=authorities(), timeout=MODEL_SECONDS, trust_env=False)
     )
     keys = {
         "ANTHROPIC_API_KEY": settings.anthropic_api_key,
