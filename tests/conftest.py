@@ -32,7 +32,7 @@ from tests.bank.messages import EVENTS
 from tests.harness import reachable
 
 ROOT = Path(__file__).parents[1]
-CHAOS = ROOT / "tests" / "chaos"
+CHAOS, END_TO_END = ROOT / "tests" / "chaos", ROOT / "tests" / "e2e"
 REGISTRY = EventRegistry([*released(Event), *EVENTS])
 # Hundreds of processes are started. What one of them has compiled is there for all others, also
 # where the environment of a container keeps Python from writing it down.
@@ -61,7 +61,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.is_relative_to(CHAOS) and not item.get_closest_marker("flaky"):
             item.add_marker(pytest.mark.flaky(reruns=0))
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: (not _kills(item.path), item.path not in slow))
+    items.sort(
+        key=lambda item: (
+            not _kills(item.path),
+            item.path not in slow,
+            not item.path.is_relative_to(END_TO_END),
+        )
+    )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

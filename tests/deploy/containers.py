@@ -28,6 +28,7 @@ from shared.embedded.postgres_server import PostgresServer
 from shared.embedded.secrets import keep_secrets
 from tests.deploy.compose import ROOT, resolved, secret_targets
 from tests.deploy.image import environment, last
+from tests.e2e.replicas import STARTED
 from tests.harness import eventually
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
@@ -115,7 +116,9 @@ class Containers:
 
         def look() -> bool:
             self.alive(name)
-            return self.probe(name).returncode == 0
+            # A probe is a process of its own: many of them would hold up what they ask about.
+            told = (self.folder / f"{name}.log").read_text(errors="replace")
+            return STARTED in told and self.probe(name).returncode == 0
 
         eventually(look, lambda: self.log(name), START_SECONDS)
 
