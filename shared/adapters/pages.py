@@ -1,6 +1,6 @@
 """Pages of rows by keyset: bounded in rows and in bytes, and stable while rows are added."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -34,7 +34,7 @@ before the page was cut to bytes, with one more than its limit, and what it weig
 ESCAPED = 6
 """Bytes of JSON for one of a text at most: control characters become `\\u0001`."""
 
-V = TypeVar("V", bound=BaseModel)
+V = TypeVar("V")
 Key = tuple[ColumnElement[Any], ColumnElement[Any]]
 
 AFTER: Key = (bindparam("after_position", type_=BigInteger), bindparam("after_id", type_=Text))
@@ -107,25 +107,34 @@ def as_dicts(found: Result[Any]) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in found.all()]
 
 
+def _written(view: BaseModel) -> int:
+    return len(view.model_dump_json().encode())
+
+
 def cut(
-    rows: Sequence[Mapping[Any, Any]], views: Sequence[V]
+    rows: Sequence[Mapping[Any, Any]],
+    views: Sequence[V],
+    weigh: Callable[[Any], int] = _written,
 ) -> tuple[tuple[V, ...], SortKey | None]:
-    """As many of `views` as fit into one message, and the key behind which the others follow."""
+    """As many of `views` as fit into one message, and the key behind which the others follow.
+
+    `weigh` tells the bytes of one as JSON.
+    """
     if not rows:
         return (), None
     kept = len(views)
     weight = rows[-1].get(BYTES)  # of rows that are of no page, none
     if weight is None or weight * ESCAPED > PAGE_BYTES:  # else all fit, whatever is in them
-        kept = _fitting(views)
+        kept = _fitting(views, weigh)
     last = rows[kept - 1]
     more = kept < last[FOUND]
     return tuple(views[:kept]), (last[POSITION], last["id"]) if more else None
 
 
-def _fitting(views: Sequence[BaseModel]) -> int:
+def _fitting(views: Sequence[V], weigh: Callable[[V], int]) -> int:
     used = kept = 0
     for view in views:
-        used += len(view.model_dump_json().encode()) + 1
+        used += weigh(view) + 1
         if kept and used > PAGE_BYTES:
             break
         kept += 1

@@ -21,7 +21,8 @@ from shared.telemetry.spans import Kind
 log = logging.getLogger(__name__)
 
 Q = TypeVar("Q", bound=Question[Any])
-Answer = Callable[[Q, Metadata], Awaitable[Message]]
+Answer = Callable[[Q, Metadata], Awaitable[Message | bytes]]
+"""Bytes: the answer as JSON already."""
 
 
 class Questions:
@@ -96,6 +97,8 @@ def responding(
 
     async def load(body: bytes, metadata: Metadata) -> Reply:
         found = await answer(question.model_validate_json(body), metadata)
+        if isinstance(found, bytes):
+            return Reply(found)
         return Reply(found.model_dump_json().encode())  # JSON at one go
 
     async def respond(body: bytes, headers: Mapping[str, str]) -> Reply:

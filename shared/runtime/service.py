@@ -54,7 +54,7 @@ from shared.runtime.dead_letters import DeadLetters
 from shared.runtime.lanes import PLACES, SHARE, Lanes
 from shared.runtime.leaving import Serve, worked
 from shared.runtime.platform import Platform
-from shared.runtime.questions import Questions
+from shared.runtime.questions import Answer, Questions
 from shared.runtime.reading import command_of, event_of, metadata_of
 from shared.runtime.repeating import Repeating
 from shared.runtime.replaying import NAME as REPLAYS, Replaying
@@ -271,7 +271,7 @@ class Service:
     def answers(
         self,
         question: type[Q],
-        answer: Callable[[Q, Metadata], Awaitable[Message]],
+        answer: Answer[Q],
         memo: Memo | None = None,
     ) -> None:
         """Answer a question over request/reply; any replica may. `memo` keeps answers that follow

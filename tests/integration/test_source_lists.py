@@ -35,6 +35,7 @@ from shared.contracts.ingest import (
 )
 from shared.kernel.errors import NotFound
 from shared.kernel.ids import derived_id, new_id
+from tests.integration.listed import listed
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -169,7 +170,7 @@ async def test_lists_show_what_is_active_at_its_level(
     await project(store, records(tenant_id, HISTORY), 0)
 
     async def ids(**wanted: Any) -> list[str]:
-        found = await queries.list_sources(ListSources(**wanted), meta(tenant_id))
+        found = await listed(queries, ListSources(**wanted), meta(tenant_id))
         assert found.following is None
         return [one.id for one in found.items]
 
@@ -216,7 +217,7 @@ async def test_pages_join_to_the_whole_list(
             question = ListSources(
                 after=after, limit=limit, oldest_first=oldest_first, counted=True
             )
-            page = await queries.list_sources(question, meta(tenant_id))
+            page = await listed(queries, question, meta(tenant_id))
             assert 0 < len(page.items) <= limit
             assert page.total == 200
             assert len(page.model_dump_json().encode()) < 1_000_000
@@ -225,5 +226,5 @@ async def test_pages_join_to_the_whole_list(
             if after is None:
                 break
         assert found == everything
-    nothing = await queries.list_sources(ListSources(limit=0), meta(tenant_id))
+    nothing = await listed(queries, ListSources(limit=0), meta(tenant_id))
     assert (nothing.items, nothing.following) == ((), None)

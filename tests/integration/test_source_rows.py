@@ -30,6 +30,7 @@ from shared.contracts.ingest import (
 from shared.contracts.ingest_stages import Batch
 from shared.kernel.errors import NotFound
 from tests.bank.messages import metadata
+from tests.integration.listed import listed
 from tests.integration.replay import ProjectionContract, replay
 
 
@@ -150,13 +151,13 @@ class TestSources(ProjectionContract):
     ) -> None:
         await replay(store, past)
         queries, meta = SourceQueries(store), metadata(tenant_id)
-        top = await queries.list_sources(ListSources(), meta)
+        top = await listed(queries, ListSources(), meta)
         assert [view.id for view in top.items] == ["parent", "broken", "plain"]
-        children = await queries.list_sources(ListSources(parent_id="parent"), meta)
+        children = await listed(queries, ListSources(parent_id="parent"), meta)
         assert {view.id for view in children.items} == {"child-1", "child-2"}
-        flat = await queries.list_sources(ListSources(flat=True, bot_profile_id="b1"), meta)
+        flat = await listed(queries, ListSources(flat=True, bot_profile_id="b1"), meta)
         assert len(flat.items) == 5
-        of_nobody = await queries.list_sources(ListSources(bot_profile_id="b2"), meta)
+        of_nobody = await listed(queries, ListSources(bot_profile_id="b2"), meta)
         assert of_nobody.items == ()
 
     async def test_tells_the_life_of_a_source_in_order(
@@ -185,7 +186,7 @@ class TestSources(ProjectionContract):
     ) -> None:
         await replay(store, past)
         queries, meta = SourceQueries(store), metadata(other_tenant_id)
-        assert (await queries.list_sources(ListSources(flat=True), meta)).items == ()
+        assert (await listed(queries, ListSources(flat=True), meta)).items == ()
         with pytest.raises(NotFound):
             await self.source(store, other_tenant_id, "plain")
         with pytest.raises(NotFound):

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeVar
 
 from cachetools import TTLCache
@@ -77,7 +78,9 @@ class CachedPrincipals:
         self._codec = codec
         self._lookups = lookups
         self._known: TTLCache[str, Entry] = TTLCache(ENTRIES, seconds)
-        self._changed: TTLCache[str, float] = TTLCache(2 * ENTRIES, seconds + SETTLING)
+        self._changed: dict[str, float] = {}
+        """Since when, oldest first; kept as long as anything that was known before may be."""
+        self._keeping = seconds + SETTLING
         self._tenants: TTLCache[str, None] = TTLCache(ENTRIES, 3 * SETTLING)
         self._reconnects = 0
 
@@ -155,7 +158,16 @@ class CachedPrincipals:
                 elif aggregate == "directory":
                     aggregate, aggregate_id = "user", str(getattr(event, "user_id", ""))
         self._tenants[tenant_id] = None
-        self._changed[f"{aggregate} {tenant_id} {aggregate_id}"] = time.monotonic()
+        self._note(f"{aggregate} {tenant_id} {aggregate_id}")
+
+    def _note(self, subject: str) -> None:
+        now = time.monotonic()
+        self._changed.pop(subject, None)
+        self._changed[subject] = now
+        # A cache with an end for each entry would be asked three times for every request.
+        for old, at in list(islice(self._changed.items(), 2)):
+            if at < now - self._keeping:
+                del self._changed[old]
 
 
 def of_principal(found: Principal) -> tuple[str, ...]:

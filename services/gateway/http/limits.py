@@ -8,11 +8,14 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 from cachetools import LRUCache
 
 KEPT = 100_000
+ADDRESSES = 10_000
+"""Whose networks are known without looking at them again."""
 WINDOW = 60
 IPV6_NETWORK = 64
 """Bits of an IPv6 address that one customer is given, so that they count as one."""
@@ -66,6 +69,7 @@ class Limit:
         return bucket
 
 
+@lru_cache(ADDRESSES)
 def network_of(address: str) -> str:
     """Whom an address stands for: itself, or the network of an IPv6 one."""
     try:

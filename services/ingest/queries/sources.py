@@ -7,18 +7,32 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    FromClause,
     Select,
     Text,
     bindparam,
     cast,
     func,
+    literal,
     select,
     true,
 )
 
 from services.ingest.queries import history
 from services.ingest.tables import sources
-from shared.adapters.pages import AFTER, LIMIT, NUMBER, as_dicts, bounds, counted, cut, page_of
+from shared.adapters.pages import (
+    AFTER,
+    BYTES,
+    FOUND,
+    LIMIT,
+    NUMBER,
+    POSITION,
+    bounds,
+    counted,
+    cut,
+    page_of,
+)
+from shared.adapters.raw import RawQuery, json_of, weight
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Metadata
 from shared.contracts.ingest import (
@@ -32,7 +46,6 @@ from shared.contracts.ingest import (
     SourceStatus,
     SourceTotals,
     SourceView,
-    SourceViews,
     Timeline,
 )
 from shared.kernel.errors import NotFound
@@ -42,6 +55,22 @@ OTHER_BYTES = 700
 BOTS_COUNTED = 1000
 TOTAL = "page_total"
 KEY = (sources.c.position, sources.c.id)
+NAMES = tuple(SourceView.model_fields)
+OF_PAGES = (POSITION, NUMBER, FOUND, BYTES)
+TOKEN = {"has_api_token": True}
+"""In a config whose token lies in the vault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What kind of page, whatever the values are: each kind is one statement."""
+
+    with_total: bool
+    of_bot: bool
+    of_parent: bool
+    flat: bool
+    oldest_first: bool
+    goes_on: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +105,7 @@ class SourceQueries:
 
     def __init__(self, store: ReadModelStore) -> None:
         self._store = store
+        self._pages: dict[Wanted, RawQuery] = {}
 
     async def get_source(self, question: GetSource, meta: Metadata) -> SourceView:
         """Inactive ones too. Raises `NotFound`."""
@@ -84,10 +114,11 @@ class SourceQueries:
             row = (await db.execute(_one(), values)).mappings().one_or_none()
         if row is None:
             raise NotFound("Source not found")
-        return _view(row, aggregated=True)
+        return _view(row)
 
-    async def list_sources(self, question: ListSources, meta: Metadata) -> SourceViews:
-        page, number = _listing(
+    async def list_sources(self, question: ListSources, meta: Metadata) -> bytes:
+        """`SourceViews`, as JSON: pages are asked for all the time."""
+        wanted = Wanted(
             with_total=question.counted,
             of_bot=question.bot_profile_id is not None,
             of_parent=question.parent_id is not None,
@@ -95,20 +126,21 @@ class SourceQueries:
             oldest_first=question.oldest_first,
             goes_on=question.after is not None,
         )
+        if wanted not in self._pages:
+            self._pages[wanted] = RawQuery(self._store.engine, _page(wanted))
         values = {
             "of_tenant": meta.tenant_id,
             "of_bot": question.bot_profile_id,
             "of_parent": question.parent_id,
         }
         async with self._store.reading(meta.tenant_id) as db:
-            found = await db.execute(page, {**values, **bounds(question.after, question.limit)})
-            rows = as_dicts(found)
+            limits = bounds(question.after, question.limit)
+            rows = await self._pages[wanted].rows(db, {**values, **limits})
             total = rows[0][TOTAL] if rows and question.counted else None
             if question.counted and not rows:
-                total = await db.scalar(number, values)
-        views = [_view(row, aggregated=not question.flat) for row in rows]
-        items, following = cut(rows, views)
-        return SourceViews(items=items, following=following, total=total)
+                total = await db.scalar(_number(wanted), values)
+        items, following = cut(rows, [_item(row) for row in rows], weight)
+        return json_of(items, following, total)
 
     async def count_children(self, question: CountChildren, meta: Metadata) -> ChildrenCount:
         """Raise `NotFound` if there is no such parent."""
@@ -217,37 +249,46 @@ def _one() -> Select[Any]:
 
 
 @cache
-def _listing(
-    *,
-    with_total: bool,
-    of_bot: bool,
-    of_parent: bool,
-    flat: bool,
-    oldest_first: bool,
-    goes_on: bool,
-) -> tuple[Select[Any], Select[int]]:
-    """A page of active sources, and how many there are, which each row tells `with_total`;
-    the values come with every run.
-    """
+def _page(wanted: Wanted) -> Select[Any]:
+    """A page of active sources, `NAMES` first; the values come with every run."""
+    page = page_of(
+        _listing(wanted),
+        KEY,
+        after=AFTER if wanted.goes_on else None,
+        limit=LIMIT,
+        newest_first=not wanted.oldest_first,
+        size=_weight(),
+    )
+    found = page.subquery("found")
+    behind = [found.c[name] for name in (*OF_PAGES, "has_token")]
+    if wanted.with_total:
+        behind.append(_number(wanted).scalar_subquery().label(TOTAL))
+    if wanted.flat:
+        alone = literal(0).label("children_count")
+        shown = [alone if name == alone.name else found.c[name] for name in NAMES]
+        return select(*shown, *behind).order_by(found.c[NUMBER])
+    below = _below(found)
+    shown = [below.c[name] if name in below.c else found.c[name] for name in NAMES]
+    sums = [column for column in below.c if column.name not in NAMES]
+    rows = select(*shown, *behind, *sums).join_from(found, below, true())
+    return rows.order_by(found.c[NUMBER])
+
+
+@cache
+def _number(wanted: Wanted) -> Select[int]:
+    """How many sources there are on all pages."""
+    return counted(_listing(wanted))
+
+
+def _listing(wanted: Wanted) -> Select[Any]:
     query = select(sources).where(
         sources.c.tenant_id == bindparam("of_tenant", type_=Text), sources.c.is_active
     )
-    if of_bot:
+    if wanted.of_bot:
         query = query.where(sources.c.bot_profile_id == bindparam("of_bot", type_=Text))
-    if of_parent:
-        query = query.where(sources.c.parent_id == bindparam("of_parent", type_=Text))
-    elif not flat:
-        query = query.where(sources.c.parent_id.is_(None))
-    page = page_of(
-        query,
-        KEY,
-        after=AFTER if goes_on else None,
-        limit=LIMIT,
-        newest_first=not oldest_first,
-        size=_weight(),
-    )
-    rows, number = _with_children(page), counted(query)
-    return rows.add_columns(number.scalar_subquery().label(TOTAL)) if with_total else rows, number
+    if wanted.of_parent:
+        return query.where(sources.c.parent_id == bindparam("of_parent", type_=Text))
+    return query if wanted.flat else query.where(sources.c.parent_id.is_(None))
 
 
 def _children(tenant_id: str, parent_id: str) -> list[ColumnElement[bool]]:
@@ -271,12 +312,18 @@ def _weight() -> ColumnElement[int]:
 def _with_children(query: Select[Any]) -> Select[Any]:
     """The rows of `query`, each with what its active children come to."""
     found = query.subquery("found")
+    below = _below(found)
+    return select(found, below).join(below, true())
+
+
+def _below(found: FromClause) -> FromClause:
+    """What the active children of each row of `found` come to."""
     child = sources.alias("child")
 
     def how_many(status: SourceStatus) -> ColumnElement[int]:
         return func.count().filter(child.c.status == status)
 
-    below = (
+    return (
         select(
             func.count().label("children_count"),
             func.coalesce(func.sum(child.c.chunk_count), 0).label("children_chunks"),
@@ -291,11 +338,19 @@ def _with_children(query: Select[Any]) -> Select[Any]:
         )
         .lateral("below")
     )
-    order = [found.c[NUMBER]] if NUMBER in found.c else []
-    return select(found, below).join(below, true()).order_by(*order)
 
 
-def _view(row: Mapping[str, Any], *, aggregated: bool) -> SourceView:
+def _item(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What `SourceView` is written as."""
+    item = dict(zip(NAMES, row.values(), strict=False))
+    if row["has_token"]:
+        item["config"] = {**item["config"], **TOKEN}
+    if item["children_count"]:
+        item |= _as_parent(row)
+    return item
+
+
+def _as_parent(row: Mapping[str, Any]) -> dict[str, Any]:
     children = Children(
         count=row["children_count"],
         chunks=row["children_chunks"],
@@ -303,12 +358,13 @@ def _view(row: Mapping[str, Any], *, aggregated: bool) -> SourceView:
         failed=row["children_failed"],
         ready=row["children_ready"],
     )
-    shown: dict[str, Any] = {"children_count": 0}
-    if aggregated and children.count:
-        shown = {
-            "children_count": children.count,
-            "status": children.status(row["status"], website=row["source_type"] == "website"),
-            "chunk_count": children.chunks,
-        }
-    token = {"has_api_token": True} if row["has_token"] else {}
+    return {
+        "status": children.status(row["status"], website=row["source_type"] == "website"),
+        "chunk_count": children.chunks,
+    }
+
+
+def _view(row: Mapping[str, Any]) -> SourceView:
+    token = TOKEN if row["has_token"] else {}
+    shown = _as_parent(row) if row["children_count"] else {}
     return SourceView.model_validate({**row, **shown, "config": {**row["config"], **token}})
