@@ -8,10 +8,12 @@ measures this alone.
 import asyncio
 import json
 import tempfile
+import time
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from bench import floor
@@ -46,6 +48,7 @@ async def both(url: str, token: str, bot: str, *, quick: bool) -> dict[str, Any]
         assert len(json.loads(told)) == SOURCES
         found = {"list of 50": await throughput(lambda: wire.good(listing), count)}
         found["list of 50"] |= await steadily(lambda: wire.good(listing), READ_RATE, seconds)
+        found["list of 50"] |= await just_written(wire, writes[0], listing, count // 10)
         found["write"] = await throughput(lambda: wire.good(writes[0]), count // 5)
         found["write"] |= await steadily(lambda: wire.good(writes[0]), WRITE_RATE, seconds)
     with tempfile.TemporaryDirectory(prefix="minirag-bench-") as folder:
@@ -56,6 +59,19 @@ async def both(url: str, token: str, bot: str, *, quick: bool) -> dict[str, Any]
                 asked = wire.request("GET", "/list")
                 found["list of 50, floor"] = await throughput(lambda: wire.good(asked), count)
     return found
+
+
+async def just_written(wire: Wire, write: bytes, listing: bytes, count: int) -> dict[str, float]:
+    """Of a list right after a write, which no memory holds; other services still hear of that
+    write meanwhile. Milliseconds.
+    """
+    took = []
+    for _ in range(count):
+        await wire.good(write)
+        began = time.perf_counter()
+        await wire.good(listing)
+        took.append((time.perf_counter() - began) * 1000)
+    return {"p50 ms right after a write": median(took)}
 
 
 async def publishes(folder: Path, *, quick: bool) -> dict[str, float]:
