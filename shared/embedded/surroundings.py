@@ -9,6 +9,10 @@ from shared.embedded.secrets import Secrets
 SERVICES = ("ingest", "chat", "scheduler", "analytics", "webhooks", "gateway")
 PASSED_ON = ("PATH", "HOME", "TMPDIR", "ZONEINFO", "GOMEMLIMIT")
 
+ARENAS = "2"
+"""Of glibc's allocator. By itself it takes eight a core, and each keeps what a thread once needed;
+our threads wait for disks and sockets more than they allocate."""
+
 
 def inherited() -> dict[str, str]:
     """The environment of the process we are in."""
@@ -48,6 +52,7 @@ def service_environment(
     if service is not None and first.isdigit() and first != "0":
         own["MINIRAG_PROBE_PORT"] = str(int(first) + SERVICES.index(service))
     return {
+        "MALLOC_ARENA_MAX": ARENAS,
         **own,
         **databases,
         "NATS_URL": nats_url,
