@@ -39,7 +39,7 @@ from tests.harness import Installation, Tenant, eventually
 
 ROOT = Path(__file__).parents[1]
 PREFIX = "minirag-bench-"
-SETTLE_SECONDS = 8.0
+SETTLE_SECONDS = 40.0
 PARAGRAPH = "The valve in hall {n} is closed by hand before the pump is serviced, every {n} days. "
 READ_MODELS = ("identity", "sources", "bots", "chats", "index")
 
