@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from cachetools import LRUCache
+
 from services.ingest.domain.source import Absent
 from shared.contracts.base import Command, Done, Metadata
 from shared.contracts.ingest import CreateSource, CreateSourceBatch, DeleteSource
@@ -16,6 +18,8 @@ ChildrenOf = Callable[[str, str], Awaitable[Sequence[str]]]
 Execute = Callable[[Command, Metadata, str], Awaitable[Done]]
 ExecuteTogether = Callable[[Sequence[Command], Metadata, str], Awaitable[None]]
 
+BOTS = 10_000
+"""Bots that are known to be there, at a time."""
 AT_ONCE = 100
 """Children that are deleted in one append."""
 
@@ -28,6 +32,10 @@ class CheckReferences:
     def __init__(self, last_sequence: LastSequence, current: Current) -> None:
         self._last_sequence = last_sequence
         self._current = current
+        self._bots: LRUCache[tuple[str, str], None] = LRUCache(BOTS)
+        """Known to be there, by tenant: nothing takes one away but the erasure of the tenant, after
+        which nothing is appended for it.
+        """
 
     async def __call__(self, command: Any, meta: Metadata) -> None:
         """Raise `InvalidCommand` or `NotFound`, in the words of the contract."""
@@ -44,10 +52,12 @@ class CheckReferences:
 
     async def check_new(self, bot: str, parent_id: str | None, meta: Metadata) -> None:
         """Whether a source may be made for a bot and below a parent. Raises as the call does."""
-        if not await self._last_sequence(meta.tenant_id, "bot_profile", bot):
-            raise InvalidCommand(
-                "Bot profile not found or belongs to a different tenant", field="bot_profile_id"
-            )
+        if (meta.tenant_id, bot) not in self._bots:
+            if not await self._last_sequence(meta.tenant_id, "bot_profile", bot):
+                raise InvalidCommand(
+                    "Bot profile not found or belongs to a different tenant", field="bot_profile_id"
+                )
+            self._bots[meta.tenant_id, bot] = None
         if parent_id is None:
             return
         parent = await self._current("source", meta.tenant_id, parent_id)

@@ -12,7 +12,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import override
 
-from shared.adapters.read_model import Key, ReadModel, ReadModelStore, Snapshot, key_of
+from shared.adapters.aggregate_rows import Key, Snapshot, key_of
+from shared.adapters.read_model import ReadModel, ReadModelStore
 from shared.contracts.base import Event, Recorded
 from shared.contracts.gateway_erasure import ErasureMessage
 
@@ -61,7 +62,7 @@ class StoreBeside(ReadModelStore):
         keys = {key_of(record) for record in records}
         found = {key: self._states[key] for key in keys if key in self._states}
         if asked := [key for key in keys if key not in found]:
-            found |= {key: self._read(key[1], 0, None) for key in asked}
+            found |= {key: self.rows.read(key[1], 0, None) for key in asked}
             found |= await self._stored(db, asked)
         return found
 
@@ -90,7 +91,7 @@ class StoreBeside(ReadModelStore):
             dict(zip(("tenants", "types", "ids"), zip(*keys, strict=True), strict=True)),
         )
         return {
-            (row.tenant_id, row.aggregate, row.id): self._read(
+            (row.tenant_id, row.aggregate, row.id): self.rows.read(
                 row.aggregate, row.version, row.state
             )
             for row in rows

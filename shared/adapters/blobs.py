@@ -22,6 +22,8 @@ FAILURES = (BaseError, OSError)
 """What the store raises: errors of its own for a service, the system's for a folder."""
 PIECE = 1024 * 1024
 """Bytes of a file that are held at a time."""
+PIECE_AT_ONCE = 64 * 1024
+"""Bytes that are digested faster than a thread is asked to."""
 
 
 class Blobs:
@@ -53,7 +55,10 @@ class Blobs:
 
         Raise `Unavailable` if it cannot be written now, `NotFound` if the tenant was erased.
         """
-        ref = await asyncio.to_thread(_digest, io.BytesIO(data))
+        if len(data) <= PIECE_AT_ONCE:
+            ref = hashlib.sha256(data).hexdigest()
+        else:
+            ref = await asyncio.to_thread(_digest, io.BytesIO(data))
         await self._put(tenant_id, ref, data)
         return ref
 

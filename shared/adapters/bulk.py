@@ -57,6 +57,23 @@ async def insert_rows(db: AsyncConnection, table: Table, rows: Sequence[Row]) ->
         await db.execute(many(table, tuple(rows[0])), {parameter(table): rows})
 
 
+async def insert_together(
+    db: AsyncConnection, given: Sequence[tuple[Table, Sequence[Row]]]
+) -> None:
+    """As `insert_rows` of several tables, in one statement."""
+    if filled := [(table, rows) for table, rows in given if rows]:
+        parts = tuple((table, tuple(rows[0])) for table, rows in filled)
+        await db.execute(_together(parts), {parameter(table): rows for table, rows in filled})
+
+
+@cache
+def _together(parts: tuple[tuple[Table, tuple[str, ...]], ...]) -> Insert:
+    whole, *others = (many(table, names) for table, names in parts)
+    for n, one in enumerate(others):
+        whole = whole.add_cte(one.cte(f"part_{n}"))
+    return whole
+
+
 async def change_rows(
     db: AsyncConnection, table: Table, changes: Mapping[tuple[str, ...], Row]
 ) -> None:

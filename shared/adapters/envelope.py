@@ -74,6 +74,15 @@ def tenant_of(event: Event, metadata: Metadata) -> str:
     return GLOBAL_TENANT if event.spans_tenants else metadata.tenant_id
 
 
+def only_tenant(tenant_id: str, records: Sequence[Recorded[Event]]) -> str | None:
+    """`tenant_id`, if the parts of log and rows that these belong to are this tenant's alone."""
+    others = any(
+        record.tenant_id != tenant_id or tenant_of(record.event, record.metadata) != tenant_id
+        for record in records
+    )
+    return None if others else tenant_id
+
+
 def event_subject(tenant_id: str, event: Event) -> str:
     prefix = aggregate_subject(tenant_id, event.aggregate, event.aggregate_id)
     return f"{prefix}.{event.name}"

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -237,11 +237,13 @@ class EventLog:
         batch: int = 500,
         since: datetime | None = None,
         idle: float | None = None,
+        gather: Callable[[], Awaitable[None]] | None = None,
     ) -> AsyncGenerator[Batch, None]:
         """Everything behind `after` that matches, in order, then what comes; never ends.
 
         With `since`, what was stored from then on; `after` does not count. With `idle`, an empty
-        batch whenever nothing came for so many seconds.
+        batch whenever nothing came for so many seconds. `gather` is waited for when something is
+        there, before all of it is taken.
 
         The first batch is empty and tells how much there is to read; each other holds up to
         `batch` events, or more where one append stored more: what was appended together is read
@@ -251,7 +253,7 @@ class EventLog:
         `Unusable` at an event of a newer version.
         """
         records: list[Recorded[Event]] = []
-        reader = self.messages(after, subjects, batch=batch, since=since, idle=idle)
+        reader = self.messages(after, subjects, batch=batch, since=since, idle=idle, gather=gather)
         async with aclosing(reader) as found:
             async for messages, pending in found:
                 if not messages:
@@ -278,6 +280,7 @@ class EventLog:
         batch: int,
         since: datetime | None = None,
         idle: float | None = None,
+        gather: Callable[[], Awaitable[None]] | None = None,
     ) -> AsyncGenerator[tuple[Sequence[Msg], int], None]:
         """As `read`, but as they are stored: messages, and how many more are waiting.
 
@@ -316,10 +319,13 @@ class EventLog:
                     raise PullEnded("the connection is another one")
                 try:
                     async with asyncio.timeout(idle):
-                        messages = await pull.get(batch)
+                        await pull.some()
                 except TimeoutError:
                     yield (), 0
                     continue
+                if gather is not None:
+                    await gather()
+                messages = await pull.get(batch)
                 pending = int(messages[-1].reply.split(".")[8])
                 delivered += len(messages)
                 if int(messages[-1].reply.split(".")[6]) != delivered:

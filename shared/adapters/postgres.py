@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, NewType
 
 import orjson
+from asyncpg import InterfaceError, PostgresError
 from sqlalchemy import URL, Connection, event, make_url, text
 from sqlalchemy.exc import InvalidatePoolError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -100,6 +101,9 @@ def _look_as_everyone(connection: Connection) -> None:
     except Exception as error:
         connection.invalidate(error)
         raise OperationalError(LOOK_AS_EVERYONE, EVERYONE, error) from error
+    except BaseException:
+        connection.invalidate()  # nobody else gives it back: who asked for it has none yet
+        raise
     fairy.info[EYES] = EVERYONE
 
 
@@ -126,6 +130,66 @@ async def as_tenant(
             await db.execute(LOOK_AS, {"role": role, "id": tenant_id})
             info[EYES] = eyes
         yield db
+
+
+@asynccontextmanager
+async def writing(
+    engine: ReadingEngine, tenant_id: str, lock: int
+) -> AsyncIterator[AsyncConnection]:
+    """A transaction of the service that sees and writes one tenant's rows, or `EVERY_TENANT`'s, and
+    shares the advisory lock. It begins at one go, whatever eyes the connection has on.
+
+    Raises `DBAPIError` as statements do. It cannot be ended but by leaving it.
+    """
+    async with engine.connect() as db, within(db, tenant_id, lock):
+        yield db
+
+
+@asynccontextmanager
+async def within(
+    db: AsyncConnection, tenant_id: str, lock: int, then: str = ""
+) -> AsyncIterator[str]:
+    """As `writing`, on a connection that commits by itself. It goes on with the statement `then`;
+    yields what the server said about the last one.
+    """
+    said = await _order(
+        db,
+        "begin; select set_config('role', 'none', true), "
+        f"set_config('app.tenant_id', {_quoted(tenant_id)}, true), "
+        f"pg_advisory_xact_lock_shared({lock}); {then}",
+    )
+    try:
+        yield said
+    except Exception:
+        if not db.invalidated:  # else there is nothing to end
+            await _order(db, "rollback")
+        raise
+    except BaseException:
+        await db.invalidate()  # no time to wait for an answer: the server ends it
+        raise
+    if await _order(db, "commit") != "COMMIT":
+        raise OperationalError("commit", None, RuntimeError("a statement had failed"))
+
+
+async def _order(db: AsyncConnection, statements: str) -> str:
+    """Run statements past SQLAlchemy, which sends one at a time and begins transactions itself.
+    Returns what the server says about the last one.
+    """
+    driver: Any = (await db.get_raw_connection()).driver_connection
+    try:
+        return str(await driver.execute(statements))
+    except (PostgresError, InterfaceError, OSError, TimeoutError) as error:
+        await db.invalidate()
+        raise OperationalError(statements, None, error) from error
+    except BaseException:
+        await db.invalidate()
+        raise
+
+
+def _quoted(value: str) -> str:
+    """A literal of SQL, as `standard_conforming_strings` has it."""
+    doubled = value.replace("'", "''")
+    return f"'{doubled}'"
 
 
 async def narrow(db: AsyncConnection, tenant_id: str) -> None:

@@ -16,10 +16,11 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 
 from shared.adapters.beside import StoreBeside
+from shared.adapters.envelope import only_tenant
 from shared.adapters.event_log import EventLog
 from shared.adapters.guard import Guard, Share
 from shared.adapters.pull import PullEnded, ending
-from shared.adapters.read_model import ReadModelStore
+from shared.adapters.read_model import Overtaken, ReadModelStore
 from shared.contracts.base import Event, Recorded
 from shared.contracts.operations import Rebuilt
 from shared.kernel import faults
@@ -39,8 +40,9 @@ REPLAY_BATCH = 2_000
 RETRY_SECONDS = 0.5
 POLL_SECONDS = 0.01
 REST_SECONDS = 0.03
-"""Between two batches, so that events which come one after another are brought in together. Nobody
-rests while somebody waits for a position."""
+"""Before a batch, so that events which come one after another are brought in together, and whoever
+waits for what was decided need not wait for this work besides. Nobody rests while somebody waits
+for a position."""
 LOOK_SECONDS = 2.0
 """How often a projector without events looks whether its database is still there: one that crashed
 may have forgotten rows that no further event would bring in again."""
@@ -178,7 +180,9 @@ class Projector:
         if position > (last := await self._log.last_sequence()):
             raise Unusable(f"{self.store.schema} stands at {position}, the log ends at {last}")
         subjects = self.store.model.subjects
-        reader = self._log.read(position, subjects, batch=BATCH, idle=LOOK_SECONDS)
+        reader = self._log.read(
+            position, subjects, batch=BATCH, idle=LOOK_SECONDS, gather=self._rest
+        )
         async with aclosing(reader) as batches:
             async for batch in batches:
                 self._mark(behind=bool(batch.records or batch.pending))
@@ -199,7 +203,6 @@ class Projector:
                 self._mark(behind=bool(batch.pending))
                 if batch.pending == 0:
                     self.ready.set()
-                    await self._rest()
 
     async def _project(
         self, share: Share, records: Sequence[Recorded[Event]], position: int
@@ -216,7 +219,7 @@ class Projector:
             return after if await self.store.advance(db, position, after) else None
 
     async def _rest(self) -> None:
-        if self._awaited:
+        if self._awaited or self.pending:
             return
         self._wanted.clear()
         with suppress(TimeoutError):
@@ -246,14 +249,14 @@ async def project(
     store: ReadModelStore, records: Sequence[Recorded[Event]], position: int
 ) -> int | None:
     """Apply one batch and move the checkpoint; None if it was not at `position` any more."""
-    async with store.writing() as db:
-        await store.apply(db, records)
-        faults.passed(FaultPoint.PROJECTOR_ROWS)
-        after = records[-1].sequence
-        if not await store.advance(db, position, after):
-            await db.rollback()
-            return None
-        faults.passed(FaultPoint.PROJECTOR_MOVED)
+    tenant_id, after = only_tenant(records[0].tenant_id, records), records[-1].sequence
+    try:
+        async with store.moving(tenant_id, position, after) as db:
+            faults.passed(FaultPoint.PROJECTOR_MOVED)
+            await store.apply(db, records, narrowed=tenant_id is not None)
+            faults.passed(FaultPoint.PROJECTOR_ROWS)
+    except Overtaken:
+        return None
     store.shown(records)
     faults.passed(FaultPoint.PROJECTOR_COMMITTED)
     return after

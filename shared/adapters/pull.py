@@ -85,6 +85,14 @@ class Pull:
 
         Raises `PullEnded` when the consumer has to be made again.
         """
+        await self.some()
+        count = len(self._ready) if most is None else min(most, len(self._ready))
+        if self._hold:
+            self._held += count
+        return [self._ready.popleft() for _ in range(count)]
+
+    async def some(self) -> None:
+        """Wait until a message is there. Raises as `get`."""
         loop = asyncio.get_running_loop()
         while not self._ready or ending():
             if ending():
@@ -103,10 +111,6 @@ class Pull:
                 silent = loop.time() - self._heard >= self._heartbeat * 2
                 if silent or self._reconnects != self._client.stats["reconnects"]:
                     self._asked = 0
-        count = len(self._ready) if most is None else min(most, len(self._ready))
-        if self._hold:
-            self._held += count
-        return [self._ready.popleft() for _ in range(count)]
 
     async def release(self) -> None:
         """One message that was handed out is done with, whatever became of it."""

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from sqlalchemy import (
     MetaData,
@@ -20,24 +20,38 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from shared.adapters.bulk import parameter
-from shared.adapters.envelope import tenant_of
-from shared.adapters.kernel_tables import KERNEL_TABLES, add_kernel_tables, storing
-from shared.adapters.postgres import EVERY_TENANT, as_tenant, narrow, reading_engine
+from shared.adapters.aggregate_rows import (
+    AggregateRows,
+    Key,
+    Snapshot,
+    StoredOutcome,
+    key_of,
+)
+from shared.adapters.kernel_tables import KERNEL_TABLES, add_kernel_tables
+from shared.adapters.postgres import (
+    EVERY_TENANT,
+    as_tenant,
+    narrow,
+    reading_engine,
+    within,
+    writing,
+)
 from shared.adapters.scrub import scrub, unsampled
 from shared.adapters.settled import Settled
-from shared.contracts.base import Event, Recorded, Refusal
+from shared.contracts.base import Event, Recorded
 from shared.contracts.gateway_erasure import ErasureMessage, ErasureRequested, ErasureTold
 from shared.kernel.decider import AnyDecider
 
-Key = tuple[str, str, str]
-"""Tenant, aggregate type, aggregate id."""
 PERIODS = ("audit_before", "deliveries_before")
 RECEIPTS = "receipts"
 """Mark in a table's `info`: it outlives a tenant, as it tells of nothing but erasures."""
+
+
+class Overtaken(Exception):
+    """Somebody else brought events in meanwhile."""
 
 
 class Projection(Protocol):
@@ -53,23 +67,6 @@ class BulkProjection(Protocol):
     async def apply_all(self, db: AsyncConnection, records: Sequence[Recorded[Event]]) -> None:
         """Write what these facts mean together, as if each had been applied in order."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """An aggregate's state, and the sequence of the event that made it."""
-
-    state: Any
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoredOutcome:
-    """What a command came to, and for whom."""
-
-    tenant_id: str
-    position: int | None
-    refusal: Refusal | None
 
 
 @dataclass(frozen=True)
@@ -132,7 +129,7 @@ class ReadModelStore:
         self._aggregates = tables["aggregates"]
         self._outcomes = tables["outcomes"]
         self.checkpoint = tables["checkpoint"]
-        self._storing = storing(self._aggregates, self._outcomes)
+        self.rows = AggregateRows(model.tables, self.schema, model.owns)
         self.when_shown: list[Callable[[Sequence[Recorded[Event]]], None]] = []
         """Told of events once the rows that this process wrote show them."""
         self.settled = Settled()
@@ -147,10 +144,31 @@ class ReadModelStore:
             yield db
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction of the projection; a swap waits for it, and it for a swap."""
-        async with self.engine.begin() as db:
-            await db.execute(select(func.pg_advisory_xact_lock_shared(self.model.lock)))
+    async def writing(self, tenant_id: str | None = None) -> AsyncIterator[AsyncConnection]:
+        """A transaction of the projection, for one tenant or for all; a swap waits for it, and it
+        for a swap.
+        """
+        async with writing(self._reading, tenant_id or EVERY_TENANT, self.model.lock) as db:
+            yield db
+
+    @asynccontextmanager
+    async def moving(
+        self, tenant_id: str | None, before: int, after: int
+    ) -> AsyncIterator[AsyncConnection]:
+        """As `writing`, beginning by moving the checkpoint. Raises `Overtaken` if another projector
+        did that.
+        """
+        move = (
+            f'update "{self.schema}".checkpoint set position = {after} '  # noqa: S608  our own name, and numbers
+            f"where position = {before}"
+        )
+        whose = tenant_id or EVERY_TENANT
+        async with (
+            self._looking.connect() as db,
+            within(db, whose, self.model.lock, move) as said,
+        ):
+            if said != "UPDATE 1":
+                raise Overtaken
             yield db
 
     def shown(self, records: Sequence[Recorded[Event]]) -> None:
@@ -166,43 +184,20 @@ class ReadModelStore:
         self, aggregate: str, tenant_id: str, aggregate_ids: Sequence[str]
     ) -> list[Snapshot]:
         """As `snapshot`, for several aggregates of one type."""
-        table = self._aggregates
-        query = select(table.c.id, table.c.version, table.c.state).where(
-            table.c.tenant_id == tenant_id,
-            table.c.aggregate == aggregate,
-            table.c.id.in_(aggregate_ids),
-        )
         async with self._looking.connect() as db:
-            rows = {row.id: row for row in await db.execute(query)}
-        found = []
-        for aggregate_id in aggregate_ids:
-            row = rows.get(aggregate_id)
-            found.append(
-                self._read(aggregate, 0, None)
-                if row is None
-                else self._read(aggregate, row.version, row.state)
-            )
-        return found
-
-    def _read(self, aggregate: str, version: int, state: Any) -> Snapshot:
-        """What a row of `aggregates` says."""
-        decider = self.model.owns[aggregate]
-        if decider is None:
-            return Snapshot(None, version)
-        return Snapshot(
-            decider.initial if version == 0 else decider.state.validate_python(state), version
-        )
+            return await self.rows.snapshots(db, aggregate, tenant_id, aggregate_ids)
 
     async def outcome(self, command_id: str) -> StoredOutcome | None:
         """What a command came to, if it was handled before."""
-        table = self._outcomes
-        query = select(table).where(table.c.command_id == command_id)
         async with self._looking.connect() as db:
-            row = (await db.execute(query)).one_or_none()
-        if row is None:
-            return None
-        refusal = None if row.refusal is None else Refusal.model_validate(row.refusal)
-        return StoredOutcome(row.tenant_id, row.position, refusal)
+            return await self.rows.outcome(db, command_id)
+
+    async def look(
+        self, command_id: str, aggregate: str, tenant_id: str, aggregate_id: str
+    ) -> tuple[StoredOutcome | None, Snapshot]:
+        """`outcome` and `snapshot` at one go."""
+        async with self._looking.connect() as db:
+            return await self.rows.look(db, command_id, (tenant_id, aggregate, aggregate_id))
 
     async def record_outcome(
         self,
@@ -222,8 +217,11 @@ class ReadModelStore:
         }
         await db.execute(insert(self._outcomes).values(row).on_conflict_do_nothing())
 
-    async def apply(self, db: AsyncConnection, records: Sequence[Recorded[Event]]) -> None:
-        """Bring events in, each exactly once however often it is offered, in log order.
+    async def apply(
+        self, db: AsyncConnection, records: Sequence[Recorded[Event]], *, narrowed: bool = False
+    ) -> None:
+        """Bring events in, each exactly once however often it is offered, in log order. The
+        transaction may be `narrowed` to their one tenant from its beginning.
 
         At the erasure of a tenant go all rows of the tenant, and what was told before is not
         brought in any more.
@@ -248,17 +246,45 @@ class ReadModelStore:
                 before = kept[key]
                 if record.sequence <= before.version:
                     continue
-                decider = owns[event.aggregate]
-                state = None if decider is None else decider.evolve(before.state, event)
-                kept[key] = changed[key] = Snapshot(state, record.sequence)
+                kept[key] = changed[key] = self.rows.evolved(before, record)
                 decided.append(record)
             fresh.setdefault(record.tenant_id, []).append(record)
         await self._store(db, changed, decided)
+        await self._project(db, fresh, narrowed=narrowed)
+
+    async def apply_decision(
+        self,
+        db: AsyncConnection,
+        records: Sequence[Recorded[Event]],
+        before: Mapping[Key, Snapshot],
+        *,
+        narrowed: bool,
+    ) -> None:
+        """As `apply`, for the events of one decision about aggregates as they were `before`.
+
+        Raises `Overtaken` if somebody else has brought in some of it: then `apply` knows what.
+        """
+        if not await self.rows.move(db, before, records):
+            raise Overtaken
+        fresh: dict[str, list[Recorded[Event]]] = {}
+        for record in records:
+            fresh.setdefault(record.tenant_id, []).append(record)
+        await self._project(db, fresh, narrowed=narrowed)
+
+    async def _project(
+        self,
+        db: AsyncConnection,
+        fresh: Mapping[str, Sequence[Recorded[Event]]],
+        *,
+        narrowed: bool,
+    ) -> None:
+        """Bring in what is not in yet, by tenant. Rows of one never depend on another's, so each is
+        brought in for itself; a projection that mixes tenants up is stopped by the database.
+        """
         projection = self.model.projection
-        # Rows of one tenant never depend on another's, so each is brought in for itself; a
-        # projection that mixes tenants up is stopped by the database.
         for tenant_id in sorted(fresh):
-            await narrow(db, tenant_id)
+            if not narrowed:
+                await narrow(db, tenant_id)
             if isinstance(projection, BulkProjection):
                 await projection.apply_all(db, fresh[tenant_id])
                 continue
@@ -377,60 +403,7 @@ class ReadModelStore:
         self, db: AsyncConnection, records: Sequence[Recorded[Event]]
     ) -> dict[Key, Snapshot]:
         """Lock the rows of all aggregates concerned, making those that are missing."""
-        keys = sorted({key_of(record) for record in records})
-        if not keys:
-            return {}
-        if len(keys) == 1:
-            return {keys[0]: await self._lock_one(db, keys[0])}
-        arrays = {
-            "tenants": [key[0] for key in keys],
-            "types": [key[1] for key in keys],
-            "ids": [key[2] for key in keys],
-        }
-        given = (
-            "select * from unnest(cast(:tenants as text[]), cast(:types as text[]), "
-            "cast(:ids as text[])) as given(tenant_id, aggregate, id)"
-        )
-        name = f'"{self.schema}".aggregates'
-        await db.execute(
-            text(
-                f"insert into {name} (tenant_id, aggregate, id, version) "  # noqa: S608  own names
-                f"select tenant_id, aggregate, id, 0 from ({given}) as given "
-                "order by tenant_id, aggregate, id on conflict do nothing"
-            ),
-            arrays,
-        )
-        rows = await db.execute(
-            text(
-                f"select a.tenant_id, a.aggregate, a.id, a.version, a.state from {name} a "  # noqa: S608  our own name
-                f"join ({given}) as given using (tenant_id, aggregate, id) "
-                "order by a.tenant_id, a.aggregate, a.id for update of a"
-            ).columns(state=JSONB),
-            arrays,
-        )
-        return {
-            (row.tenant_id, row.aggregate, row.id): self._read(
-                row.aggregate, row.version, row.state
-            )
-            for row in rows
-        }
-
-    async def _lock_one(self, db: AsyncConnection, key: Key) -> Snapshot:
-        """As `_lock_aggregates`, for one that most often is there."""
-        table = self._aggregates
-        mine = dict(zip(("tenant_id", "aggregate", "id"), key, strict=True))
-        query = select(table.c.version, table.c.state).where(
-            *(table.c[name] == value for name, value in mine.items())
-        )
-        row = (await db.execute(query.with_for_update())).one_or_none()
-        if row is None:
-            made = insert(table).values(**mine, version=0)
-            # Where somebody else made it meanwhile, this locks and reads theirs.
-            made = made.on_conflict_do_update(
-                index_elements=list(mine), set_={"version": table.c.version}
-            )
-            row = (await db.execute(made.returning(table.c.version, table.c.state))).one()
-        return self._read(key[1], row.version, row.state)
+        return await self.rows.lock(db, records)
 
     async def _store(
         self,
@@ -439,34 +412,7 @@ class ReadModelStore:
         records: Sequence[Recorded[Event]],
     ) -> None:
         """States of owned aggregates, and what the commands behind `records` came to."""
-        if not changed:
-            return
-        states = []
-        for (tenant_id, aggregate, aggregate_id), kept in changed.items():
-            decider = self.model.owns[aggregate]
-            state = None if decider is None else decider.state.dump_python(kept.state, mode="json")
-            states.append(
-                {
-                    "tenant_id": tenant_id,
-                    "aggregate": aggregate,
-                    "id": aggregate_id,
-                    "version": kept.version,
-                    "state": state,
-                }
-            )
-        outcomes: dict[str, dict[str, Any]] = {}
-        for record in records:
-            outcomes[record.metadata.message_id] = {
-                "command_id": record.metadata.message_id,
-                "tenant_id": record.tenant_id,
-                "position": record.sequence,
-                "at": record.at,
-            }
-        given = {
-            parameter(self._aggregates): states,
-            parameter(self._outcomes): list(outcomes.values()),
-        }
-        await db.execute(self._storing, given)
+        await self.rows.store(db, changed, records)
 
 
 def of_whole_tenant(event: Event) -> bool:
@@ -482,9 +428,3 @@ def takes_rows(event: ErasureTold, model: ReadModel) -> bool:
     """Whether the erasure takes rows of this model."""
     kinds = {event.kind, *(name for name in PERIODS if getattr(event, name) is not None)}
     return event.kind == "tenant" or bool(kinds & {*model.erased})
-
-
-def key_of(record: Recorded[Event]) -> Key:
-    """Which row of `aggregates` the event belongs to."""
-    event = record.event
-    return tenant_of(event, record.metadata), event.aggregate, event.aggregate_id

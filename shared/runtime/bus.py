@@ -24,7 +24,7 @@ from shared.contracts.operations import GetOutcome, MaybeOutcome
 from shared.kernel import faults
 from shared.kernel.errors import QuotaExceeded, Unavailable, refused
 from shared.kernel.faults import FaultPoint
-from shared.runtime.neighbours import REFUSED, Neighbours, Reply
+from shared.runtime.neighbours import REFUSED, Neighbours, Reply, Waiting
 from shared.telemetry import spans
 from shared.telemetry.spans import Kind
 
@@ -90,7 +90,7 @@ class Bus:
         self._codec = codec
         self._may_order = may_order
         self._neighbours = neighbours or Neighbours()
-        self._waiting: dict[str, asyncio.Future[Outcome]] = {}
+        self._waiting = self._neighbours.waiting
 
     async def start(self) -> None:
         """Listen for outcomes. One subscription serves all orders of this process."""
@@ -228,9 +228,16 @@ class Bus:
         return answer.outcome
 
     async def _on_outcome(self, message: Msg) -> None:
-        future = self._waiting.get(message.subject.rsplit(".", 1)[1])
-        if future is not None and not future.done():
-            future.set_result(OUTCOME.validate_json(message.data))
+        heard(self._waiting, message.subject.rsplit(".", 1)[1], message.data)
+
+
+def heard(waiting: Waiting, command_id: str, body: bytes) -> bool:
+    """Tell who waits for this outcome; False if nobody does here."""
+    future = waiting.get(command_id)
+    if future is None or future.done():
+        return False
+    future.set_result(OUTCOME.validate_json(body))
+    return True
 
 
 def outcome_body(outcome: Outcome) -> bytes:

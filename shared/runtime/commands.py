@@ -8,13 +8,14 @@ finds the outcome, or the event with the command's id at the aggregate's tail.
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.adapters.envelope import tenant_of
+from shared.adapters.aggregate_rows import Key, Snapshot, StoredOutcome, key_of
+from shared.adapters.envelope import only_tenant, tenant_of
 from shared.adapters.event_log import Append, EventLog
-from shared.adapters.read_model import ReadModelStore, StoredOutcome
+from shared.adapters.read_model import Overtaken, ReadModelStore, of_whole_tenant
 from shared.contracts.base import (
     Claim,
     Command,
@@ -83,13 +84,16 @@ class CommandHandler:
     async def _execute(self, command: Command, metadata: Metadata, *, redelivered: bool) -> Outcome:
         key = f"{metadata.tenant_id}.{command.aggregate}.{command.aggregate_id}"
         async with self._turnstile.hold(key):
-            if (known := await self._known(metadata)) is not None:
-                return known
+            known, kept = await self.store.look(
+                metadata.message_id, command.aggregate, metadata.tenant_id, command.aggregate_id
+            )
+            if known is not None:
+                return _outcome(known)
             if self.before is not None:
                 await self.before(command, metadata)
             try:
                 with self.store.settled.deciding():
-                    return await self._decide(command, metadata, redelivered=redelivered)
+                    return await self._decide(command, metadata, kept, redelivered=redelivered)
             except NotFound as erased:  # the tenant was, between the decision and the append
                 return await self._settle(metadata, (), _refusal(erased))
 
@@ -127,21 +131,20 @@ class CommandHandler:
 
     async def current(self, aggregate: str, tenant_id: str, aggregate_id: str) -> Any:
         """The aggregate's state with every event that is in the log. Raises `Unavailable`."""
-        return (await self._load(aggregate, tenant_id, aggregate_id, look_behind=True)).state
+        kept = await self.store.snapshot(aggregate, tenant_id, aggregate_id)
+        return (await self._behind(aggregate, tenant_id, aggregate_id, kept)).state
 
     async def _known(self, metadata: Metadata) -> Outcome | None:
         known = await self.store.outcome(metadata.message_id)
-        return None if known is None else known.refusal or Done(position=known.position or 0)
+        return None if known is None else _outcome(known)
 
-    async def _decide(self, command: Command, metadata: Metadata, *, redelivered: bool) -> Outcome:
+    async def _decide(
+        self, command: Command, metadata: Metadata, kept: Snapshot, *, redelivered: bool
+    ) -> Outcome:
         look_behind = redelivered
         for attempt in range(DECISIONS):
-            loaded = await self._load(
-                command.aggregate,
-                metadata.tenant_id,
-                command.aggregate_id,
-                look_behind=look_behind,
-            )
+            known = None if attempt else kept
+            loaded = await self._load(command, metadata, known, look_behind=look_behind)
             mine = [r for r in loaded.tail if r.metadata.message_id == metadata.message_id]
             if mine:
                 # The aggregate's tail holds only a part if the decision reached others as well.
@@ -169,19 +172,53 @@ class CommandHandler:
                 await asyncio.sleep(attempt * 0.1)
             else:
                 done = Done(position=stored[-1].sequence)
-                return await self._settle(metadata, [*loaded.tail, *stored], done)
+                before = self._before(command, loaded, stored)
+                return await self._settle(metadata, [*loaded.tail, *stored], done, before)
             look_behind = True
         raise Unavailable("too many writers on one aggregate")
 
     async def _load(
-        self, aggregate: str, tenant_id: str, aggregate_id: str, *, look_behind: bool
+        self,
+        command: Command,
+        metadata: Metadata,
+        kept: Snapshot | None,
+        *,
+        look_behind: bool,
     ) -> _Loaded:
-        kept = await self.store.snapshot(aggregate, tenant_id, aggregate_id)
-        if not look_behind:
-            return _Loaded(kept.state, kept.version, ())
+        """The command's aggregate; `kept`, if its row was read just before."""
+        tenant_id, aggregate_id = metadata.tenant_id, command.aggregate_id
+        if kept is None:
+            kept = await self.store.snapshot(command.aggregate, tenant_id, aggregate_id)
+        if look_behind:
+            return await self._behind(command.aggregate, tenant_id, aggregate_id, kept)
+        return _Loaded(kept.state, kept.version, ())
+
+    async def _behind(
+        self, aggregate: str, tenant_id: str, aggregate_id: str, kept: Snapshot
+    ) -> _Loaded:
+        """What was kept, with every event that is in the log."""
         tail = await self.event_log.tail(tenant_id, aggregate, aggregate_id, kept.version)
         state = self._decider(aggregate).fold((r.event for r in tail), kept.state)
         return _Loaded(state, tail[-1].sequence if tail else kept.version, tail)
+
+    def _before(
+        self, command: Command, loaded: _Loaded, stored: Sequence[Recorded[Event]]
+    ) -> dict[Key, Snapshot] | None:
+        """The aggregates of a decision as their rows showed them: all but the command's own are
+        new. None if rows are to be looked at one by one.
+        """
+        if loaded.tail or any(of_whole_tenant(record.event) for record in stored):
+            return None
+        kept = Snapshot(loaded.state, loaded.version)
+        own = (command.aggregate, command.aggregate_id)
+        found: dict[Key, Snapshot] = {}
+        for record in stored:
+            event = record.event
+            is_own = (event.aggregate, event.aggregate_id) == own
+            found[key_of(record)] = kept if is_own else self.store.rows.initial(event.aggregate)
+        # What is new is locked in order; of what is there, one row by itself needs none.
+        simple = len(found) == 1 or not any(snapshot.version for snapshot in found.values())
+        return found if simple else None
 
     async def _append(
         self, command: Command, events: Sequence[Event], version: int, metadata: Metadata
@@ -208,14 +245,43 @@ class CommandHandler:
         return None
 
     async def _settle(
-        self, metadata: Metadata, records: Sequence[Recorded[Event]], outcome: Outcome
+        self,
+        metadata: Metadata,
+        records: Sequence[Recorded[Event]],
+        outcome: Outcome,
+        before: Mapping[Key, Snapshot] | None = None,
     ) -> Outcome:
+        """Show `records`, and remember what the command came to. `before`: the aggregates as they
+        were when it was decided, if they are as the rows showed them.
+        """
+        try:
+            await self._show(metadata, records, outcome, before)
+        except Overtaken:
+            await self._show(metadata, records, outcome, None)
+        self.store.shown(records)
+        self.store.settled.add(records)
+        faults.passed(FaultPoint.COMMAND_SHOWN)
+        return outcome
+
+    async def _show(
+        self,
+        metadata: Metadata,
+        records: Sequence[Recorded[Event]],
+        outcome: Outcome,
+        before: Mapping[Key, Snapshot] | None,
+    ) -> None:
+        """Raise `Overtaken` if `before` is not how it was."""
         position = outcome.position if isinstance(outcome, Done) else None
         refusal = outcome if isinstance(outcome, Refusal) else None
-        shown = any(r.metadata.message_id == metadata.message_id for r in records)
-        async with self.store.writing() as db:
-            await self.store.apply(db, records)
-            if not shown:  # an event's rows tell what its command came to
+        told = any(r.metadata.message_id == metadata.message_id for r in records)
+        tenant_id = only_tenant(metadata.tenant_id, records)
+        narrowed = tenant_id is not None
+        async with self.store.writing(tenant_id) as db:
+            if before is None:
+                await self.store.apply(db, records, narrowed=narrowed)
+            else:
+                await self.store.apply_decision(db, records, before, narrowed=narrowed)
+            if not told:  # an event's rows tell what its command came to
                 await self.store.record_outcome(
                     db,
                     metadata.message_id,
@@ -223,15 +289,15 @@ class CommandHandler:
                     StoredOutcome(metadata.tenant_id, position, refusal),
                 )
             faults.passed(FaultPoint.COMMAND_ROWS)
-        self.store.shown(records)
-        self.store.settled.add(records)
-        faults.passed(FaultPoint.COMMAND_SHOWN)
-        return outcome
 
     def _decider(self, aggregate: str) -> AnyDecider:
         decider = self.store.model.owns[aggregate]
         assert decider is not None  # noqa: S101  an aggregate that takes commands has a decider
         return decider
+
+
+def _outcome(known: StoredOutcome) -> Outcome:
+    return known.refusal or Done(position=known.position or 0)
 
 
 def _refusal(refused: Refused) -> Refusal:

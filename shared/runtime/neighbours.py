@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 
+from shared.contracts.base import Outcome
+
 REFUSED = "refused"
 """Header of an answer whose body is a refusal."""
 AT_ONCE = 32
@@ -25,6 +27,8 @@ class Reply:
 
 Kept = Callable[[str, bytes], Reply | None]
 """The answer to a tenant's question, by its body, if it is known without any work."""
+Waiting = dict[str, asyncio.Future[Outcome]]
+"""Who waits for what a command comes to, by its id."""
 Respond = Callable[[bytes, Mapping[str, str]], Awaitable[Reply]]
 """Answers the body and headers of a question. Raises nothing: what goes wrong is a refusal."""
 
@@ -75,6 +79,7 @@ class Neighbours:
 
     def __init__(self) -> None:
         self._open: dict[str, Neighbour] = {}
+        self.waiting: Waiting = {}
 
     def open(
         self,

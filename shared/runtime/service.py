@@ -47,7 +47,7 @@ from shared.contracts.operations import (
 from shared.kernel.clock import utc_now
 from shared.kernel.errors import NotFound, refused
 from shared.kernel.ids import derived_id
-from shared.runtime.bus import outcome_body, outcome_subject, own_subject, question_subject
+from shared.runtime.bus import heard, outcome_body, outcome_subject, own_subject, question_subject
 from shared.runtime.commands import Before, Check, CommandHandler
 from shared.runtime.consumer import Consumer, Delivery, Poison, aggregate_key
 from shared.runtime.dead_letters import DeadLetters
@@ -422,8 +422,11 @@ class Service:
 
     async def _tell(self, metadata: Metadata, outcome: Outcome) -> None:
         """Tell whoever waits. Not durable: who misses it finds the stored outcome."""
+        body = outcome_body(outcome)
+        if heard(self.platform.neighbours.waiting, metadata.message_id, body):
+            return  # in this process, and nobody else has ordered it
         subject = outcome_subject(metadata.tenant_id, metadata.message_id)
-        await self.platform.client.publish(subject, outcome_body(outcome))
+        await self.platform.client.publish(subject, body)
 
     async def _health(self, _question: GetHealth, _metadata: Metadata) -> ServiceHealth:
         return await self.health()

@@ -236,6 +236,25 @@ class TestAsking:
             assert len(heard) == times
         await hearing.unsubscribe()
 
+    async def test_a_neighbour_hears_past_the_broker_what_its_order_came_to(
+        self, running: Bank, client: Client, codec: Codec, tenant_id: str
+    ) -> None:
+        told: list[str] = []
+
+        async def hear(message: Msg) -> None:
+            told.append(message.subject)
+
+        hearing = await client.subscribe(f"out.{tenant_id}.*", cb=hear)
+        await client.flush()
+        near = Bus(client, codec, neighbours=running.service.platform.neighbours)
+        far = Bus(client, codec)
+        await far.start()
+        for ordering, times in ((near, 0), (far, 1)):
+            await open_account(ordering, tenant_id)
+            await client.flush()
+            assert len(told) == times
+        await hearing.unsubscribe()
+
 
 class TestEveryService:
     async def test_remembers_outcomes_for_their_own_tenant(

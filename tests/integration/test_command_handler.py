@@ -1,10 +1,14 @@
 """Commands become events once, whatever repeats or races."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from nats.aio.client import Client
+from typing_extensions import override
 
+from shared.adapters.envelope import Codec
 from shared.adapters.event_log import Append, EventLog
 from shared.adapters.projector import Projector
 from shared.adapters.read_model import ReadModelStore
@@ -23,6 +27,23 @@ from tests.bank.messages import (
 )
 from tests.bank.rows import AccountQueries
 from tests.integration.faults import events
+
+
+class Shown(EventLog):
+    """A log of which somebody else brings everything into the rows before its writer can."""
+
+    def __init__(self, client: Client, codec: Codec, service: str, store: ReadModelStore) -> None:
+        super().__init__(client, codec, service)
+        self._rows = store
+
+    @override
+    async def append(self, events: Sequence[Append], metadata: Metadata) -> list[int]:
+        sequences = await super().append(events, metadata)
+        event = events[0].event
+        told = await self.tail(metadata.tenant_id, event.aggregate, event.aggregate_id)
+        async with self._rows.writing() as db:
+            await self._rows.apply(db, told)
+        return sequences
 
 
 class TestHandling:
@@ -212,6 +233,23 @@ class TestRacing:
             *(one.execute(order, metadata(tenant_id)) for one in (first, second))
         )
         assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Done", "Refusal"]
+
+    async def test_what_others_show_first_is_shown_once(
+        self,
+        store: ReadModelStore,
+        client: Client,
+        codec: Codec,
+        queries: AccountQueries,
+        tenant_id: str,
+        account_id: str,
+    ) -> None:
+        handler = CommandHandler(store, Shown(client, codec, "bank", store))
+        order, meta = Deposit(account_id=account_id, amount=7), metadata(tenant_id)
+        done = await handler.execute(order, meta)
+        assert isinstance(done, Done)
+        found = await queries.account(tenant_id, account_id)
+        assert (found.balance, found.movements) == (7, 1)
+        assert await handler.execute(order, meta) == done
 
     async def test_state_includes_what_the_rows_do_not_show_yet(
         self, handler: CommandHandler, event_log: EventLog, tenant_id: str, account_id: str

@@ -13,10 +13,11 @@ from nats.aio.client import Client
 from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from shared.adapters.aggregate_rows import StoredOutcome
 from shared.adapters.event_log import STREAM, Append, EventLog
 from shared.adapters.postgres import POOL_OVERFLOW, POOL_SIZE, create_engine
 from shared.adapters.projector import BATCH, Projector, project
-from shared.adapters.read_model import ReadModelStore, StoredOutcome
+from shared.adapters.read_model import ReadModelStore
 from shared.embedded.servers import Servers
 from shared.kernel.errors import Unusable
 from shared.kernel.ids import new_id

@@ -9,10 +9,12 @@ import pytest
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import QueuePool
 
+from shared.adapters.aggregate_rows import StoredOutcome, key_of
 from shared.adapters.postgres import EVERY_TENANT, POOL_SIZE, as_tenant, reading_engine
 from shared.adapters.projector import project
-from shared.adapters.read_model import ReadModel, ReadModelStore, StoredOutcome
+from shared.adapters.read_model import Overtaken, ReadModel, ReadModelStore
 from shared.contracts.base import Event, Recorded, Refusal
 from shared.kernel.ids import new_id
 from tests.bank.domain import Account
@@ -135,6 +137,48 @@ class TestTransactions:
             found = await AccountQueries(store).accounts(tenant_id)
             assert [(one.balance, one.movements) for one in found] == [(42, 2), (1, 1)]
 
+    async def test_a_decision_shows_the_same_as_its_events_one_by_one(
+        self, engine: AsyncEngine, tenant_id: str
+    ) -> None:
+        past = recorded(tenant_id, *(event for event in HISTORY if not isinstance(event, RateSet)))
+        shown = []
+        async with fresh(engine, accounts_model()) as store:
+            await handle(store, past)
+            shown.append(await rows(store))
+        async with fresh(engine, accounts_model()) as store:
+            for record in past:
+                tenant, aggregate, aggregate_id = key_of(record)
+                before = {key_of(record): await store.snapshot(aggregate, tenant, aggregate_id)}
+                async with store.writing(tenant_id) as db:
+                    await store.apply_decision(db, [record], before, narrowed=True)
+            shown.append(await rows(store))
+        assert shown[0] == shown[1]
+
+    @pytest.mark.parametrize("first", [0, 1])
+    async def test_a_decision_of_which_a_part_is_shown_is_given_up_as_a_whole(
+        self, engine: AsyncEngine, tenant_id: str, first: int
+    ) -> None:
+        decision = recorded(tenant_id, *HISTORY[:2])
+        async with fresh(engine, accounts_model()) as store:
+            before = {key_of(r): store.rows.initial(r.event.aggregate) for r in decision}
+            await handle(store, [decision[first]])
+            shown = await rows(store)
+            with pytest.raises(Overtaken):
+                async with store.writing(tenant_id) as db:
+                    await store.apply_decision(db, decision, before, narrowed=True)
+            assert await rows(store) == shown
+
+    async def test_a_statement_that_failed_unseen_is_no_success(
+        self, store: ReadModelStore
+    ) -> None:
+        async def write() -> None:
+            async with store.writing() as db:
+                with contextlib.suppress(DBAPIError):
+                    await db.execute(text("select 1 / 0"))
+
+        with pytest.raises(DBAPIError, match="a statement had failed"):
+            await write()
+
     async def test_the_first_outcome_of_a_command_stays(
         self, store: ReadModelStore, tenant_id: str
     ) -> None:
@@ -199,6 +243,25 @@ class TestRowLevelSecurity:
                 await db.rollback()  # nothing of it hangs on a transaction
             async with filled.engine.connect() as db:
                 assert (await db.execute(eyes)).one() == ("minirag_bank", EVERY_TENANT)
+
+    async def test_gives_a_writer_who_was_cancelled_meanwhile_no_connection_to_lose(
+        self, filled: ReadModelStore, tenant_id: str
+    ) -> None:
+        pool = filled.engine.pool
+        assert isinstance(pool, QueuePool)
+        for moment in range(6):
+            assert await self.seen(filled, tenant_id, accounts) == {tenant_id}
+
+            async def write() -> None:
+                async with filled.engine.begin() as db:
+                    await db.execute(text("select 1"))
+
+            task = asyncio.ensure_future(write())
+            for _ in range(moment):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+        assert pool.checkedout() == 0
 
     async def test_is_put_on_again_where_it_is_not_known_to_hold(
         self, filled: ReadModelStore, tenant_id: str, other_tenant_id: str

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest.projections import bots, history, pages, shadow_indexes
 from services.ingest.tables import sources, timeline
-from shared.adapters.bulk import insert_rows
+from shared.adapters.bulk import insert_together
 from shared.contracts.base import Event, Recorded
 from shared.contracts.chat import BotProfileCreated, BotProfileUpdated
 from shared.contracts.ingest import (
@@ -46,14 +46,15 @@ class Sources:
         await self.apply_all(db, [recorded])
 
     async def apply_all(self, db: AsyncConnection, records: Sequence[Recorded[Event]]) -> None:
-        """One statement for all timelines, one for new sources, one for what bots are set to; then
-        the rest, one by one. An id is never given again, so nothing new is older than a change to
-        it; and what a bot is set to are columns of their own.
+        """One statement for all timelines and new sources, one for what bots are set to; then the
+        rest, one by one. An id is never given again, so nothing new is older than a change to it;
+        and what a bot is set to are columns of their own.
         """
         mine = [recorded for recorded in records if recorded.event.aggregate == "source"]
-        await insert_rows(db, timeline, [_entry(recorded) for recorded in mine])
         new = [recorded for recorded in mine if isinstance(recorded.event, SourceCreated)]
-        await insert_rows(db, sources, [_first_row(recorded) for recorded in new])
+        told = [_entry(recorded) for recorded in mine]
+        made = [_first_row(recorded) for recorded in new]
+        await insert_together(db, ((timeline, told), (sources, made)))
         await bots.apply_settings(db, records)
         for recorded in records:
             if type(recorded.event) not in DONE_TOGETHER:
