@@ -20,13 +20,13 @@ from services.ingest.domain.shadow import shadow_decider
 from services.ingest.domain.shadow_part import part_decider
 from services.ingest.domain.source import source_decider
 from services.ingest.handlers import CheckReferences, DeleteChildrenFirst
-from services.ingest.projections.sources import Sources
+from services.ingest.projections.sources import Sources, first_row
 from services.ingest.queries.backlog import Backlog
 from services.ingest.queries.bots import BotRows, EstimateQueries
 from services.ingest.queries.history import HistoryQueries
 from services.ingest.queries.pages import PageQueries
 from services.ingest.queries.shadow_indexes import ShadowIndexRows
-from services.ingest.queries.sources import SourceQueries
+from services.ingest.queries.sources import AsMade, SourceQueries
 from services.ingest.reactions.choosing import ChooseSettings
 from services.ingest.reactions.crawl import KIND, CrawlWebsite, EndCrawl, WakeCrawl
 from services.ingest.reactions.families import (
@@ -200,6 +200,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         ],
         check=references,
         before=DeleteChildrenFirst(service.execute, service.execute_together, queries.children_of),
+        made=AsMade(first_row),
     )
 
     batches = Batches()

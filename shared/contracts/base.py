@@ -1,6 +1,6 @@
 """The shapes a message can take, and what travels beside it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -140,6 +140,9 @@ class Done(Message):
     """A command was handled; a read model at this position shows it."""
 
     position: int
+    made: Mapping[str, Any] | None = None
+    """What the owner would answer about what the command made, where it tells that at once. Who
+    hears of the command again has to ask."""
 
 
 class Refusal(Message):

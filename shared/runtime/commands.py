@@ -41,6 +41,8 @@ Check = Callable[[Any, Metadata], Awaitable[None]]
 """Raises `Refused` when a fact outside the aggregate forbids the command."""
 Before = Callable[[Any, Metadata], Awaitable[None]]
 """Has done what must have happened before the command; repeated when the command is."""
+Made = Callable[[Sequence[Recorded[Any]]], Mapping[str, Any] | None]
+"""What the owner would answer about what the events of a decision made, if it tells that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class CommandHandler:
     event_log: EventLog
     check: Check | None = None
     before: Before | None = None
+    made: Made | None = None
     _turnstile: Turnstile = field(default_factory=Turnstile)
 
     async def execute(
@@ -171,7 +174,8 @@ class CommandHandler:
             except Unknown:
                 await asyncio.sleep(attempt * 0.1)
             else:
-                done = Done(position=stored[-1].sequence)
+                made = None if self.made is None else self.made(stored)
+                done = Done(position=stored[-1].sequence, made=made)
                 before = self._before(command, loaded, stored)
                 return await self._settle(metadata, [*loaded.tail, *stored], done, before)
             look_behind = True

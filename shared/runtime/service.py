@@ -48,7 +48,7 @@ from shared.kernel.clock import utc_now
 from shared.kernel.errors import NotFound, refused
 from shared.kernel.ids import derived_id
 from shared.runtime.bus import heard, outcome_body, outcome_subject, own_subject, question_subject
-from shared.runtime.commands import Before, Check, CommandHandler
+from shared.runtime.commands import Before, Check, CommandHandler, Made
 from shared.runtime.consumer import Consumer, Delivery, Poison, aggregate_key
 from shared.runtime.dead_letters import DeadLetters
 from shared.runtime.lanes import PLACES, SHARE, Lanes
@@ -137,9 +137,10 @@ class Service:
         commands: Sequence[type[Command]],
         check: Check | None = None,
         before: Before | None = None,
+        made: Made | None = None,
     ) -> None:
         """Take these commands; their aggregates' state is kept by `store`."""
-        handler = self.owns(store, check, before)
+        handler = self.owns(store, check, before, made)
         classes = {(command.aggregate, command.verb): command for command in commands}
 
         async def handle(delivery: Delivery) -> None:
@@ -177,10 +178,14 @@ class Service:
         )
 
     def owns(
-        self, store: ReadModelStore, check: Check | None = None, before: Before | None = None
+        self,
+        store: ReadModelStore,
+        check: Check | None = None,
+        before: Before | None = None,
+        made: Made | None = None,
     ) -> CommandHandler:
         """Handle this service's own commands to the aggregates of `store`."""
-        handler = CommandHandler(store, self.platform.event_log, check, before)
+        handler = CommandHandler(store, self.platform.event_log, check, before, made)
         self._handlers |= dict.fromkeys(store.model.owns, handler)
         return handler
 

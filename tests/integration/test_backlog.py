@@ -1,14 +1,16 @@
 """How much of a tenant waits, as the facts tell it, and who is sent away."""
 
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.domain.source import Absent, Present, source_decider
 from services.ingest.main import SOURCES
-from services.ingest.queries.backlog import RETRY_SECONDS, Backlog
+from services.ingest.queries.backlog import MUCH, RETRY_SECONDS, SHARE, TRUSTED_SECONDS, Backlog
 from shared.adapters.projector import project
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Event, Metadata
@@ -63,7 +65,12 @@ def tenant(store: ReadModelStore, tenant_id: str) -> Tenant:
     return Tenant(store, tenant_id)
 
 
-def backlog(store: ReadModelStore, limit: int = LIMIT, *known: SourceEvent) -> Backlog:
+def backlog(
+    store: ReadModelStore,
+    limit: int = LIMIT,
+    *known: SourceEvent,
+    timer: Callable[[], float] = time.monotonic,
+) -> Backlog:
     async def current(_aggregate: str, _tenant: str, source_id: str) -> Absent | Present:
         return source_decider.fold([one for one in known if one.source_id == source_id])
 
@@ -71,7 +78,25 @@ def backlog(store: ReadModelStore, limit: int = LIMIT, *known: SourceEvent) -> B
         if bot != "b1":
             raise InvalidCommand("Bot profile not found", field="bot_profile_id")
 
-    return Backlog(store, limit, current, check_new)
+    return Backlog(store, limit, current, check_new, timer=timer)
+
+
+async def test_with_much_room_a_count_is_good_for_a_share_of_it(
+    store: ReadModelStore, tenant: Tenant
+) -> None:
+    now = 0.0
+    it = backlog(store, 4 * MUCH, timer=lambda: now)
+    short = backlog(store, MUCH - 1, timer=lambda: now)
+    timed = backlog(store, 4 * MUCH, timer=lambda: now)
+    for one in (it, short, timed):
+        assert not await one.full(tenant.id)
+    await store.drop()
+    for _ in range(4 * MUCH // SHARE):
+        assert not await it.full(tenant.id)
+    now += TRUSTED_SECONDS
+    for one in (it, short, timed):
+        with pytest.raises(DBAPIError):
+            await one.full(tenant.id)
 
 
 async def test_what_is_queued_or_worked_on_counts(store: ReadModelStore, tenant: Tenant) -> None:

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.main import SOURCES
-from services.ingest.queries.sources import SourceQueries
+from services.ingest.projections.sources import first_row
+from services.ingest.queries.sources import AsMade, SourceQueries
 from shared.adapters.projector import project
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Event, Metadata, Recorded, SortKey
@@ -198,6 +199,34 @@ async def test_sources_are_counted_by_status_and_by_bot(
     )
     theirs = await queries.count_sources(CountSources(), meta(other_tenant_id))
     assert theirs == SourceTotals(by_status={}, by_bot=())
+
+
+async def test_what_is_told_of_a_new_source_is_what_is_answered_then(
+    store: ReadModelStore, queries: SourceQueries, tenant_id: str
+) -> None:
+    website: dict[str, Any] = {
+        "language": "de",
+        "authority": "guideline",
+        "refresh_schedule": "daily",
+    }
+    remote: dict[str, Any] = {"config": {"limit": 5}, "token_ref": "t", "description": "Far away"}
+    events: list[Event] = [
+        created("p"),
+        created("c", parent_id="p"),
+        created("w", source_type="website", settings=website),
+        created("n", source_type="nyxcore", settings=remote),
+    ]
+    past = records(tenant_id, events)
+    await project(store, past, 0)
+    as_made = AsMade(first_row)
+    for record in reversed(past[1:]):
+        told = as_made([record])
+        assert told is not None
+        question = GetSource(source_id=record.event.aggregate_id)
+        answer = await queries.get_source(question, meta(tenant_id))
+        assert SourceView.model_validate(told) == answer
+    assert as_made(past) is None
+    assert as_made([replace(past[0], event=ingested("p", 3))]) is None
 
 
 @pytest.mark.parametrize("oldest_first", [False, True])

@@ -82,7 +82,7 @@ async def create(body: SourceIn, caller: AdminDep) -> SourceOut:
         authority=body.authority,
         language=body.language,
     )
-    await caller.order(
+    done = await caller.order(
         CreateSource(
             source_id=source_id,
             bot_profile_id=body.bot_profile_id,
@@ -91,6 +91,8 @@ async def create(body: SourceIn, caller: AdminDep) -> SourceOut:
             settings=settings,
         )
     )
+    if done.made is not None:
+        return SourceOut.model_validate(done.made)
     return present(await get_source(caller, source_id))
 
 

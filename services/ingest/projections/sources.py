@@ -53,7 +53,7 @@ class Sources:
         mine = [recorded for recorded in records if recorded.event.aggregate == "source"]
         new = [recorded for recorded in mine if isinstance(recorded.event, SourceCreated)]
         told = [_entry(recorded) for recorded in mine]
-        made = [_first_row(recorded) for recorded in new]
+        made = [first_row(recorded) for recorded in new]
         await insert_together(db, ((timeline, told), (sources, made)))
         await bots.apply_settings(db, records)
         for recorded in records:
@@ -218,7 +218,8 @@ async def _plan(db: AsyncConnection, recorded: Recorded[Event], next_at: datetim
     )
 
 
-def _first_row(recorded: Recorded[Event]) -> dict[str, Any]:
+def first_row(recorded: Recorded[Event]) -> dict[str, Any]:
+    """Of a source that was just created."""
     event = recorded.event
     assert isinstance(event, SourceCreated)  # noqa: S101  grouped by this
     return {

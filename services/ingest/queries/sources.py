@@ -1,6 +1,6 @@
 """Questions about sources, answered from rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -34,7 +34,7 @@ from shared.adapters.pages import (
 )
 from shared.adapters.raw import RawQuery, json_of, weight
 from shared.adapters.read_model import ReadModelStore
-from shared.contracts.base import Metadata
+from shared.contracts.base import Event, Metadata, Recorded
 from shared.contracts.ingest import (
     BotSources,
     ChildrenCount,
@@ -43,6 +43,7 @@ from shared.contracts.ingest import (
     GetSource,
     GetTimeline,
     ListSources,
+    SourceCreated,
     SourceStatus,
     SourceTotals,
     SourceView,
@@ -59,6 +60,13 @@ NAMES = tuple(SourceView.model_fields)
 OF_PAGES = (POSITION, NUMBER, FOUND, BYTES)
 TOKEN = {"has_api_token": True}
 """In a config whose token lies in the vault."""
+BELOW = (
+    "children_count",
+    "children_chunks",
+    "children_processing",
+    "children_failed",
+    "children_ready",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +243,22 @@ class SourceQueries:
         views = [history.entry(row) for row in rows]
         items, following = cut(rows, views)
         return Timeline(items=items, following=following)
+
+
+class AsMade:
+    """What `GetSource` answers about a source that was just made, told by its event."""
+
+    def __init__(self, first_row: Callable[[Recorded[Event]], Mapping[str, Any]]) -> None:
+        """`first_row` is the row that the projection writes for a new source."""
+        self._first_row = first_row
+        self._nothing = {**dict.fromkeys(sources.columns.keys()), **dict.fromkeys(BELOW, 0)}
+
+    def __call__(self, records: Sequence[Recorded[Event]]) -> Mapping[str, Any] | None:
+        """None if the events of a decision do not make one source."""
+        if len(records) != 1 or not isinstance(records[0].event, SourceCreated):
+            return None
+        row = {**self._nothing, **self._first_row(records[0])}
+        return _view(row).model_dump(mode="json")
 
 
 @cache
