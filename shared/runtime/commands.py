@@ -213,6 +213,8 @@ class CommandHandler:
         """
         if loaded.tail or any(of_whole_tenant(record.event) for record in stored):
             return None
+        if stored[0].sequence <= loaded.version:
+            return None  # the log knew the command: another replica showed what it came to
         kept = Snapshot(loaded.state, loaded.version)
         own = (command.aggregate, command.aggregate_id)
         found: dict[Key, Snapshot] = {}
