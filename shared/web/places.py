@@ -27,6 +27,9 @@ ALWAYS = 4
 """So much is worked on however busy the loop is with other things."""
 IDLE_SECONDS = 0.00002
 """A turn of the loop that is shorter had no work in it: an empty one takes a tenth of that."""
+PAUSE_SECONDS = 0.001
+"""Between two that are let in as the loop is idle: it is for a moment with every answer of a
+database, and much that was let in meanwhile would come back from there together."""
 LONG_SECONDS = 0.25
 """Work that is not done by then mostly waits for something, and counts as no burden of the loop."""
 PATIENCE = 5.0
@@ -154,14 +157,25 @@ class Places:
         """See how long the loop takes to come around, while somebody could be let in."""
         if self._queue and self._taken < self._most and not self._watching:
             self._watching = True
-            self._turned = self._clock()
-            asyncio.get_running_loop().call_soon(self._turn)
+            self._begin_turn()
 
-    def _turn(self) -> None:
+    def _begin_turn(self) -> None:
+        self._turned = self._clock()
+        asyncio.get_running_loop().call_soon(self._end_turn)
+
+    def _end_turn(self) -> None:
         self._watching = False
         idle = self._clock() - self._turned < IDLE_SECONDS
         if (idle or self._unburdened()) and not self._admit():
             return  # whoever waits has all that one may have, until it gives some back
+        if idle and self._queue:
+            self._watching = True
+            asyncio.get_running_loop().call_later(PAUSE_SECONDS, self._again)
+        else:
+            self._watch()
+
+    def _again(self) -> None:
+        self._watching = False
         self._watch()
 
     def _unburdened(self) -> bool:
