@@ -263,11 +263,28 @@ class CommandHandler:
         try:
             await self._show(metadata, records, outcome, before)
         except Overtaken:
+            records = await self._with_forgotten(records, before or {})
             await self._show(metadata, records, outcome, None)
         self.store.shown(records)
         self.store.settled.add(records)
         faults.passed(FaultPoint.COMMAND_SHOWN)
         return outcome
+
+    async def _with_forgotten(
+        self, records: Sequence[Recorded[Event]], before: Mapping[Key, Snapshot]
+    ) -> list[Recorded[Event]]:
+        """`records` behind those that rows do not show any more, in the order of the log.
+
+        A database that crashed may have forgotten what was decided on. Rows that go past an event
+        would never show it.
+        """
+        whole = {record.sequence: record for record in records}
+        for (tenant_id, aggregate, aggregate_id), past in before.items():
+            kept = await self.store.snapshot(aggregate, tenant_id, aggregate_id)
+            if kept.version < past.version:
+                tail = await self.event_log.tail(tenant_id, aggregate, aggregate_id, kept.version)
+                whole.update((record.sequence, record) for record in tail)
+        return [whole[sequence] for sequence in sorted(whole)]
 
     async def _show(
         self,

@@ -251,6 +251,26 @@ class TestRacing:
         assert (found.balance, found.movements) == (7, 1)
         assert await handler.execute(order, meta) == done
 
+    async def test_what_the_database_forgot_meanwhile_is_shown_again(
+        self,
+        handler: CommandHandler,
+        store: ReadModelStore,
+        event_log: EventLog,
+        queries: AccountQueries,
+        tenant_id: str,
+        account_id: str,
+    ) -> None:
+        async def crash(_command: Any, _meta: Metadata) -> None:
+            async with store.writing(tenant_id) as db:
+                await store.forget(db, tenant_id)
+
+        await handler.execute(Deposit(account_id=account_id, amount=4), metadata(tenant_id))
+        crashing = CommandHandler(store, event_log, crash)
+        order = Deposit(account_id=account_id, amount=3)
+        assert isinstance(await crashing.execute(order, metadata(tenant_id)), Done)
+        found = await queries.account(tenant_id, account_id)
+        assert (found.balance, found.movements) == (7, 2)
+
     async def test_state_includes_what_the_rows_do_not_show_yet(
         self, handler: CommandHandler, event_log: EventLog, tenant_id: str, account_id: str
     ) -> None:
