@@ -43,6 +43,9 @@ REST_SECONDS = 0.03
 """Before a batch, so that events which come one after another are brought in together, and whoever
 waits for what was decided need not wait for this work besides. Nobody rests while somebody waits
 for a position."""
+QUIET_SECONDS = 0.05
+"""Behind the last batch. What comes after that comes alone, and is brought in without a rest: who
+changes one thing may look at once at what another service makes of it."""
 LOOK_SECONDS = 2.0
 """How often a projector without events looks whether its database is still there: one that crashed
 may have forgotten rows that no further event would bring in again."""
@@ -63,6 +66,7 @@ class Projector:
         """Events of the log that wait to be projected, as of the last batch."""
         self._behind_since: float | None = None
         self._awaited = 0
+        self._last_batch = -QUIET_SECONDS
         self._wanted = asyncio.Event()
         self.ready = asyncio.Event()
         """Set once the model has seen what was in the log when the projector started."""
@@ -196,6 +200,7 @@ class Projector:
                     if moved is None:
                         raise Unavailable("the checkpoint moved: a rebuild was swapped in")
                     position = self._position = moved
+                    self._last_batch = time.monotonic()
                     metrics.PROJECTED.labels(self._name).inc(len(batch.records))
                 metrics.POSITION.labels(self._name).set(position)
                 metrics.PENDING.labels(self._name).set(batch.pending)
@@ -219,7 +224,8 @@ class Projector:
             return after if await self.store.advance(db, position, after) else None
 
     async def _rest(self) -> None:
-        if self._awaited or self.pending:
+        quiet = time.monotonic() - self._last_batch > QUIET_SECONDS
+        if quiet or self._awaited or self.pending:
             return
         self._wanted.clear()
         with suppress(TimeoutError):
