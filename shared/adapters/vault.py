@@ -8,7 +8,7 @@ import base64
 import hashlib
 import os
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -66,16 +66,15 @@ class Keyring:
             raise Unusable(f"vault entry {name!r} does not belong to its name") from error
 
 
-class Vault:
-    """Secrets by reference, and one data key per person or conversation.
+class KnownKeys:
+    """Keys that a process has read, and marks of keys that it knows to be destroyed.
 
-    Everything raises `Unavailable` if the broker does not answer.
+    For all vaults of the process: what one service has read or made, another one need not read. One
+    connection hears what is destroyed, and without it nothing is kept.
     """
 
-    def __init__(self, bucket: KeyValue, keyring: Keyring, *, cached_keys: int = 10_000) -> None:
-        self._bucket = bucket
-        self._keyring = keyring
-        self._cached_keys = cached_keys
+    def __init__(self, most: int = 10_000) -> None:
+        self._most = most
         self._keys: OrderedDict[str, bytes] = OrderedDict()
         self._destroyed: OrderedDict[str, None] = OrderedDict()
         self._erased: set[str] = set()
@@ -83,12 +82,78 @@ class Vault:
         self._client: Client | None = None
         self._reconnects = 0
 
+    def __len__(self) -> int:
+        return len(self._keys)
+
     async def follow(self, client: Client) -> None:
         """Forget at once what any process destroys. Without it, only what this one does."""
-        await client.subscribe(f"$KV.{BUCKET}.*.key.>", cb=self._on_key)
-        await client.subscribe(f"$KV.{BUCKET}.*.{TENANT_KEY}", cb=self._on_key)
+        if self._client is not None:
+            return
         self._client = client
         self._reconnects = client.stats["reconnects"]
+        await client.subscribe(f"$KV.{BUCKET}.*.key.>", cb=self._on_key)
+        await client.subscribe(f"$KV.{BUCKET}.*.{TENANT_KEY}", cb=self._on_key)
+
+    def get(self, name: str) -> bytes | None:
+        if (key := self._keys.get(name)) is not None:
+            self._keys.move_to_end(name)
+        return key
+
+    def keep(self, name: str, key: bytes) -> None:
+        self._keys[name] = key
+        while len(self._keys) > self._most:
+            self._keys.popitem(last=False)
+
+    def forget(self, name: str) -> None:
+        """The key is destroyed."""
+        self._keys.pop(name, None)
+        tenant_id, _, kind = name.partition(".")
+        if kind == TENANT_KEY:
+            self._erased.add(tenant_id)
+            for other in [key for key in self._keys if key.startswith(f"{tenant_id}.")]:
+                del self._keys[other]
+        self._destroyed[name] = None
+        while len(self._destroyed) > self._most:
+            self._destroyed.popitem(last=False)
+
+    def gone(self, name: str) -> bool:
+        """Whether the key is known to be destroyed."""
+        return name in self._destroyed or self.erased(name.partition(".")[0])
+
+    def erased(self, tenant_id: str) -> bool:
+        return tenant_id in self._erased
+
+    def keep_in_touch(self) -> None:
+        """What was destroyed while there was no connection was not heard of."""
+        if self._client is None:
+            return
+        reconnects = self._client.stats["reconnects"]
+        if reconnects != self._reconnects or not self._client.is_connected:
+            self._reconnects = reconnects
+            self._keys.clear()
+
+    async def _on_key(self, message: Msg) -> None:
+        if message.data == DESTROYED:
+            self.forget(message.subject.removeprefix(f"$KV.{BUCKET}."))
+
+
+class Vault:
+    """Secrets by reference, and one data key per person or conversation.
+
+    Everything raises `Unavailable` if the broker does not answer.
+    """
+
+    def __init__(self, bucket: KeyValue, keyring: Keyring, known: KnownKeys | None = None) -> None:
+        """`known` is for all vaults of the process that open with the same keyring."""
+        self._bucket = bucket
+        self._keyring = keyring
+        self._known = KnownKeys() if known is None else known
+        self._client: Client | None = None
+
+    async def follow(self, client: Client) -> None:
+        """Forget at once what any process destroys. Without it, only what this one does."""
+        await self._known.follow(client)
+        self._client = client
 
     async def put(self, tenant_id: str, ref: str, secret: bytes) -> None:
         """Store a secret under `ref`, replacing what was there."""
@@ -116,35 +181,35 @@ class Vault:
         """The 32-byte key of a data subject. None if it was destroyed, which is for good, or if it
         was never made and is not to be.
         """
-        return await self._key(f"{tenant_id}.key.{subject}", create=create)
+        name = f"{tenant_id}.key.{subject}"
+        # Who needs one that is not known here has mostly to do with a conversation that begins.
+        return await self._key(name, self._create if create else self._open)
 
     async def tenant_key(self, tenant_id: str) -> bytes | None:
         """The 32-byte key of all messages of a tenant. None if the tenant was erased."""
         name = f"{tenant_id}.{TENANT_KEY}"
-        if (key := await self._key(name, create=True)) is None:
-            self._forget(name)  # a log may hold a million of its events: they need no look each
+        if (key := await self._key(name, self._open_or_create)) is None:
+            self._known.forget(
+                name
+            )  # a log may hold a million of its events: they need no look each
         return key
 
     def knows_erased(self, tenant_id: str) -> bool:
         """Whether this process has heard that the tenant was erased."""
-        return tenant_id in self._erased
+        return self._known.erased(tenant_id)
 
-    async def _key(self, name: str, *, create: bool) -> bytes | None:
-        self._keep_in_touch()
-        if name in self._destroyed or name.partition(".")[0] in self._erased:
+    async def _key(self, name: str, find: Callable[[str], Awaitable[bytes | None]]) -> bytes | None:
+        known = self._known
+        known.keep_in_touch()
+        if known.gone(name):
             return None
-        if (cached := self._keys.get(name)) is not None:
-            self._keys.move_to_end(name)
+        if (cached := known.get(name)) is not None:
             return cached
-        key = await self._open(name)
-        if key is None and create:
-            key = await self._create(name)
-        if name in self._destroyed or name.partition(".")[0] in self._erased:
+        key = await find(name)
+        if known.gone(name):
             return None  # while it was read
         if key is not None:
-            self._keys[name] = key
-            while len(self._keys) > self._cached_keys:
-                self._keys.popitem(last=False)
+            known.keep(name, key)
         return key
 
     async def destroy_key(self, tenant_id: str, subject: str) -> None:
@@ -154,7 +219,7 @@ class Vault:
         name = f"{tenant_id}.key.{subject}"
         with _answering():
             await self._bucket.put(name, DESTROYED)
-        self._forget(name)
+        self._known.forget(name)
 
     async def erase_tenant(self, tenant_id: str) -> None:
         """Make every message of the tenant unreadable for good, and take its secrets and the keys
@@ -165,37 +230,17 @@ class Vault:
         stream = self._client.jetstream(timeout=PURGE_SECONDS)
         with _answering():
             await self._bucket.put(name, DESTROYED)
-            self._forget(name)
+            self._known.forget(name)
             for kind in ("key", "secret"):
                 subject = f"$KV.{BUCKET}.{subject_token(tenant_id)}.{kind}.>"
                 await stream.purge_stream(STREAM, subject=subject)
 
-    async def _on_key(self, message: Msg) -> None:
-        if message.data == DESTROYED:
-            self._forget(message.subject.removeprefix(f"$KV.{BUCKET}."))
-
-    def _forget(self, name: str) -> None:
-        self._keys.pop(name, None)
-        tenant_id, _, kind = name.partition(".")
-        if kind == TENANT_KEY:
-            self._erased.add(tenant_id)
-            for other in [key for key in self._keys if key.startswith(f"{tenant_id}.")]:
-                del self._keys[other]
-        self._destroyed[name] = None
-        while len(self._destroyed) > self._cached_keys:
-            self._destroyed.popitem(last=False)
-
-    def _keep_in_touch(self) -> None:
-        """What was destroyed while there was no connection was not heard of."""
-        if self._client is None:
-            return
-        reconnects = self._client.stats["reconnects"]
-        if reconnects != self._reconnects or not self._client.is_connected:
-            self._reconnects = reconnects
-            self._keys.clear()
+    async def _open_or_create(self, name: str) -> bytes | None:
+        key = await self._open(name)
+        return await self._create(name) if key is None else key
 
     async def _create(self, name: str) -> bytes | None:
-        """A new key, or the one that somebody else made meanwhile."""
+        """A new key, or the one that somebody else has made; None if that is destroyed."""
         fresh = AESGCM.generate_key(256)
         with _answering():
             try:

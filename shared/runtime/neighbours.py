@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 
+from shared.adapters.vault import KnownKeys
 from shared.contracts.base import Outcome
 
 REFUSED = "refused"
@@ -80,6 +81,7 @@ class Neighbours:
     def __init__(self) -> None:
         self._open: dict[str, Neighbour] = {}
         self.waiting: Waiting = {}
+        self.keys = KnownKeys()
 
     def open(
         self,

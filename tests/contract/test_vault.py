@@ -9,7 +9,7 @@ from nats.js.kv import KeyValue
 
 from shared.adapters import nats_client
 from shared.adapters.envelope import Codec
-from shared.adapters.vault import BUCKET, Keyring, Vault
+from shared.adapters.vault import BUCKET, Keyring, KnownKeys, Vault
 from shared.embedded.servers import Servers
 from shared.kernel.errors import Unavailable, Unusable
 from shared.kernel.ids import new_id
@@ -25,7 +25,7 @@ async def bucket(client: Client) -> KeyValue:
 
 def fresh(bucket: KeyValue, servers: Servers, *, cached_keys: int = 10_000) -> Vault:
     """A vault that remembers nothing, as another process has it."""
-    return Vault(bucket, Keyring.parse(servers.secrets.vault_key), cached_keys=cached_keys)
+    return Vault(bucket, Keyring.parse(servers.secrets.vault_key), KnownKeys(cached_keys))
 
 
 class TestSecrets:

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 
-from shared.adapters.vault import Keyring, Vault
+from shared.adapters.vault import Keyring, KnownKeys, Vault
 from shared.kernel.errors import Unusable
 
 OLD, NEW = bytes(range(32)), bytes(range(32, 64))
@@ -54,7 +54,7 @@ def bucket() -> Bucket:
 
 @pytest.fixture
 def vault(bucket: Bucket) -> Vault:
-    return Vault(cast("Any", bucket), Keyring([OLD]), cached_keys=2)
+    return Vault(cast("Any", bucket), Keyring([OLD]), KnownKeys(most=2))
 
 
 class TestTheKeyring:
@@ -155,7 +155,7 @@ class TestDataKeys:
         first = await vault.data_key("t1", "a", create=True)
         for subject in ("b", "c", "d"):
             await vault.data_key("t1", subject, create=True)
-        assert len(vault._keys) == 2
+        assert len(vault._known) == 2
         assert await vault.data_key("t1", "a", create=False) == first
 
     async def test_once_destroyed_are_gone_for_good(self, vault: Vault) -> None:
@@ -163,3 +163,27 @@ class TestDataKeys:
         await vault.destroy_key("t1", "user/u1")
         assert await vault.data_key("t1", "user/u1", create=False) is None
         assert await vault.data_key("t1", "user/u1", create=True) is None
+
+    async def test_of_a_conversation_that_begins_are_made_without_a_look(
+        self, vault: Vault, bucket: Bucket
+    ) -> None:
+        assert await vault.data_key("t1", "chat/c1", create=True) is not None
+        assert bucket.reads == 0
+
+    async def test_that_one_vault_of_a_process_knows_need_not_be_read_by_another(
+        self, bucket: Bucket
+    ) -> None:
+        known = KnownKeys()
+        one, another = (Vault(cast("Any", bucket), Keyring([OLD]), known) for _ in range(2))
+        key = await one.data_key("t1", "chat/c1", create=True)
+        assert await another.data_key("t1", "chat/c1", create=False) == key
+        assert bucket.reads == 0
+
+    async def test_that_one_vault_of_a_process_destroys_are_gone_for_another(
+        self, bucket: Bucket
+    ) -> None:
+        known = KnownKeys()
+        one, another = (Vault(cast("Any", bucket), Keyring([OLD]), known) for _ in range(2))
+        await one.data_key("t1", "chat/c1", create=True)
+        await another.destroy_key("t1", "chat/c1")
+        assert await one.data_key("t1", "chat/c1", create=True) is None
