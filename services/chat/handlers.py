@@ -22,6 +22,7 @@ RUNS_AT_ONCE = 2
 """Of a tenant."""
 
 Current = Callable[[str, str, str], Awaitable[Any]]
+CurrentBot = Callable[[str, str], Awaitable[Any]]
 CountRunning = Callable[[str], Awaitable[int]]
 FindMessage = Callable[[GetMessage, Metadata], Awaitable[MessageView]]
 
@@ -67,15 +68,16 @@ class CheckChat:
     which the answer's own command wrote before anybody could know the message's id.
     """
 
-    def __init__(self, current: Current, find_message: FindMessage) -> None:
+    def __init__(self, current: Current, bot: CurrentBot, find_message: FindMessage) -> None:
         self._current = current
+        self._bot = bot
         self._find_message = find_message
 
     async def __call__(self, command: Any, meta: Metadata) -> None:
         """Raise `NotFound` or `InvalidCommand`, in the words of the contract."""
         match command:
             case AskQuestion(bot_profile_id=bot_id, draft=draft, replays=replays):
-                bot = await self._current("bot_profile", meta.tenant_id, bot_id)
+                bot = await self._bot(meta.tenant_id, bot_id)
                 if not isinstance(bot, Bot) or not bot.settings.is_active:
                     raise NotFound("Bot profile not found or inactive")
                 overridden(bot.settings, draft or {})

@@ -77,6 +77,7 @@ from shared.adapters import language, minilm, static_embedder
 from shared.adapters.frames import FrameChannel
 from shared.adapters.memo import Memo
 from shared.adapters.read_model import ReadModel, ReadModelStore
+from shared.adapters.vault import Vault
 from shared.contracts.analytics import BudgetCreated, BudgetDeleted, BudgetUpdated
 from shared.contracts.chat import (
     AskQuestion,
@@ -229,9 +230,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         service.keeps(model) for model in (BOTS, CHATS, index_model, SPENDING)
     )
     bot_queries, chat_queries = BotQueries(bots), ChatQueries(chats)
-    check = CheckChat(service.current, chat_queries.get_message)
-    destroy = DestroyKeyFirst(platform.vault)
-    service.takes(chats, [AskQuestion, StopTurn, SetFeedback], check=check, before=destroy)
+    _takes_questions(service, platform.vault, chats, bot_queries)
     service.takes(index, [RetryReindex])
 
     turn_queries, index_queries = TurnQueries(chats, platform.blobs), IndexQueries(index)
@@ -259,6 +258,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     answer = AnswerQuestion(
         execute=service.execute,
         current=service.current,
+        newest=platform.event_log.last_sequence_of,
         bots=bot_queries,
         chats=turn_queries,
         retriever=retriever,
@@ -317,6 +317,16 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.starts(_load)
     service.depends("qdrant", indexes.state)
     return service
+
+
+def _takes_questions(
+    service: Service, vault: Vault, chats: ReadModelStore, bots: BotQueries
+) -> None:
+    """The ways into chats."""
+    bot = partial(service.current, "bot_profile", memo=bots.memo)
+    check = CheckChat(service.current, bot, ChatQueries(chats).get_message)
+    commands = (AskQuestion, StopTurn, SetFeedback)
+    service.takes(chats, commands, check=check, before=DestroyKeyFirst(vault))
 
 
 def _tells(

@@ -15,6 +15,7 @@ from typing import Any
 from shared.adapters.aggregate_rows import Key, Snapshot, StoredOutcome, key_of
 from shared.adapters.envelope import only_tenant, tenant_of
 from shared.adapters.event_log import Append, EventLog
+from shared.adapters.memo import Memo
 from shared.adapters.read_model import Overtaken, ReadModelStore, of_whole_tenant
 from shared.contracts.base import (
     Claim,
@@ -132,9 +133,19 @@ class CommandHandler:
         stored = _recorded([append.event for append in appends], metadata, sequences)
         await self._settle(metadata, stored, Done(position=sequences[-1]))
 
-    async def current(self, aggregate: str, tenant_id: str, aggregate_id: str) -> Any:
-        """The aggregate's state with every event that is in the log. Raises `Unavailable`."""
-        kept = await self.store.snapshot(aggregate, tenant_id, aggregate_id)
+    async def current(
+        self, aggregate: str, tenant_id: str, aggregate_id: str, memo: Memo | None = None
+    ) -> Any:
+        """The aggregate's state with every event that is in the log. Raises `Unavailable`.
+
+        `memo` keeps what its row said: the log is asked for what came behind that all the same.
+        """
+
+        async def read() -> Snapshot:
+            return await self.store.snapshot(aggregate, tenant_id, aggregate_id)
+
+        name = ("state", aggregate, aggregate_id)
+        kept = await (read() if memo is None else memo.of(tenant_id, name, read))
         return (await self._behind(aggregate, tenant_id, aggregate_id, kept)).state
 
     async def _known(self, metadata: Metadata) -> Outcome | None:

@@ -337,9 +337,11 @@ class Service:
         handler = self._handlers[commands[0].aggregate]
         await handler.execute_together(commands, self._caused(cause, purpose))
 
-    async def current(self, aggregate: str, tenant_id: str, aggregate_id: str) -> Any:
+    async def current(
+        self, aggregate: str, tenant_id: str, of: str, memo: Memo | None = None
+    ) -> Any:
         """State of an aggregate this service owns, up to the newest event in the log."""
-        return await self._handlers[aggregate].current(aggregate, tenant_id, aggregate_id)
+        return await self._handlers[aggregate].current(aggregate, tenant_id, of, memo)
 
     def shown(self, read_model: str) -> Callable[[int, float], Awaitable[int]]:
         """Waits until this read model shows a position, for so many seconds at most."""

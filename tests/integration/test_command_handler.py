@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from shared.adapters.envelope import Codec
 from shared.adapters.event_log import Append, EventLog
+from shared.adapters.memo import Memo
 from shared.adapters.projector import Projector
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Done, Metadata, Outcome, Refusal
@@ -279,3 +280,21 @@ class TestRacing:
         await event_log.append([Append(event, version)], metadata(tenant_id))
         state = await handler.current("account", tenant_id, account_id)
         assert state == Account(opened=True, balance=3)
+
+    async def test_state_includes_what_came_behind_a_row_that_is_kept(
+        self,
+        handler: CommandHandler,
+        event_log: EventLog,
+        client: Client,
+        tenant_id: str,
+        account_id: str,
+    ) -> None:
+        memo = Memo(handler.store)
+        await memo.follow(client)
+        where = ("account", tenant_id, account_id)
+        before = await handler.current(*where, memo)
+        assert memo.kept(tenant_id, ("state", "account", account_id)).state == before
+        version = await event_log.last_sequence_of(tenant_id, "account", account_id)
+        event = Deposited(account_id=account_id, amount=3)
+        await event_log.append([Append(event, version)], metadata(tenant_id))
+        assert await handler.current(*where, memo) == Account(opened=True, balance=3)

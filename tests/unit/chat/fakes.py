@@ -108,6 +108,10 @@ class Conversation(ChatReader):
         assert aggregate == "chat"
         return chat_decider.fold(self.log)
 
+    async def newest(self, _tenant: str, aggregate: str, _id: str) -> int:
+        assert aggregate == "chat"
+        return len(self.log)
+
     async def execute(self, command: Command, meta: Metadata, purpose: str) -> Done:
         self.ordered.append(purpose)
         self.log += chat_decider.decide(chat_decider.fold(self.log), command, meta)  # type: ignore[arg-type]  # of a chat

@@ -95,6 +95,7 @@ class World:
         return AnswerQuestion(
             execute=self.chat.execute,
             current=self.chat.current,
+            newest=self.chat.newest,
             bots=OneBot(self.bot),
             chats=self.chat,
             retriever=self.retriever,
@@ -164,6 +165,15 @@ class TestAnAnswer:
         (prompt,) = it.model.prompts
         assert (prompt.model, prompt.temperature, prompt.max_tokens) == ("gpt-4o", 0.4, 77)
         assert "Answer in rhymes." in prompt.messages[0].content
+
+    async def test_that_nothing_came_behind_needs_no_look_at_its_chat(self) -> None:
+        it = World()
+
+        async def not_asked(*of: str) -> ChatState:
+            raise AssertionError(of)
+
+        await replace(it.answer, current=not_asked)(recorded(it.question))
+        assert it.frames.names[-1] == "done"
 
     async def test_to_the_first_question_of_a_chat_looks_for_no_conversation(self) -> None:
         it = World()

@@ -1,5 +1,6 @@
 """A question to a bot that is not there, and an opinion about what is no answer, are refused."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -51,7 +52,7 @@ def check(bot: BotState) -> CheckChat:
         assert asked == ("bot_profile", TENANT, "b1")
         return bot
 
-    return CheckChat(current, nothing_was_said)
+    return CheckChat(current, partial(current, "bot_profile"), nothing_was_said)
 
 
 async def test_an_active_bot_may_be_asked() -> None:
@@ -82,7 +83,7 @@ class TestFeedback:
         async def no_bot(*_asked: str) -> BotState:
             return NoBot()
 
-        return CheckChat(no_bot, was_said)
+        return CheckChat(no_bot, no_bot, was_said)
 
     async def test_is_taken_for_an_answer_whatever_became_of_the_bot(
         self, checked: CheckChat

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 from typing_extensions import override
@@ -108,8 +109,9 @@ async def test_of_a_chat_that_is_not_there_or_of_another_bot_is_not_found(
         return origin if aggregate == "chat" else Bot(settings=BotSettings(name="Guide"))
 
     command = ask(draft={}, replays=Replay(chat_id="c0", turn_id="t0"))
+    bot = partial(current, "bot_profile")
     with pytest.raises(NotFound, match="Turn not found"):
-        await CheckChat(current, nothing_was_said)(command, metadata())
+        await CheckChat(current, bot, nothing_was_said)(command, metadata())
 
 
 def test_what_spoke_for_a_passage_is_known_again_from_its_citation() -> None:
