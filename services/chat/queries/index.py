@@ -1,16 +1,30 @@
 """Questions about the retrieval index."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, FromClause, Row, Select, bindparam, func, select, true
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    FromClause,
+    Label,
+    Row,
+    Select,
+    Subquery,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    true,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chat.ports import Knowledge
 from services.chat.tables import bot_indexes, collections, indexed_sources
 from shared.adapters.memo import Memo
+from shared.adapters.raw import RawQuery
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.chat_index import (
     BotIndexView,
@@ -44,6 +58,7 @@ class IndexQueries:
 
     def __init__(self, store: ReadModelStore) -> None:
         self._store = store
+        self._standing = RawQuery(store.engine, _standing())
         self.memo = Memo(store)
 
     def forget(self, tenant_id: str) -> None:
@@ -66,31 +81,19 @@ class IndexQueries:
         self, tenant_id: str, bot_profile_id: str, source_ids: Collection[str]
     ) -> tuple[Mapping[str, IndexedSource], Sequence[Knowledge]]:
         """Both as they are now: which of these sources may answer, in which revision, and what the
-        bot answers from. In this order: a switch in between shows in the second.
+        bot answers from. Of one moment: no switch comes in between.
         """
+        asked = {"of_tenant": tenant_id, "of_bot": bot_profile_id, "these": [*source_ids]}
         async with self._store.reading(tenant_id) as db:
-            sources = await self._answering(db, tenant_id, source_ids)
-            return sources, await self._knowledge(db, tenant_id, bot_profile_id)
+            (row,) = await self._standing.rows(db, asked)
+        sources = {one["source_id"]: _source(one) for one in row["sources"]}
+        return sources, _gathered(row["knowledge"])
 
     async def _knowledge(
         self, db: AsyncConnection, tenant_id: str, bot_profile_id: str
     ) -> Sequence[Knowledge]:
         whose = {"of_tenant": tenant_id, "of_bot": bot_profile_id}
-        rows = (await db.execute(_knowledge(), whose)).all()
-        found: dict[tuple[str, int], Knowledge] = {}
-        for row in rows:
-            before = found.get((row.name, row.generation))
-            languages = (before.languages if before else frozenset()) | {row.language}
-            binding_ids = (before.binding if before else ()) + tuple(sorted(row.binding or ()))
-            found[row.name, row.generation] = Knowledge(
-                row.name,
-                row.dimension,
-                row.embedding_model,
-                languages,
-                binding_ids,
-                row.generation,
-            )
-        return list(found.values())
+        return _gathered((await db.execute(_knowledge(), whose)).mappings())
 
     async def answering(
         self, tenant_id: str, source_ids: Collection[str]
@@ -103,20 +106,8 @@ class IndexQueries:
         self, db: AsyncConnection, tenant_id: str, source_ids: Collection[str]
     ) -> Mapping[str, IndexedSource]:
         these = {"of_tenant": tenant_id, "these": [*source_ids]}
-        rows = (await db.execute(_answering(), these)).all()
-        return {
-            row.source_id: IndexedSource(
-                row.revision,
-                row.name,
-                row.title,
-                row.url,
-                row.text_ref,
-                row.authority,
-                row.language,
-                row.generation,
-            )
-            for row in rows
-        }
+        rows = (await db.execute(_answering(), these)).mappings()
+        return {row["source_id"]: _source(row) for row in rows}
 
     async def hosts(self, tenant_id: str, bot_profile_id: str) -> frozenset[str]:
         """The hosts of the bot's sources, in small."""
@@ -230,6 +221,36 @@ class IndexQueries:
         """Every vector index that the rows point to."""
         async with self._store.engine.connect() as db:
             return frozenset(await db.scalars(select(collections.c.name)))
+
+
+def _source(row: Mapping[str, Any]) -> IndexedSource:
+    names = (field.name for field in fields(IndexedSource))
+    return IndexedSource(**{name: row[name] for name in names})
+
+
+def _gathered(rows: Iterable[Mapping[str, Any]]) -> Sequence[Knowledge]:
+    """Of rows for each language, one entry per vector index and generation."""
+    found: dict[tuple[str, int], Knowledge] = {}
+    for row in rows:
+        key = (row["name"], row["generation"])
+        before = found.get(key)
+        languages = (before.languages if before else frozenset()) | {row["language"]}
+        binding = (before.binding if before else ()) + tuple(sorted(row["binding"] or ()))
+        model = row["embedding_model"]
+        found[key] = Knowledge(key[0], row["dimension"], model, languages, binding, key[1])
+    return list(found.values())
+
+
+def _standing() -> Select[Any]:
+    """Both in one row, each as a JSON array."""
+    sources, knowledge = _answering().subquery("sources"), _knowledge().subquery("knowledge")
+    return select(_array(sources), _array(knowledge))
+
+
+def _array(rows: Subquery) -> Label[Any]:
+    whole = func.json_agg(func.row_to_json(literal_column(rows.name)))
+    found = select(func.coalesce(whole, literal_column("'[]'"))).select_from(rows)
+    return found.scalar_subquery().label(rows.name)
 
 
 @cache
