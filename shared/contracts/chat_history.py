@@ -22,6 +22,8 @@ class ChatView(Message):
     updated_at: datetime
     visitor_id: str | None = None
     """Who began it in a web page."""
+    replayed_chat_id: str | None = None
+    """The chat of which it asks a turn once more."""
 
 
 class ChatViews(Page):

@@ -17,6 +17,7 @@ CHAT = {
     "id",
     "tenant_id",
     "visitor_id",
+    "replayed_chat_id",
     "bot_profile_id",
     "title",
     "message_count",

@@ -58,8 +58,12 @@ def test_a_draft_answers_from_what_is_found_now_or_was_given_then(tenant: Tenant
         assert former["citations"] == asked["citations"]
         assert (answer["bot_version"], answer["message"]["draft"]) == (version, True)
         assert answer["chat_id"] != asked["chat_id"]
+    listed = tenant.http.get("/v1/chat").json()
+    replays = {one["id"] for one in listed if one["replayed_chat_id"] == asked["chat_id"]}
+    assert replays >= {today["chat_id"], then["chat_id"], deleted["chat_id"]}
     chat = tenant.http.get(f"/v1/chat/{asked['chat_id']}").json()
     assert chat["message_count"] == 2, "the visitor's chat stays as it is"
+    assert chat["replayed_chat_id"] is None
     assert eventually(lambda: stats(tenant, "feedback")["total_messages"]) == 1
     assert stats(tenant, "overview")["chats"] == 1
 

@@ -43,6 +43,8 @@ class ChatSummary(BaseModel):
     updated_at: Timestamp
     visitor_id: str | None = None
     """Who began it in a web page, as `POST /v1/visitors/{visitor_id}/erase` takes it."""
+    replayed_chat_id: str | None = None
+    """The chat of which this one, a replay, asks a turn once more."""
 
 
 class FeedbackIn(BaseModel):

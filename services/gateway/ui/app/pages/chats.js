@@ -25,7 +25,7 @@ function List() {
   if (!bots.data || !chats.data) return html`<${Waiting} error=${bots.error ?? chats.error} reload=${chats.reload}/>`;
   const names = new Map(bots.data.map(one => [one.id, one.name]));
   const columns = [
-    { key: 'title', label: t('Question'), cell: chat => html`<a href=${href(`/chats/${chat.id}`)}>${chat.title || t('(empty)')}</a>` },
+    { key: 'title', label: t('Question'), cell: chat => html`<a href=${href(`/chats/${chat.id}`)}>${chat.title || t('(empty)')}</a>${chat.replayed_chat_id && html` <span class="tag">${t('replay')}</span>`}`, text: chat => [chat.title, chat.replayed_chat_id && t('replay')].filter(Boolean).join(' ') },
     { key: 'bot', label: t('Bot'), text: chat => names.get(chat.bot_profile_id), sort: chat => names.get(chat.bot_profile_id), cell: chat => names.get(chat.bot_profile_id) },
     { key: 'message_count', label: t('Messages'), num: true, cell: chat => number(chat.message_count) },
     { key: 'tokens', label: t('Tokens'), num: true, sort: chat => chat.total_prompt_tokens + chat.total_completion_tokens, cell: chat => number(chat.total_prompt_tokens + chat.total_completion_tokens) },
@@ -77,7 +77,7 @@ function One({ id }) {
   const asking = message => (message.role !== 'user' || !answered.has(message.turn_id)) && may(message) && (() => set({ replay: message.turn_id }));
   const wanted = params.value.get('replay');
   const replayed = wanted && messages.data.filter(one => one.turn_id === wanted && may(one)).map(past).at(-1);
-  return html`<${Head} title=${chat.data.title || t('(empty)')} lead=${html`${moment(chat.data.created_at)} · <a href=${href(`/bots/${chat.data.bot_profile_id}`)}>${t('Bot')}</a>`}><${Export} path=${`/v1/chat/${id}/export`} name=${`chat-${id}`}/></>
+  return html`<${Head} title=${chat.data.title || t('(empty)')} lead=${html`${moment(chat.data.created_at)} · <a href=${href(`/bots/${chat.data.bot_profile_id}`)}>${t('Bot')}</a>${chat.data.replayed_chat_id && html` · <a href=${href(`/chats/${chat.data.replayed_chat_id}`)}>${t('the chat that it replays')}</a>`}`}><${Export} path=${`/v1/chat/${id}/export`} name=${`chat-${id}`}/></>
     <div class="transcript">${messages.data.map(message => html`<${Message} key=${message.id} chat=${id} message=${message} add=${taking(message)} again=${asking(message)}/>`)}</div>
     ${replayed && html`<${Replay} past=${replayed} add=${answer => (adding.value = { ...replayed, answer })} close=${() => set({ replay: null })}/>`}
     ${adding.value && html`<${AddToSuite} asked=${adding.value} close=${() => (adding.value = null)}/>`}`;
