@@ -69,7 +69,7 @@ async def test_a_variant_is_proven_published_and_taken_back(
         await expect(rows.nth(1)).to_contain_text("Fewer passages")
         await expect(verdict).to_contain_text("Nothing is proven")
         await rows.nth(1).get_by_role("button", name="Publish").click()
-        await expect(dialog.locator(".changes")).to_contain_text("Characters of a passage")
+        await _tells_of_the_index(page)
         await dialog.get_by_label("Reason").fill("Shorter to read")
         await dialog.get_by_role("button", name="Publish").click()
         await expect(versions.first).to_contain_text("Shorter to read")
@@ -186,6 +186,16 @@ async def _with_suite(page: Page) -> None:
     await dialog.get_by_label("It must say").fill("30 days")
     await dialog.get_by_role("button", name="Save").click()
     await expect(page.locator("summary", has_text="1 question")).to_be_visible()
+    await expect(page.get_by_role("button", name="Add a question")).to_be_visible()
+
+
+async def _tells_of_the_index(page: Page) -> None:
+    """The row of a variant with other passages, and the dialog that publishes it."""
+    row, dialog = page.locator(".sums tbody tr").nth(1), page.locator("dialog")
+    await expect(row).to_contain_text("Characters of a passage, at most: 150")
+    await expect(dialog.locator(".changes")).to_contain_text("Characters of a passage")
+    await expect(dialog.locator(".changes")).to_contain_text("as set by the operator")
+    await expect(dialog).to_contain_text("from the old index until the other one is complete")
 
 
 async def _taken(page: Page) -> Any:

@@ -5,7 +5,7 @@ import { useApi } from '../lib/api.js';
 import { language, number, t } from '../lib/words.js';
 import { Waiting } from './basics.js';
 import { Publish } from './publish.js';
-import { called, decimal, letter, percent, sureness } from './variants.js';
+import { called, decimal, letter, named, percent, shown, sureness } from './variants.js';
 import { words } from './word_diff.js';
 
 export const price = value => (value ? new Intl.NumberFormat(language.value, { style: 'currency', currency: 'USD', maximumFractionDigits: 4 }).format(value) : t('costs nothing'));
@@ -23,6 +23,12 @@ const FIGURES = [
   ['Median time', one => `${number(Math.round(one.latency_ms))} ms`],
 ];
 
+/** What a variant had otherwise than the bot. Instructions are long, and of them it says only that they were others. */
+function Settings({ of }) {
+  const said = Object.entries(of).map(([field, value]) => (field === 'system_prompt' ? named(field) : `${named(field)}: ${shown(value, field)}`));
+  return said.length > 0 && html`<div><small class="soft">${said.join(' · ')}</small></div>`;
+}
+
 function Sums({ told, publish }) {
   const against = new Map(told.differences.map(one => [one.variant, one]));
   const verdict = one => {
@@ -32,7 +38,7 @@ function Sums({ told, publish }) {
   };
   return html`<div class="scroll"><table class="grid sums"><caption class="sr">${t('Variants')}</caption>
     <thead><tr><th scope="col">${t('Variant')}</th>${FIGURES.map(([label]) => html`<th scope="col" class="num">${t(label)}</th>`)}<th scope="col">${t('Against A')}</th></tr></thead>
-    <tbody>${told.variants.map(one => html`<tr class=${one.variant === told.winner ? 'winner' : ''}><th scope="row"><span class="letter">${letter(one.variant)}</span> ${one.title}${one.variant === told.winner && html` <mark>${t('wins')}</mark>`}${one.failed > 0 && html` <span class="bad">${t('{n} failed', { n: one.failed })}</span>`}${publish && html`<${Publish} ...${publish} run=${told.run} variant=${one.variant} by=${against.get(one.variant)}/>`}</th>${FIGURES.map(([label, figure]) => html`<td class="num" data-label=${t(label)}>${figure(one)}</td>`)}<td class="against" data-label=${t('Against A')}>${verdict(one)}</td></tr>`)}</tbody></table></div>`;
+    <tbody>${told.variants.map(one => html`<tr class=${one.variant === told.winner ? 'winner' : ''}><th scope="row"><span class="letter">${letter(one.variant)}</span> ${one.title}${one.variant === told.winner && html` <mark>${t('wins')}</mark>`}${one.failed > 0 && html` <span class="bad">${t('{n} failed', { n: one.failed })}</span>`}<${Settings} of=${told.run.variants[one.variant].changes}/>${publish && html`<${Publish} ...${publish} run=${told.run} variant=${one.variant} by=${against.get(one.variant)}/>`}</th>${FIGURES.map(([label, figure]) => html`<td class="num" data-label=${t(label)}>${figure(one)}</td>`)}<td class="against" data-label=${t('Against A')}>${verdict(one)}</td></tr>`)}</tbody></table></div>`;
 }
 
 /** By what it says, not by its chunk: an index that is made for a variant has chunks of its own. */

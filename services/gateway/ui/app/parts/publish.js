@@ -4,7 +4,7 @@ import { Icon, html, useSignal } from '../lib/kit.js';
 import { api, explained } from '../lib/api.js';
 import { t } from '../lib/words.js';
 import { Dialog, Field, Form, tell } from './basics.js';
-import { letter, named, shown, sureness } from './variants.js';
+import { letter, named, ofIndex, shown, sureness } from './variants.js';
 
 const CONFLICT = 409;
 
@@ -18,12 +18,13 @@ function Gate({ bot, run, by, suites }) {
 }
 
 function Changes({ bot, changes }) {
-  return html`<dl class="changes">${Object.entries(changes).map(([field, value]) => html`<div><dt>${named(field)}</dt><dd><del>${shown(bot[field])}</del> <span aria-hidden="true">→</span> <ins>${shown(value)}</ins></dd></div>`)}</dl>`;
+  return html`<dl class="changes">${Object.entries(changes).map(([field, value]) => html`<div><dt>${named(field)}</dt><dd><del>${shown(bot[field], field)}</del> <span aria-hidden="true">→</span> <ins>${shown(value, field)}</ins></dd></div>`)}</dl>`;
 }
 
 function Ask({ bot, run, variant, by, suites, close, published }) {
   const refused = useSignal(null);
   const { title, changes } = run.variants[variant];
+  const anew = Object.keys(changes).some(ofIndex);
   const send = async ({ reason }) => {
     refused.value = null;
     try {
@@ -33,12 +34,12 @@ function Ask({ bot, run, variant, by, suites, close, published }) {
       refused.value = error;
       return;
     }
-    tell(t('Published. The next answer uses it.'));
+    tell(anew ? t('Published. The index is made anew beside the old one.') : t('Published. The next answer uses it.'));
     published();
     close();
   };
   return html`<${Dialog} title=${t('Publish variant {letter}, “{title}”', { letter: letter(variant), title })} close=${close}>
-    <${Changes} bot=${bot} changes=${changes}/><${Gate} bot=${bot} run=${run} by=${by} suites=${suites}/>
+    <${Changes} bot=${bot} changes=${changes}/>${anew && html`<p class="soft">${t('The bot goes on answering from the old index until the other one is complete.')}</p>`}<${Gate} bot=${bot} run=${run} by=${by} suites=${suites}/>
     <${Form} send=${send} action=${t('Publish')}><${Field} label=${t('Reason')} hint=${t('It stands in the list of versions.')}><textarea class="f" name="reason" rows="2" maxlength="1000"/></>
       ${refused.value && html`<div class="problem refusal" role="alert"><p><b>${t('It was not published.')}</b></p><p>${explained(refused.value)}</p></div>`}</></>`;
 }

@@ -1,6 +1,6 @@
 /** Test suites of a bot, and the questions of one. */
 
-import { Icon, html, useSignal } from '../lib/kit.js';
+import { Icon, html, useRef, useSignal } from '../lib/kit.js';
 import { api, explained, useApi } from '../lib/api.js';
 import { set } from '../lib/router.js';
 import { counted, t } from '../lib/words.js';
@@ -61,7 +61,10 @@ export function Questions({ bot, suite, may, changed }) {
   const base = `/v1/bot-profiles/${bot.id}/suites/${suite.id}`;
   const questions = useApi(`${base}/questions`);
   const adding = useSignal(false);
+  const begun = useRef();
   if (!questions.data) return html`<${Waiting} error=${questions.error} reload=${questions.reload}/>`;
+  // Whoever fills an empty suite adds more than one: it does not close over the first.
+  begun.current ??= questions.data.length === 0;
   const again = () => {
     adding.value = false;
     questions.reload();
@@ -83,7 +86,7 @@ export function Questions({ bot, suite, may, changed }) {
     { key: 'asks', label: t('What counts'), sort: asks, text: asks, cell: one => html`<span class="soft">${asks(one) || t('a cited answer')}</span>` },
     ...(may ? [{ key: 'act', label: '', cell: one => html`<${Sure} label=${t('Remove')} question=${t('Runs that asked it keep it.')} act=${() => api.delete(`${base}/questions/${one.id}`).then(again)}/>` }] : []),
   ];
-  return html`<details open=${questions.data.length === 0}><summary>${counted(questions.data.length, '1 question', '{n} questions')}</summary>
+  return html`<details open=${begun.current}><summary>${counted(questions.data.length, '1 question', '{n} questions')}</summary>
     <div class="bar">${may && html`<button class="btn" onClick=${() => (adding.value = true)}><${Icon} name="plus"/>${t('Add a question')}</button>
       <label class="btn"><${Icon} name="upload"/>${t('Import CSV')}<input class="sr" type="file" accept=".csv,text/csv" onChange=${take}/></label>`}
       <${Download} path=${`${base}/export`} name=${`${suite.title}.csv`} label=${t('Export CSV')}/>

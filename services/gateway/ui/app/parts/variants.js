@@ -16,9 +16,13 @@ const NAMES = () => ({
 /** What a setting is called. */
 export const named = field => NAMES()[field] ?? field;
 
+const UNSET = () => ({ chunk_size: t('as set by the operator'), chunk_overlap: t('as set by the operator'), embedding_model: t('the built-in model') });
+/** Whether a setting is one of how sources are cut and embedded, and so of the index. */
+export const ofIndex = field => field in UNSET();
+
 /** The value of a setting, as it is read. */
-export function shown(value) {
-  if (value == null || value === '') return t('as measured');
+export function shown(value, field) {
+  if (value == null || value === '') return UNSET()[field] ?? t('as measured');
   if (typeof value === 'boolean') return value ? t('yes') : t('no');
   return typeof value === 'number' ? number(value) : value;
 }
