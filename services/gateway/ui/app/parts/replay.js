@@ -42,24 +42,28 @@ function Passage({ of, only }) {
     ${open.value && (found.data ? html`<blockquote>${found.data.text}</blockquote>` : html`<${Waiting} error=${found.error} reload=${found.reload}/>`)}</details></li>`;
 }
 
+/** Whether two citations are of the same passage: an index that was made anew has other chunks, with the same text. */
+const alike = (one, other) => one.chunk_id === other.chunk_id || ['source_id', 'document_id', 'revision', 'start', 'end'].every(name => one[name] === other[name]);
+const among = (citation, others) => others.some(other => alike(citation, other));
+
 const MARKS = { ins: text => html`<ins>${text}</ins>`, del: text => html`<del>${text}</del>` };
 
 /** One of two answers; what the other one lacks of words and passages is marked. */
 function Answer({ title, notes, one, other, mark }) {
   const said = other ? words(other.text, one.text) : [[one.text, false]];
-  const theirs = other?.citations && new Set(other.citations.map(citation => citation.chunk_id));
+  const theirs = other?.citations;
   return html`<article class="answer"><h3>${title} <span class="soft">${notes.filter(Boolean).join(' · ')}</span></h3>
     ${one.error ? html`<p class="bad">${one.error}</p>` : html`<p class="said">${said.map(([text, own]) => (own ? MARKS[mark](text) : text))}</p>`}
     ${one.citations?.length === 0 && html`<p class="soft">${t('It was given no passage.')}</p>`}
-    ${one.citations?.length > 0 && html`<ol class="passages">${one.citations.map(citation => html`<${Passage} key=${citation.citation_id} of=${citation} only=${theirs && !theirs.has(citation.chunk_id)}/>`)}</ol>`}</article>`;
+    ${one.citations?.length > 0 && html`<ol class="passages">${one.citations.map(citation => html`<${Passage} key=${citation.citation_id} of=${citation} only=${theirs && !among(citation, theirs)}/>`)}</ol>`}</article>`;
 }
 
 /** In a sentence, what became of the answer. */
 function verdict(then, now) {
-  const [before, given] = [then, now].map(one => new Set((one.citations ?? []).map(citation => citation.chunk_id)));
-  const same = [...given].filter(id => before.has(id)).length;
+  const [before, given] = [then, now].map(one => one.citations ?? []);
+  const same = given.filter(citation => among(citation, before)).length;
   const said = then.text === now.text ? t('The same answer, word by word.') : t('Another answer.');
-  return `${said} ${t('Passages: {same} the same, {now} only now, {then} only then.', { same: number(same), now: number(given.size - same), then: number(before.size - same) })}`;
+  return `${said} ${t('Passages: {same} the same, {now} only now, {then} only then.', { same: number(same), now: number(given.length - same), then: number(before.length - same) })}`;
 }
 
 const grounds = (refused, grounded) => (refused ? t('refuses') : grounded ? t('from the sources') : t('not in the sources'));
