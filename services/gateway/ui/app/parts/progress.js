@@ -26,14 +26,16 @@ const MOVING = new Set(['pending', 'processing']);
 
 export const moving = source => Boolean(source) && MOVING.has(source.status);
 
-/** The facts that happened to a source, newest last; looked at anew while it is being read. */
-export function Progress({ id, watch = true, ready }) {
+/** The facts that happened to a source, newest last; looked at anew while it is being read. `changed` hears of each state. */
+export function Progress({ id, watch = true, ready, changed }) {
   const source = useApi(`/v1/sources/${id}`, { every: watch ? 1000 : 0 });
   const on = moving(source.data);
   const facts = useApi(`/v1/sources/${id}/timeline`, { every: on ? 1000 : 0 });
   const status = source.data?.status;
   useEffect(() => {
-    if (status) facts.reload(); // what made it so is the last fact
+    if (!status) return;
+    facts.reload(); // what made it so is the last fact
+    changed?.(status);
   }, [status]);
   if (!source.data || !facts.data) return html`<${Waiting} error=${source.error ?? facts.error} reload=${source.reload}/>`;
   const again = async () => {

@@ -13,8 +13,13 @@ import { Revisions } from './revisions.js';
 export const SCHEDULES = [['none', 'never'], ['hourly', 'every hour'], ['daily', 'every day'], ['weekly', 'every week']];
 const KINDS = { url: 'Web page', website: 'Website', upload: 'File', text: 'Text', nyxcore: 'nyxcore' };
 
-function Facts({ source, changed, close }) {
+function Facts({ source, changed, close, again }) {
   const { id } = source;
+  const became = status => {
+    if (status === source.status) return;
+    again();
+    changed();
+  };
   const refresh = async () => {
     await api.post(`/v1/sources/${id}/ingest`);
     changed();
@@ -33,7 +38,7 @@ function Facts({ source, changed, close }) {
     changed();
   };
   return html`${source.source_type === 'website' && html`<a class="btn fit" href=${href(`/sources/${id}`)}><${Icon} name="globe"/>${t('Pages of the website')}</a>`}
-    <${Progress} id=${id}/>
+    <${Progress} id=${id} changed=${became}/>
     <dl class="kv"><dt>${t('Kind')}</dt><dd>${t(KINDS[source.source_type] ?? source.source_type)}</dd>
       ${source.config.url && html`<dt>${t('Address')}</dt><dd><a href=${/^https?:/i.test(source.config.url) ? source.config.url : undefined} target="_blank" rel="noopener noreferrer">${source.config.url}</a></dd>`}
       ${source.language && html`<dt>${t('Language')}</dt><dd>${source.language}</dd>`}
@@ -57,5 +62,5 @@ export function Source({ id, changed }) {
     passages: () => html`<${Passages} id=${id}/>`,
   }[part];
   return html`<${Dialog} title=${source.data.name} close=${close} drawer><${Tabs} parts=${parts} open=${part} pick=${value => set({ part: value })}/>
-    ${shown?.() ?? html`<${Facts} source=${source.data} changed=${changed} close=${close}/>`}</>`;
+    ${shown?.() ?? html`<${Facts} source=${source.data} changed=${changed} close=${close} again=${source.reload}/>`}</>`;
 }
