@@ -92,6 +92,7 @@ class TestANewOwner:
                 await page.get_by_label("Address").fill(f"{pages}/")
                 await page.get_by_role("button", name="Read it").click()
                 await expect(page.locator(".facts")).to_contain_text("Ready to answer")
+                await expect(page.locator(".facts")).to_contain_text("answers with 1 passage")
                 await page.get_by_label("Your question").fill("How long can I return an item?")
                 await page.keyboard.press("Enter")
                 await expect(page.locator(".msg-assistant")).to_contain_text("30 days")

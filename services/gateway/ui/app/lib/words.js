@@ -45,17 +45,22 @@ export function t(text, values = {}) {
   return said.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
 
-/** What a service tells of something in English, in the language that is chosen. */
-export const told = text => (text && language.value === 'de' ? toldInGerman.value(text) : text);
+/** What a service tells of something in English, in the language that is chosen. Services count chunks, which readers know as passages. */
+export function told(text) {
+  if (!text) return text;
+  return language.value === 'de' ? toldInGerman.value(text) : text.replace(/\b(\d+) chunks\b/g, (_, n) => counted(Number(n), '1 passage', '{n} passages'));
+}
 
 /** One or several: `counted(3, '1 passage', '{n} passages')`. */
 export const counted = (n, one, several) => t(n === 1 ? one : several, { n: number(n) });
 
 export const number = value => new Intl.NumberFormat(language.value).format(value);
+/** The language as it is spoken where the reader is, if the browser tells: a date is not written alike everywhere. */
+const spoken = () => navigator.languages.find(one => one.split('-')[0] === language.value) ?? language.value;
 export const moment = value =>
-  new Intl.DateTimeFormat(language.value, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(value));
+  new Intl.DateTimeFormat(spoken(), { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(value));
 export const clock = value =>
-  new Intl.DateTimeFormat(language.value, { timeStyle: 'medium' }).format(new Date(value));
+  new Intl.DateTimeFormat(spoken(), { timeStyle: 'medium' }).format(new Date(value));
 
 const UNITS = [['day', 86_400], ['hour', 3600], ['minute', 60], ['second', 1]];
 

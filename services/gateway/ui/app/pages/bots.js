@@ -3,7 +3,7 @@
 import { Icon, html, useEffect, useRef, useSignal } from '../lib/kit.js';
 import { api, mayChange, useApi } from '../lib/api.js';
 import { href, params, set } from '../lib/router.js';
-import { ago, number, t } from '../lib/words.js';
+import { ago, language, number, t } from '../lib/words.js';
 import { Empty, Head, Status, Sure, Waiting } from '../parts/basics.js';
 import { Index } from '../parts/bot_index.js';
 import { Settings, nameOf } from '../parts/bot_settings.js';
@@ -33,7 +33,7 @@ function List() {
 
 function Figures({ of }) {
   if (!of) return html`<p class="soft">${t('Ask what your visitors ask.')}</p>`;
-  const seconds = ms => new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 }).format(ms / 1000);
+  const seconds = ms => new Intl.NumberFormat(language.value, { maximumFractionDigits: 1 }).format(ms / 1000);
   return html`<p class="soft">${of.draft && html`<span class="tag">${t('unsaved draft')}</span> `}${t('First word after {first} s, all after {all} s · {n} tokens', { first: seconds(of.first ?? of.ms), all: seconds(of.ms), n: number(of.usage?.total_tokens ?? 0) })} · ${of.grounded ? html`<mark>${t('from the sources')}</mark>` : t('not in the sources')} · <span class="mono">${of.usage?.model}</span></p>`;
 }
 

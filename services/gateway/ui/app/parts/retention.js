@@ -41,7 +41,7 @@ function Chats({ days, saved }) {
     <div><button class="btn" disabled=${wanted.value === days}>${t('What would that erase?')}</button></div>
     <div role="status">${value?.keeps && html`<p>${t('Nothing any more.')}</p>`}${value && 'chats' in value && html`<p><b>${counted(value.chats, '1 chat', '{n} chats')}</b> <span class="soft">${t('at once: those without a message since {time}, and replays of them', { time: moment(value.before) })}</span></p>`}</div>
     <${Trouble} error=${value?.error}/>
-    ${value && !value.error && html`<${Sure} label=${t('Save')} question=${value.keeps ? t('Chats are then kept.') : t('What is erased is gone for good.')} act=${save} icon="check"/>`}</form>`;
+    ${value && !value.error && html`<div><${Sure} label=${t('Save')} question=${value.keeps ? t('Chats are then kept.') : t('What is erased is gone for good.')} act=${save} icon="check"/></div>`}</form>`;
 }
 
 /** Days for something of which nothing is seen before. */
