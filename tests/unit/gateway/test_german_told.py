@@ -134,7 +134,7 @@ def test_sentences_within_sentences_are_told_too() -> None:
         f"{URL}: Der Server wurde nicht binnen 20 Sekunden fertig",
         (
             "Die Adresse ist nicht erlaubt: 10.0.0.1 darf nicht erreicht werden: "
-            "sie führt zu: eine private Adresse"
+            "dahinter steht eine private Adresse"
         ),
         "something else",
     ]

@@ -14,6 +14,7 @@ KIB = 1024
 IMPORT = re.compile(r"""(?:from|import)\s*\(?\s*['"](\.[^'"]+)['"]""")
 SAID = re.compile(r"""\bt\('((?:[^'\\]|\\.)+)'""")
 COUNTED = re.compile(r"""\bcounted\([^']*'([^']+)', '([^']+)'""")
+GERMAN_KEY = re.compile(r"""'((?:[^'\\]|\\.)+)': '""")
 STATED = (
     "ready", "processing", "pending", "error", "live", "off", "revoked", "expired", "all",
     "member", "admin", "owner", "the start", "the sitemap", "a link", "another address",
@@ -85,6 +86,15 @@ class TestLanguages:
         said = {*SAID.findall(path.read_text()), *STATED}
         said |= {text for pair in COUNTED.findall(path.read_text()) for text in pair}
         assert [text for text in sorted(said) if f"'{text}':" not in german] == []
+
+    def test_nothing_is_said_in_german_that_the_dashboard_does_not_say(self) -> None:
+        app = FOLDER / "app"
+        scripts = [path for path in app.rglob("*.js") if path.name != "german.js"]
+        said = "".join(path.read_text() for path in scripts)
+        keys = GERMAN_KEY.findall((app / "lib" / "german.js").read_text())
+        assert len(keys) == len(set(keys)) > 0
+        idle = [key for key in keys if f"'{key}'" not in said and key not in STATED]
+        assert idle == []
 
     def test_the_widget_says_the_same_in_both(self) -> None:
         english, german = WORDS.split("\n  de: {")

@@ -3,8 +3,8 @@
 export const GERMAN = {
   // Frame
   'Overview': 'Übersicht', 'Bots': 'Bots', 'Sources': 'Quellen', 'Chats': 'Chats', 'Keys and tokens': 'Schlüssel & Tokens',
-  'Team': 'Team', 'Settings': 'Einstellungen', 'Set up a bot': 'Bot einrichten', 'Go to': 'Gehe zu', 
-  'Go to…': 'Gehe zu…', 'Pages': 'Seiten', 'Tools': 'Werkzeuge', 'Not found': 'Nicht gefunden', 'Light theme': 'Helles Design',
+  'Team': 'Team', 'Settings': 'Einstellungen', 'Set up a bot': 'Bot einrichten', 'Go to': 'Gehe zu',
+  'Go to…': 'Gehe zu…', 'Tools': 'Werkzeuge', 'Not found': 'Nicht gefunden', 'Light theme': 'Helles Design',
   'Dark theme': 'Dunkles Design', 'Sign out': 'Abmelden', 'Skip to the content': 'Zum Inhalt springen', 'Main': 'Hauptnavigation',
   'API reference': 'API-Referenz', 'This is for owners and admins': 'Das ist etwas für Inhaber und Admins', 'There is no such page': 'Diese Seite gibt es nicht', 'Loading…': 'Wird geladen…', 'Try again': 'Erneut versuchen',
   'Close': 'Schließen', 'Cancel': 'Abbrechen', 'One moment…': 'Einen Moment…', 'Copy': 'Kopieren', 'Copied.': 'Kopiert.',
@@ -31,14 +31,14 @@ export const GERMAN = {
   'Address': 'Adresse', 'Read again': 'Erneut lesen', 'every hour': 'jede Stunde', 'every day': 'jeden Tag', 'every week': 'jede Woche',
   'Text, web pages, tables, PDF, office documents, books, mails or pictures, up to 10 MB.': 'Text, Webseiten, Tabellen, PDF, Office-Dokumente, Bücher, E-Mails oder Bilder, bis 10 MB.', 'The file is larger than 10 MB.': 'Die Datei ist größer als 10 MB.',
   'Title': 'Titel', 'Add source': 'Quelle hinzufügen', '1 passage': '1 Stelle', '{n} passages': '{n} Stellen',
-  'Added': 'Hinzugefügt', 'Waiting for its turn': 'Wartet, bis es dran ist', 'Reading': 'Wird gelesen', 'Read': 'Gelesen', 'Cut into passages': 'In Stellen zerlegt',
+  'Added': 'Hinzugefügt', 'Waiting for its turn': 'Wartet, bis sie an der Reihe ist', 'Reading': 'Wird gelesen', 'Read': 'Gelesen', 'Cut into passages': 'In Stellen zerlegt',
   'Text taken out': 'Text entnommen', 'Divided': 'Unterteilt', 'Being made searchable': 'Wird durchsuchbar gemacht', 'Undone': 'Rückgängig gemacht',
   'Ready to answer': 'Bereit zu antworten', 'Unchanged since last time': 'Unverändert seit dem letzten Mal', 'Failed': 'Fehlgeschlagen', 'Deleted': 'Gelöscht',
   // Embedding
   'A public key may stand in a page: it opens this bot only, and only on the sites that you name.': 'Ein öffentlicher Schlüssel darf in einer Seite stehen: Er öffnet nur diesen Bot, und nur auf den Websites, die Sie nennen.',
   'Make the code': 'Code erzeugen', 'Your website': 'Ihre Website', 'Several are separated by commas.': 'Mehrere werden durch Kommas getrennt.',
   'Put this before the end of your page': 'Setzen Sie dies vor das Ende Ihrer Seite', 'Embed code': 'Einbettungscode', 'Allowed on:': 'Erlaubt auf:', 'no site yet': 'noch keiner Website', 'change': 'ändern',
-  'Open the demo page': 'Demoseite öffnen', 'Title of the window': 'Titel des Fensters', 'Greeting': 'Begrüßung', 'Questions to begin with': 'Fragen für den Anfang', 'One in each line.': 'Eine je Zeile.',
+  'Open the demo page': 'Demoseite öffnen', 'Title of the window': 'Titel des Fensters', 'Greeting': 'Begrüßung', 'Questions to begin with': 'Fragen für den Anfang', 'One in each line.': 'Je Zeile ein Eintrag.',
   'Highlight': 'Markierung', 'Button': 'Knopf', 'Corner': 'Ecke', 'right': 'rechts', 'left': 'links', 'Theme': 'Design', 'as the visitor has it': 'wie beim Besucher', 'light': 'hell', 'dark': 'dunkel',
   'Language': 'Sprache', 'as the page': 'wie die Seite',
   // Overview
@@ -145,11 +145,11 @@ export const GERMAN = {
   'Saved. The index is made anew beside the old one.': 'Gespeichert. Der neue Index entsteht neben dem alten.',
   // Playground
   'Playground': 'Spielwiese', 'Better by proof: the same questions, answered in up to four ways.': 'Nachweislich besser: dieselben Fragen, auf bis zu vier Arten beantwortet.', 'No suite yet': 'Noch keine Sammlung', 'A suite holds the questions that a good answer must be found for.': 'Eine Sammlung enthält die Fragen, auf die es gute Antworten geben muss.',
-  'Suite': 'Sammlung', 'New suite': 'Neue Sammlung', 'Delete the suite': 'Sammlung löschen', 'What was run with it stays readable.': 'Was damit gelaufen ist, bleibt lesbar.', '1 question': '1 Frage', '{n} questions': '{n} Fragen', 'Questions': 'Fragen', 'Question': 'Frage', 'Add a question': 'Frage hinzufügen',
-  'Expected sources': 'Erwartete Quellen', 'Name, address or id, one in each line; any of them will do.': 'Name, Adresse oder Id, eine je Zeile; jede davon genügt.', 'It must say': 'Sie muss sagen', 'It must not say': 'Sie darf nicht sagen', 'One in each line.': 'Eins je Zeile.', 'Expected answer': 'Erwartete Antwort',
+  'Suite': 'Sammlung', 'New suite': 'Neue Sammlung', 'Delete the suite': 'Sammlung löschen', 'What was run with it stays readable.': 'Was damit gelaufen ist, bleibt lesbar.', '1 question': '1 Frage', '{n} questions': '{n} Fragen', 'Add a question': 'Frage hinzufügen',
+  'Expected sources': 'Erwartete Quellen', 'Name, address or id, one in each line; any of them will do.': 'Name, Adresse oder Id, eine je Zeile; jede davon genügt.', 'It must say': 'Sie muss sagen', 'It must not say': 'Sie darf nicht sagen', 'Expected answer': 'Erwartete Antwort',
   'The bot should say that it does not know': 'Der Bot soll sagen, dass er es nicht weiß', 'refuses': 'lehnt ab', 'source': 'Quelle', 'words': 'Wörter', 'answer': 'Antwort', 'What counts': 'Was zählt', 'a cited answer': 'eine belegte Antwort', 'Runs that asked it keep it.': 'Läufe, die sie gestellt haben, behalten sie.', 'Import CSV': 'CSV einlesen', 'Export CSV': 'CSV ausgeben',
   'Variants': 'Varianten', 'Variant': 'Variante', 'Variant {letter}': 'Variante {letter}', 'As published': 'Wie veröffentlicht', 'as measured': 'wie gemessen', 'Add a variant': 'Variante hinzufügen', 'Have a model judge': 'Ein Modell urteilen lassen', 'Ask all': 'Alle fragen', 'Weight of words': 'Gewicht der Wörter',
-  '{answers} answers, {calls} calls of a model, {price}': '{answers} Antworten, {calls} Aufrufe eines Modells, {price}', '{n} of {all} answers': '{n} von {all} Antworten', '{n} passages to embed': '{n} Stellen einzubetten', 'An index is made for the variants…': 'Für die Varianten wird ein Index gebaut …', 'Runs': 'Läufe', 'Run': 'Lauf', '1 variant': '1 Variante', '{n} variants': '{n} Varianten', 'running': 'läuft', 'ended': 'beendet', 'cancelled': 'abgebrochen',
+  '{answers} answers, {calls} calls of a model, {price}': '{answers} Antworten, {calls} Aufrufe eines Modells, {price}', '{n} of {all} answers': '{n} von {all} Antworten', '{n} passages to embed': '{n} Stellen einzubetten', 'An index is made for the variants…': 'Für die Varianten entsteht ein Index…', 'Runs': 'Läufe', 'Run': 'Lauf', '1 variant': '1 Variante', '{n} variants': '{n} Varianten', 'running': 'läuft', 'ended': 'beendet', 'cancelled': 'abgebrochen',
   'Source found': 'Quelle gefunden', 'Words kept to': 'Wortvorgaben', 'Refusals right': 'Richtig abgelehnt', 'From the sources': 'Aus den Quellen', 'Rating': 'Note', 'Median time': 'Mittlere Dauer', 'Against A': 'Gegen A', 'the others are compared with it': 'die anderen werden damit verglichen',
   '{mean}, with 95 % between {low} and {high}': '{mean}, mit 95 % zwischen {low} und {high}', 'better with a confidence of {n}': 'besser mit einer Sicherheit von {n}', '{wins} better, {losses} worse': '{wins} besser, {losses} schlechter', 'wins': 'gewinnt', '{n} failed': '{n} gescheitert', 'Judge: {n} of 5': 'Urteil: {n} von 5', 'only here': 'nur hier',
   'Nothing is proven: no significant difference.': 'Nichts ist nachgewiesen: Es gibt keinen gesicherten Unterschied.', '{variant} wins.': '{variant} gewinnt.', 'Variant {letter} (“{title}”)': 'Variante {letter} („{title}“)',

@@ -61,7 +61,7 @@ export const TOLD = [
   ['The server answered {reason}', 'Der Server antwortete {reason}'],
   ['The address is not allowed: {reason}', 'Die Adresse ist nicht erlaubt: {reason}'],
   ['{host} may not be reached: {reason}', '{host} darf nicht erreicht werden: {reason}'],
-  ['it leads to {reason}', 'sie führt zu: {reason}'],
+  ['it leads to {reason}', 'dahinter steht {reason}'],
   ['an unspecified address', 'eine unbestimmte Adresse'],
   ['a loopback address', 'eine Adresse des Rechners selbst'],
   ['a private address', 'eine private Adresse'],
