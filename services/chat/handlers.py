@@ -1,16 +1,17 @@
 """What a command of chat depends on outside its own aggregate's state."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from services.chat.domain.bots import Bot
 from services.chat.domain.chats import Chat
 from services.chat.domain.overrides import overridden
-from shared.contracts.base import Metadata
+from shared.contracts.base import Metadata, Recorded
 from shared.contracts.chat import (
     AskQuestion,
     CreateBotProfile,
     MessageView,
+    QuestionAnswered,
     SetFeedback,
     UpdateBotProfile,
 )
@@ -115,3 +116,9 @@ class CheckPlayground:
                     )
             case _:
                 pass
+
+
+def answer_made(stored: Sequence[Recorded[Any]]) -> Mapping[str, str] | None:
+    """Of a decision that ended a turn with an answer: its message."""
+    event = stored[-1].event
+    return {"message_id": event.message_id} if isinstance(event, QuestionAnswered) else None

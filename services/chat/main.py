@@ -27,7 +27,7 @@ from services.chat.domain.index import index_decider
 from services.chat.domain.runs import run_decider
 from services.chat.domain.shadow_index import ShadowIndex
 from services.chat.domain.suites import suite_decider
-from services.chat.handlers import CheckBot, CheckChat, CheckPlayground
+from services.chat.handlers import CheckBot, CheckChat, CheckPlayground, answer_made
 from services.chat.ports import Retriever
 from services.chat.projections.bots import Bots
 from services.chat.projections.chats import Chats
@@ -315,6 +315,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     service.after_rebuild("index", drop_unused)
     service.starts(same_engine)
     service.starts(_load)
+    service.starts(stops.follow)
     service.depends("qdrant", indexes.state)
     return service
 
@@ -326,7 +327,8 @@ def _takes_questions(
     bot = partial(service.current, "bot_profile", memo=bots.memo)
     check = CheckChat(service.current, bot, ChatQueries(chats).get_message)
     commands = (AskQuestion, StopTurn, SetFeedback)
-    service.takes(chats, commands, check=check, before=DestroyKeyFirst(vault))
+    before = DestroyKeyFirst(vault)
+    service.takes(chats, commands, check=check, before=before, made=answer_made)
 
 
 def _tells(

@@ -52,6 +52,8 @@ class FrameChannel:
 
         One batched direct get (NATS ADR-31), pages of a thousand. Raises `Unavailable`.
         """
+        if not after and not await self._any(frame_subject(tenant_id, turn_id)):
+            return []
         frames: list[Frame] = []
         sequence = 1
         while True:
@@ -121,6 +123,17 @@ class FrameChannel:
             return await self.stored(tenant_id, turn_id, after)
         except Unavailable:
             return []
+
+    async def _any(self, subject: str) -> bool:
+        """Whether a frame is kept. Of a turn that begins there is none, and a page costs more."""
+        request = orjson.dumps({"last_by_subj": subject})
+        try:
+            found = await self._client.request(
+                f"$JS.API.DIRECT.GET.{STREAM}", request, timeout=READ_SECONDS
+            )
+        except (nats.errors.Error, TimeoutError) as error:
+            raise Unavailable("kept frames cannot be read") from error
+        return "Status" not in (found.headers or {})
 
     async def _page(self, subject: str, sequence: int) -> tuple[list[Frame], int]:
         inbox = self._client.new_inbox()

@@ -316,13 +316,12 @@ class Service:
     async def execute(self, command: Command, cause: Metadata, purpose: str) -> Done:
         """Handle a command of this service's own, as the consequence of `cause`.
 
-        Its id follows from cause and purpose, so that repeated work repeats nothing. Raises the
-        refusal, or `Unavailable`.
+        Its id follows from cause and purpose, so that repeated work repeats nothing; nobody else
+        knows it, or waits to hear of it. Raises the refusal, or `Unavailable`.
         """
         metadata = self._caused(cause, purpose)
         handler = self._handlers[command.aggregate]
         outcome = await handler.execute(command, metadata, redelivered=True)
-        await self._tell(metadata, outcome)
         if isinstance(outcome, Refusal):
             raise refused(outcome.code, outcome.detail, outcome.field)
         return outcome

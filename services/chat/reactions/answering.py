@@ -53,6 +53,7 @@ from services.chat.reactions.speech import (
     Speech,
     citations_data,
     sources_data,
+    tell_answered,
     tell_end,
     tell_erased,
 )
@@ -145,6 +146,7 @@ class AnswerQuestion:
                     self._waits(recorded, stopped),
                 )
                 speech = Speech(self.frames, recorded.tenant_id, event.turn_id, before)
+                had_ended = speech.ended
                 if waits:
                     started = time.perf_counter()
                     try:
@@ -153,6 +155,7 @@ class AnswerQuestion:
                         await self._fail(recorded, failure)
             if not speech.ended:
                 await self._tell_end(speech, meta)
+            if not had_ended:
                 faults.passed(FaultPoint.CHAT_ENDED)
         finally:
             await self.purse.settle(event.turn_id, spent_at)
@@ -218,7 +221,7 @@ class AnswerQuestion:
         if known is not None:
             again = await repeat(recorded, speech, known, verdict, retrieval_ms, spent_before)
             again = again.model_copy(update={"bot_version": bot.version})
-            return (await self.execute(again, recorded.metadata, "answer")).position
+            return (await self._end(recorded, speech, again)).position
         if free:
             await self._reserve(recorded, bot, past)
         citations = cite(event.turn_id, context, verdict)
@@ -258,12 +261,21 @@ class AnswerQuestion:
             ),
         )
         faults.passed(FaultPoint.CHAT_SPOKEN)
-        done = await self.execute(command, recorded.metadata, "answer")
-        faults.passed(FaultPoint.CHAT_ANSWERED)
+        done = await self._end(recorded, speech, command)
         if grounded and not was_stopped and len(prompt.passages) == len(context):
             put = put_before if spent_before is None else query
             self.answers.keep(topic, event.turn_id, speech.text, context, put)
         return done.position
+
+    async def _end(
+        self, recorded: Recorded[QuestionAsked], speech: Speech, command: RecordAnswer
+    ) -> Done:
+        """Store an answer, and tell its end if it is known to be what ended the turn."""
+        done = await self.execute(command, recorded.metadata, "answer")
+        faults.passed(FaultPoint.CHAT_ANSWERED)
+        if done.made is not None and speech.text:
+            await tell_answered(speech, command, str(done.made["message_id"]))
+        return done
 
     async def _reserve(
         self, recorded: Recorded[QuestionAsked], bot: BotSettings, past: Sequence[Turn]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.chat.ports import Frames
-from shared.contracts.chat import TurnView
+from shared.contracts.chat import RecordAnswer, TurnView, Usage
 from shared.contracts.chat_citations import Citation
 from shared.contracts.chat_frames import Frame, FrameName
 from shared.kernel import faults
@@ -98,15 +98,26 @@ async def tell_end(speech: Speech, turn: TurnView) -> None:
         await speech.once("sources", sources_data(turn.citations))
         await speech.once("citations", citations_data(turn.citations))
         await speech.say(turn.message.content)
+    await _finish(speech, turn, turn.message.id, turn.usage)
+
+
+async def tell_answered(speech: Speech, answer: RecordAnswer, message_id: str) -> None:
+    """As `tell_end`, of a turn that ended with this answer, which was told."""
+    await _finish(speech, answer, message_id, answer.usage)
+
+
+async def _finish(
+    speech: Speech, end: TurnView | RecordAnswer, message_id: str, usage: Usage
+) -> None:
     await speech.finish(
         "done",
         {
-            "chat_id": turn.chat_id,
-            "message_id": turn.message.id,
-            "usage": {**turn.usage.model_dump(), "total_tokens": turn.usage.total_tokens},
-            "grounded": turn.grounded,
-            **({} if turn.support is None else {"support": turn.support}),
-            **({"stopped": True} if turn.stopped else {}),
+            "chat_id": end.chat_id,
+            "message_id": message_id,
+            "usage": {**usage.model_dump(), "total_tokens": usage.total_tokens},
+            "grounded": end.grounded,
+            **({} if end.support is None else {"support": end.support}),
+            **({"stopped": True} if end.stopped else {}),
         },
     )
 

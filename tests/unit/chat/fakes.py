@@ -11,6 +11,7 @@ from typing_extensions import override
 from services.chat.domain.bots import Published
 from services.chat.domain.chats import ChatState, chat_decider
 from services.chat.domain.prompt import Turn
+from services.chat.handlers import answer_made
 from services.chat.ports import (
     Assistant,
     BotReader,
@@ -42,7 +43,7 @@ from shared.contracts.chat import (
 )
 from shared.contracts.chat_frames import Frame
 from shared.contracts.chat_replay import Replay
-from tests.unit.samples import T0
+from tests.unit.samples import T0, recorded
 
 
 class Killed(Exception):
@@ -114,11 +115,13 @@ class Conversation(ChatReader):
 
     async def execute(self, command: Command, meta: Metadata, purpose: str) -> Done:
         self.ordered.append(purpose)
-        self.log += chat_decider.decide(chat_decider.fold(self.log), command, meta)  # type: ignore[arg-type]  # of a chat
+        events = chat_decider.decide(chat_decider.fold(self.log), command, meta)  # type: ignore[arg-type]  # of a chat
+        self.log += events
         if purpose == self.dies_after:
             self.dies_after = None
             raise Killed
-        return Done(position=len(self.log))
+        stored = [recorded(event) for event in events]
+        return Done(position=len(self.log), made=answer_made(stored) if stored else None)
 
     @override
     async def get_turn(self, question: GetTurn, meta: Metadata) -> TurnView:
