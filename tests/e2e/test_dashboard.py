@@ -259,6 +259,8 @@ class TestSources:
             await page.locator("textarea[name=text]").fill("We deliver to Austria in two days.")
             await page.locator("dialog").get_by_role("button", name="Add source").click()
             await expect(page.locator(".facts")).to_contain_text("Ready to answer")
+            last_read = page.locator("dialog dt", has_text="Last read").locator("+ dd")
+            await expect(last_read).not_to_have_text("never")
             await page.keyboard.press("Escape")
             await page.get_by_role("button", name="Add source").click()
             await page.get_by_text("File", exact=True).click()

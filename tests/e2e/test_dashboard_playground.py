@@ -8,6 +8,7 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.e2e.browsing import looked_at, opened, sign_in
 from tests.e2e.test_dashboard_work import RETURNS, working
+from tests.e2e.test_reindexing import settled
 from tests.harness import PASSWORD, Tenant, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(600)]
@@ -129,6 +130,9 @@ async def test_a_past_turn_is_asked_once_more_and_laid_beside_what_it_was(
     source = tenant.source(bot, LATER, name="Exchange")
     tenant.ingest(source)
     tenant.ready(source)
+    # The passage of then is a chunk of another index now, with the same text.
+    tenant.http.patch(f"/v1/bot-profiles/{bot}", json={"chunk_size": 2000}).raise_for_status()
+    await asyncio.to_thread(settled, tenant, bot, 1)
     async with working(browser, tenant, f"/chats/{asked}") as page:
         await page.get_by_role("button", name="Replay").click()
         dialog = page.get_by_role("dialog", name="Replay")
@@ -142,6 +146,7 @@ async def test_a_past_turn_is_asked_once_more_and_laid_beside_what_it_was(
         await dialog.get_by_label("Instructions").fill("Answer briefly.")
         await dialog.get_by_label("Instructions").press("Shift+Enter")
         await expect(verdict).to_contain_text("Another answer.")
+        await expect(verdict).to_contain_text("Passages: 1 the same, 1 only now, 0 only then.")
         await expect(answers.nth(1).locator("ins").first).to_be_visible()
         fresh = answers.nth(1).locator(".only")
         await expect(fresh).to_contain_text("only here")
