@@ -47,10 +47,13 @@ def queries(store: ReadModelStore) -> AccountQueries:
 @pytest.fixture
 async def platform(
     servers: Servers, engine: AsyncEngine, codec: Codec, vault: Vault, tmp_path: Path
-) -> Platform:
-    """Of a service named `bank`; closed by whoever runs the service."""
+) -> AsyncIterator[Platform]:
+    """Of a service named `bank`."""
     blobs = Blobs.open((tmp_path / "blobs").as_uri())
-    return await open_platform(servers.nats_url, "bank", engine, codec, vault, blobs)
+    made = await open_platform(servers.nats_url, "bank", engine, codec, vault, blobs)
+    yield made
+    # A service that ran has closed it. One that is left open looks for its broker for ever.
+    await made.client.close()
 
 
 @pytest.fixture
