@@ -115,12 +115,12 @@ class Conversation(ChatReader):
 
     async def execute(self, command: Command, meta: Metadata, purpose: str) -> Done:
         self.ordered.append(purpose)
-        events = chat_decider.decide(chat_decider.fold(self.log), command, meta)  # type: ignore[arg-type]  # of a chat
-        self.log += events
+        before = len(self.log)
+        self.log += chat_decider.decide(chat_decider.fold(self.log), command, meta)  # type: ignore[arg-type]  # of a chat
         if purpose == self.dies_after:
             self.dies_after = None
             raise Killed
-        stored = [recorded(event) for event in events]
+        stored = [recorded(event) for event in self.log[before:]]
         return Done(position=len(self.log), made=answer_made(stored) if stored else None)
 
     @override
