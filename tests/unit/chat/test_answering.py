@@ -21,17 +21,14 @@ from services.chat.reactions.answering import AnswerQuestion, StopAnswering
 from services.chat.reactions.remembering import RememberAnswers
 from services.chat.reactions.replaying import PastTurns, Replays
 from services.chat.reactions.spending import Purse
-from shared.contracts.base import Metadata
 from shared.contracts.chat import (
     BotSettings,
-    GetTurn,
     QuestionAnswered,
     QuestionAsked,
     QuestionRefused,
     Said,
     TurnFailed,
     TurnStopRequested,
-    TurnView,
 )
 from shared.kernel.errors import Unavailable
 from tests.unit.chat.fakes import (
@@ -168,26 +165,6 @@ class TestAnAnswer:
         (prompt,) = it.model.prompts
         assert (prompt.model, prompt.temperature, prompt.max_tokens) == ("gpt-4o", 0.4, 77)
         assert "Answer in rhymes." in prompt.messages[0].content
-
-    async def test_that_nothing_came_behind_needs_no_look_at_its_chat(self) -> None:
-        it = World()
-
-        async def not_asked(*of: str) -> ChatState:
-            raise AssertionError(of)
-
-        await replace(it.answer, current=not_asked)(recorded(it.question))
-        assert it.frames.names[-1] == "done"
-
-    async def test_that_ended_its_turn_is_told_without_a_look_at_the_rows(self) -> None:
-        it = World()
-
-        class NoRows(Conversation):
-            @override
-            async def get_turn(self, question: GetTurn, meta: Metadata) -> TurnView:
-                raise AssertionError(question)
-
-        await replace(it.answer, chats=NoRows([]))(recorded(it.question))
-        assert it.frames.names == ["sources", "citations", "delta", "delta", "done"]
 
     async def test_to_the_first_question_of_a_chat_looks_for_no_conversation(self) -> None:
         it = World()
