@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from typing import Any, NewType
 
 import orjson
-from asyncpg import InterfaceError, PostgresError
+from asyncpg import InterfaceError, InternalClientError, PostgresError
 from sqlalchemy import URL, Connection, event, make_url, text
-from sqlalchemy.exc import InvalidatePoolError, OperationalError
+from sqlalchemy.exc import InvalidatePoolError, OperationalError, TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.util import await_only
 
@@ -31,6 +31,8 @@ LOOK_AS_EVERYONE = "select set_config('role', $1, false), set_config('app.tenant
 KEPT_EYES = "minirag_keeps_eyes"
 """Option of an engine whose connections say whose eyes they need."""
 ReadingEngine = NewType("ReadingEngine", AsyncEngine)
+AWAY = ("08", "53", "57")
+"""Classes of SQLSTATE: connections, resources, what an operator does (PostgreSQL, appendix A)."""
 NARROW = text("select set_config('app.tenant_id', :id, true)")
 
 
@@ -208,3 +210,18 @@ def _address(url: str) -> URL:
 
 def _dumps(value: Any) -> str:
     return orjson.dumps(value).decode()
+
+
+def is_away(error: BaseException | None) -> bool:
+    """Whether an error says that the database cannot be asked just now, and nothing about what it
+    was asked: it starts, stops, has no connection left, or one broke.
+    """
+    while error is not None:
+        if isinstance(error, ConnectionError | PoolTimeout | InternalClientError):
+            return True
+        if isinstance(error, InterfaceError) and not isinstance(error, ValueError):
+            return True
+        if isinstance(error, PostgresError) and (error.sqlstate or "")[:2] in AWAY:
+            return True
+        error = error.__cause__
+    return False

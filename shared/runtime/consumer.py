@@ -19,6 +19,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import api
 
+from shared.adapters.postgres import is_away
 from shared.adapters.pull import Pull, PullEnded
 from shared.adapters.topology import ensure_consumer
 from shared.kernel import faults
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 
 DELAYS = (0.2, 1.0, 3.0, 10.0, 30.0, 60.0)
 """Seconds before attempt 2, 3, …; the last one repeats. Each is stretched by up to a fifth."""
+AWAY_SECONDS = 10.0
+"""At most, before a message is tried again that failed because the database was away."""
 RETRY_SECONDS = 0.5
 GIVE_BACK_SECONDS = 5.0
 """To hear from the broker what else it has sent, before this process leaves."""
@@ -250,14 +253,17 @@ class Consumer:
         except Exception as error:
             expected = isinstance(error, Unavailable)
             log.warning("attempt failed", extra=self._about(delivery, error), exc_info=not expected)
-            failures = self._failures.get(delivery.sequence, 0) + 1
+            # A database that is away says nothing about the message.
+            away = is_away(error)
+            failures = self._failures.get(delivery.sequence, 0) + (not away)
             last = delivery.attempt >= self._max_attempts * DEATHS
             if last or failures >= self._max_attempts:
                 await self._surrender(message, delivery, str(error) or type(error).__name__)
                 return
             self._failures[delivery.sequence] = failures
             metrics.MESSAGES.labels(self._metered, "retried").inc()
-            step = DELAYS[min(failures, len(DELAYS)) - 1]
+            step = DELAYS[min(delivery.attempt if away else failures, len(DELAYS)) - 1]
+            step = min(step, AWAY_SECONDS) if away else step
             await message.nak(delay=step * random.uniform(1, 1.2))  # noqa: S311  jitter
         else:
             metrics.MESSAGES.labels(self._metered, "handled").inc()

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from asyncpg import CannotConnectNowError
 from nats.aio.client import Client
+from sqlalchemy.exc import DBAPIError
 
 from shared.adapters import nats_client
 from shared.kernel.errors import Unavailable, Unusable
@@ -168,6 +170,22 @@ class TestFailing:
         async with working(queue.consumer(handle, give_up, max_attempts=2)):
             await queue.emptied()
         assert given_up == [(2, "always")]
+
+    async def test_a_database_that_is_away_is_no_fault_of_the_message(self, queue: Queue) -> None:
+        attempts: list[int] = []
+
+        async def handle(delivery: Delivery) -> None:
+            attempts.append(delivery.attempt)
+            if delivery.attempt < 4:
+                raise DBAPIError("select 1", None, Exception()) from CannotConnectNowError()
+
+        async def give_up(_delivery: Delivery, reason: str) -> None:
+            raise AssertionError(reason)
+
+        await queue.put("a", 1)
+        async with working(queue.consumer(handle, give_up, max_attempts=2)):
+            await queue.emptied()
+        assert attempts == [1, 2, 3, 4]
 
     async def test_of_one_message_does_not_hold_up_other_keys(self, queue: Queue) -> None:
         done: list[tuple[str, int]] = []
