@@ -58,6 +58,7 @@ class Containers:
         names = [port for ports in BOUND.values() for port in ports.values()]
         self.ports = keep_ports(folder / "ports.json", names)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._logged: dict[str, int] = {}
 
     minirag = (str(SCRIPTS / "minirag"),)
     """The image's entry point, which is what a container starts."""
@@ -117,8 +118,8 @@ class Containers:
         def look() -> bool:
             self.alive(name)
             # A probe is a process of its own: many of them would hold up what they ask about.
-            told = (self.folder / f"{name}.log").read_text(errors="replace")
-            return STARTED in told and self.probe(name).returncode == 0
+            told = (self.folder / f"{name}.log").read_bytes()[self._logged[name] :]
+            return STARTED.encode() in told and self.probe(name).returncode == 0
 
         eventually(look, lambda: self.log(name), START_SECONDS)
 
@@ -196,11 +197,15 @@ class Containers:
         return urlsplit(self.secret("MINIRAG_ADMIN_DATABASE_URL")).password or ""
 
     def _mounted(self, name: str) -> Path:
-        """The folder of secrets of one container: those it names, and no others."""
+        """The folder of secrets of one container: those it names, and no others.
+
+        It is filled once: while it is written again, a process that starts would find files empty.
+        """
         folder = self._home(name) / "secrets"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        for secret, target in secret_targets(self.services[name]).items():
-            (folder / Path(target).name).write_text(self.here(self.secret(secret)))
+        if not folder.exists():
+            folder.mkdir(mode=0o700)
+            for secret, target in secret_targets(self.services[name]).items():
+                (folder / Path(target).name).write_text(self.here(self.secret(secret)))
         return folder
 
     def _home(self, name: str) -> Path:
@@ -210,6 +215,7 @@ class Containers:
 
     def _start(self, name: str, argv: list[str], env: dict[str, str]) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
+            self._logged[name] = log.tell()
             self._running[name] = subprocess.Popen(
                 argv, env=env, cwd=self._home(name), stdout=log, stderr=log
             )

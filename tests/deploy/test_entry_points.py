@@ -123,15 +123,17 @@ class TestTheProbe:
     def test_of_the_gateway_does_not_fail_because_another_service_is_away(
         self, running: Containers
     ) -> None:
-        assert running.stop("analytics") == 0
-        assert running.probe("analytics").returncode == 1
-        assert running.probe("analytics", "--live").returncode == 0  # for half a minute
-        url = f"http://{LOOPBACK}:{running.ports['gateway']}/v1/system/health"
-        eventually(
-            lambda: httpx.get(url, trust_env=False, timeout=60).json()["status"] == "degraded"
-        )
-        assert running.probe("gateway").returncode == 0
-        running.start("analytics")
+        try:
+            assert running.stop("analytics") == 0
+            assert running.probe("analytics").returncode == 1
+            assert running.probe("analytics", "--live").returncode == 0  # for half a minute
+            url = f"http://{LOOPBACK}:{running.ports['gateway']}/v1/system/health"
+            eventually(
+                lambda: httpx.get(url, trust_env=False, timeout=60).json()["status"] == "degraded"
+            )
+            assert running.probe("gateway").returncode == 0
+        finally:
+            running.start("analytics")
         running.healthy("analytics")
 
     def test_of_liveness_says_so_when_there_is_no_heartbeat(self, running: Containers) -> None:
