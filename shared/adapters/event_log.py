@@ -91,9 +91,10 @@ class EventLog:
     async def append(self, events: Sequence[Append], metadata: Metadata) -> list[int]:
         """Store all of `events` or none, and return their sequences.
 
-        Raises `StaleVersion` if an aggregate moved, `Unknown` if no acknowledgement came: the
-        events may be stored all the same, which only reading the tail can tell. Raises
-        `Unavailable` if the log is damaged, and `NotFound` if the tenant was erased.
+        Raises `StaleVersion` if an aggregate moved, or if these very ids were stored before: with
+        what events, only the log can tell. Raises `Unknown` if no acknowledgement came: the events
+        may be stored all the same. Raises `Unavailable` if the log is damaged, and `NotFound` if
+        the tenant was erased.
         """
         self.refuse_if_damaged()
         messages = [await self._message(n, append, metadata) for n, append in enumerate(events)]
@@ -139,9 +140,9 @@ class EventLog:
                 ack = await self._js.publish(
                     subject, body, headers=headers, stream=STREAM, timeout=TIMEOUT
                 )
-                last = int(ack.seq)
                 if ack.duplicate:
-                    return last  # stored before, at a place that may have been taken long ago
+                    raise StaleVersion("another attempt stored its own event under this id")
+                last = int(ack.seq)
             else:
                 last = await self._atomic(messages)
         except APIError as error:

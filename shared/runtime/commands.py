@@ -88,11 +88,9 @@ class CommandHandler:
     async def _execute(self, command: Command, metadata: Metadata, *, redelivered: bool) -> Outcome:
         key = f"{metadata.tenant_id}.{command.aggregate}.{command.aggregate_id}"
         async with self._turnstile.hold(key):
-            known, kept = await self.store.look(
-                metadata.message_id, command.aggregate, metadata.tenant_id, command.aggregate_id
-            )
+            known, kept = await self._look(command, metadata)
             if known is not None:
-                return _outcome(known)
+                return known
             if self.before is not None:
                 await self.before(command, metadata)
             try:
@@ -148,6 +146,13 @@ class CommandHandler:
         kept = await (read() if memo is None else memo.of(tenant_id, name, read))
         return (await self._behind(aggregate, tenant_id, aggregate_id, kept)).state
 
+    async def _look(self, command: Command, metadata: Metadata) -> tuple[Outcome | None, Snapshot]:
+        """What the command came to, if rows tell that already, and its aggregate."""
+        known, kept = await self.store.look(
+            metadata.message_id, command.aggregate, metadata.tenant_id, command.aggregate_id
+        )
+        return None if known is None else _outcome(known), kept
+
     async def _known(self, metadata: Metadata) -> Outcome | None:
         known = await self.store.outcome(metadata.message_id)
         return None if known is None else _outcome(known)
@@ -157,56 +162,51 @@ class CommandHandler:
     ) -> Outcome:
         look_behind = redelivered
         for attempt in range(DECISIONS):
-            known = None if attempt else kept
-            loaded = await self._load(command, metadata, known, look_behind=look_behind)
-            mine = [r for r in loaded.tail if r.metadata.message_id == metadata.message_id]
-            if mine:
-                # The aggregate's tail holds only a part if the decision reached others as well.
-                whole = await self.event_log.together(mine[0])
-                in_order = {r.sequence: r for r in (*loaded.tail, *whole)}
-                records = [in_order[sequence] for sequence in sorted(in_order)]
-                return await self._settle(metadata, records, Done(position=whole[-1].sequence))
-            try:
-                if self.check is not None:
-                    await self.check(command, metadata)
-                events = list(
-                    self._decider(command.aggregate).decide(loaded.state, command, metadata)
+            if attempt:
+                known, kept = await self._look(command, metadata)
+                if known is not None:  # another replica has shown what it came to there
+                    return known
+            loaded = _Loaded(kept.state, kept.version, ())
+            if look_behind:
+                loaded = await self._behind(
+                    command.aggregate, metadata.tenant_id, command.aggregate_id, kept
                 )
-            except Refused as refused:
-                return await self._settle(metadata, loaded.tail, _refusal(refused))
-            if not events:
-                return await self._settle(metadata, loaded.tail, Done(position=loaded.version))
             try:
-                stored = await self._append(command, events, loaded.version, metadata)
+                return await self._decide_on(loaded, command, metadata)
             except StaleVersion:
-                if taken := await self._taken(events, metadata):
-                    return await self._settle(metadata, loaded.tail, _refusal(taken))
                 await asyncio.sleep(attempt * random.uniform(0.001, 0.01))  # noqa: S311  jitter
             except Unknown:
                 await asyncio.sleep(attempt * 0.1)
-            else:
-                made = None if self.made is None else self.made(stored)
-                done = Done(position=stored[-1].sequence, made=made)
-                before = self._before(command, loaded, stored)
-                return await self._settle(metadata, [*loaded.tail, *stored], done, before)
             look_behind = True
         raise Unavailable("too many writers on one aggregate")
 
-    async def _load(
-        self,
-        command: Command,
-        metadata: Metadata,
-        kept: Snapshot | None,
-        *,
-        look_behind: bool,
-    ) -> _Loaded:
-        """The command's aggregate; `kept`, if its row was read just before."""
-        tenant_id, aggregate_id = metadata.tenant_id, command.aggregate_id
-        if kept is None:
-            kept = await self.store.snapshot(command.aggregate, tenant_id, aggregate_id)
-        if look_behind:
-            return await self._behind(command.aggregate, tenant_id, aggregate_id, kept)
-        return _Loaded(kept.state, kept.version, ())
+    async def _decide_on(self, loaded: _Loaded, command: Command, metadata: Metadata) -> Outcome:
+        """Raises `StaleVersion` or `Unknown` if the log has to be looked at again."""
+        mine = [r for r in loaded.tail if r.metadata.message_id == metadata.message_id]
+        if mine:
+            # The aggregate's tail holds only a part if the decision reached others as well.
+            whole = await self.event_log.together(mine[0])
+            in_order = {r.sequence: r for r in (*loaded.tail, *whole)}
+            records = [in_order[sequence] for sequence in sorted(in_order)]
+            return await self._settle(metadata, records, Done(position=whole[-1].sequence))
+        try:
+            if self.check is not None:
+                await self.check(command, metadata)
+            events = list(self._decider(command.aggregate).decide(loaded.state, command, metadata))
+        except Refused as refused:
+            return await self._settle(metadata, loaded.tail, _refusal(refused))
+        if not events:
+            return await self._settle(metadata, loaded.tail, Done(position=loaded.version))
+        try:
+            stored = await self._append(command, events, loaded.version, metadata)
+        except StaleVersion:
+            if taken := await self._taken(events, metadata):
+                return await self._settle(metadata, loaded.tail, _refusal(taken))
+            raise
+        made = None if self.made is None else self.made(stored)
+        done = Done(position=stored[-1].sequence, made=made)
+        before = self._before(command, loaded, stored)
+        return await self._settle(metadata, [*loaded.tail, *stored], done, before)
 
     async def _behind(
         self, aggregate: str, tenant_id: str, aggregate_id: str, kept: Snapshot
@@ -224,8 +224,6 @@ class CommandHandler:
         """
         if loaded.tail or any(of_whole_tenant(record.event) for record in stored):
             return None
-        if stored[0].sequence <= loaded.version:
-            return None  # the log knew the command: another replica showed what it came to
         kept = Snapshot(loaded.state, loaded.version)
         own = (command.aggregate, command.aggregate_id)
         found: dict[Key, Snapshot] = {}

@@ -106,6 +106,15 @@ class TestAppending:
             await event_log.append([Append(opened(account_id), 0)], meta)
         assert await stored(event_log, tenant_id, account_id) == [opened(account_id)]
 
+    async def test_another_event_of_the_same_command_is_not_taken_for_stored(
+        self, event_log: EventLog, tenant_id: str
+    ) -> None:
+        account_id, meta = new_id(), metadata(tenant_id)
+        await event_log.append([Append(opened(account_id), 0)], meta)
+        with pytest.raises(StaleVersion):
+            await event_log.append([Append(deposited(account_id, 1), None)], meta)
+        assert await stored(event_log, tenant_id, account_id) == [opened(account_id)]
+
     async def test_what_does_not_fit_is_refused_before_anything_is_sent(
         self, event_log: EventLog, tenant_id: str
     ) -> None:

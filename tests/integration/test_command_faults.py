@@ -1,5 +1,7 @@
 """Commands become events once, whatever crashes on the way, or is lost."""
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 
 from shared.adapters.event_log import Append, EventLog
@@ -179,6 +181,53 @@ class TestALostAcknowledgement:
         with pytest.raises(Unavailable):
             await handler.execute(order, meta)
         assert isinstance(await handler.execute(order, meta, redelivered=True), Done)
+
+
+class TestAnotherReplica:
+    """Was given the same command, and decided otherwise a moment before."""
+
+    async def test_that_has_shown_it_tells_what_it_came_to(
+        self,
+        store: ReadModelStore,
+        event_log: EventLog,
+        queries: AccountQueries,
+        tenant_id: str,
+        account_id: str,
+    ) -> None:
+        meta, told = metadata(tenant_id), []
+
+        async def first(append: Callable[[], Awaitable[list[int]]]) -> list[int]:
+            other = Deposit(account_id=account_id, amount=7)
+            told.append(await CommandHandler(store, event_log).execute(other, meta))
+            return await append()
+
+        order = Deposit(account_id=account_id, amount=9)
+        done = await CommandHandler(store, FaultyLog(event_log, first)).execute(order, meta)
+        assert [done] == told
+        assert len(await events(event_log, tenant_id, account_id)) == 2
+        assert (await queries.account(tenant_id, account_id)).balance == 7
+
+    async def test_that_stored_it_alone_has_its_event_shown(
+        self,
+        store: ReadModelStore,
+        event_log: EventLog,
+        queries: AccountQueries,
+        tenant_id: str,
+        account_id: str,
+    ) -> None:
+        meta = metadata(tenant_id)
+
+        async def first(append: Callable[[], Awaitable[list[int]]]) -> list[int]:
+            last = await event_log.last_sequence_of(tenant_id, "account", account_id)
+            await event_log.append([Append(Deposited(account_id=account_id, amount=7), last)], meta)
+            return await append()
+
+        order = Deposit(account_id=account_id, amount=9)
+        done = await CommandHandler(store, FaultyLog(event_log, first)).execute(order, meta)
+        last = await event_log.last_sequence_of(tenant_id, "account", account_id)
+        assert done == Done(position=last)
+        assert len(await events(event_log, tenant_id, account_id)) == 2
+        assert (await queries.account(tenant_id, account_id)).balance == 7
 
 
 async def test_together_gives_only_the_events_of_one_append(
