@@ -67,8 +67,8 @@ MUTANTS = (
     Mutant(
         "a repeated command is not recognised",
         "shared/runtime/commands.py",
-        "                return known\n",
-        "                pass\n",
+        "            if known is not None:\n                return known\n            if self",
+        "            if self",
         (
             "tests/integration/test_command_handler.py::TestRefusing::test_a_refusal_is_stored_and_repeated_though_it_would_be_taken_now",
         ),
@@ -76,8 +76,8 @@ MUTANTS = (
     Mutant(
         "a command delivered again does not know the event that it has appended",
         "shared/runtime/commands.py",
-        "            if mine:\n",
-        "            if mine and attempt < 0:\n",
+        "        if mine:\n",
+        "        if mine and loaded.version < 0:\n",
         ("tests/integration/test_command_faults.py::TestCrashing",),
     ),
     Mutant(
