@@ -50,6 +50,8 @@ def test_tells_of_logins_tokens_and_people(tenant: Tenant) -> None:
     assert made["actor"].startswith("token/")
     registered = told(tenant, "tenant.registered")
     assert made["user_id"] == registered["user_id"] != user.id
+    tenant.http.patch(f"/v1/users/{user.id}/role", json={"role": "admin"}).raise_for_status()
+    assert told(tenant, "directory.user_updated")["target"] == f"user/{user.id}"
     tenant.http.delete(f"/v1/users/{user.id}")
     assert told(tenant, "directory.user_deactivated")["target"] == f"user/{user.id}"
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playwright.async_api import Browser, FilePayload, Page, expect
 
-from tests.e2e.browsing import barriers, opened, sign_in, site
+from tests.e2e.browsing import barriers, looked_at, opened, sign_in, site
 from tests.harness import PASSWORD, Installation, Tenant, website
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(600)]
@@ -27,7 +27,7 @@ PAGES = (
 )  # fmt: skip
 GO = "to => { history.pushState(null, '', to); dispatchEvent(new PopStateEvent('popstate')) }"
 """To another page as a link does: the frame stays."""
-CHANGES = re.compile("^(Save|Switch off|Add|New|Read it now|Delete|Revoke|Make)")
+CHANGES = re.compile("^(Save|Switch off|Add|New|Read it now|Delete|Revoke|Make|Change role|Remove)")
 """Buttons for those who may change things."""
 SPITEFUL = "<img src=x onerror=\"document.title='broken'\">"
 
@@ -141,6 +141,7 @@ class TestAMember:
             for path, there in (
                 (f"/bots/{bot}", "minirag-chat"), (f"/sources?open={source}", "dialog .kv"),
                 ("/webhooks", ".empty"), ("/tokens", "td code"),
+                (f"/team?role={member.id}", "tbody tr:first-child .st"),
             ):  # fmt: skip
                 await page.evaluate(GO, f"/dashboard{path}")
                 await page.locator(there).wait_for()
@@ -290,6 +291,43 @@ class TestTokens:
             await row.get_by_role("button", name="Revoke").click()
             await expect(row).to_contain_text("revoked")
             assert tenant.with_(shown).get("/v1/auth/me").status_code == 401
+
+
+class TestTeam:
+    async def test_gives_people_another_role(self, browser: Browser, tenant: Tenant) -> None:
+        user = tenant.user("member")
+        async with signed_in(browser, tenant) as page:
+            await page.goto(f"{tenant.url}/dashboard/team")
+            row = page.locator("tr", has_text=user.email)
+            await row.get_by_role("button", name="Change role").press("Enter")
+            role = page.get_by_role("combobox", name="Role")
+            await expect(role).to_be_focused()
+            await expect(role).to_have_value("member")
+            await looked_at(page)
+            await page.keyboard.press("a")
+            await page.keyboard.press("Tab")
+            await page.keyboard.press("Enter")
+            await expect(page.get_by_text("It counts from now on.")).to_be_visible()
+            await expect(row.locator("td[data-label=Role]")).to_have_text("admin")
+            await expect(page.locator("dialog")).to_have_count(0)
+            mine = page.locator("tr", has_text=tenant.email)
+            await expect(mine.get_by_role("button")).to_have_count(0)
+        assert user.http.get("/v1/auth/me").json()["user"]["role"] == "admin"
+
+    async def test_offers_an_admin_only_what_she_may_do(
+        self, browser: Browser, tenant: Tenant
+    ) -> None:
+        admin, member = tenant.user("admin"), tenant.user("member")
+        async with opened(browser, locale="de-DE") as page:
+            await page.goto(f"{tenant.url}/dashboard/team?role={member.id}")
+            await sign_in(page, admin.email, PASSWORD)
+            dialog = page.get_by_role("dialog", name=f"Rolle von {member.email}")
+            options = dialog.get_by_role("combobox", name="Rolle").locator("option")
+            await expect(options).to_have_text([re.compile("Mitglied: "), re.compile("Admin: ")])
+            await page.keyboard.press("Escape")
+            await expect(page.locator("tr", has_text=tenant.email)).to_contain_text("Inhaber")
+            change = page.get_by_role("button", name="Rolle ändern")
+            await expect(change).to_have_count(1)
 
 
 class TestEvents:

@@ -23,6 +23,7 @@ READING = reads()
 CHANGING = changes()
 BODIES: dict[str, dict[str, Any]] = {
     "PATCH /v1/users/{user_id}": {"email": "new@example.com", "password": PASSWORD},
+    "PATCH /v1/users/{user_id}/role": {"role": "admin"},
     "POST /v1/bot-profiles/{bot_profile_id}/retrieve": {"query": "otter"},
     "POST /v1/bot-profiles/{bot_profile_id}/suites": {"title": "Weights"},
     "PATCH /v1/bot-profiles/{bot_profile_id}/suites/{suite_id}": {"title": "Weights"},

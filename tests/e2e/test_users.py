@@ -130,6 +130,65 @@ class TestUsers:
             eventually(refused)
 
 
+class TestAnotherRole:
+    def test_leaves_everything_else_as_it_is(self, tenant: Tenant) -> None:
+        user = tenant.user("member")
+        before = user.http.get("/v1/auth/me").json()["user"]
+        for role in ("admin", "owner", "member", "member"):
+            answer = tenant.http.patch(f"/v1/users/{user.id}/role", json={"role": role})
+            assert answer.status_code == 200
+            assert answer.json() == {**before, "role": role}
+        assert tenant.login(user.email)
+        assert user.http.get("/v1/auth/me").json()["user"] == before, "the session went on"
+
+    def test_counts_for_sessions_that_are_open(self, tenant: Tenant) -> None:
+        user = tenant.user("admin")
+        assert user.http.post("/v1/bot-profiles", json={"name": "n"}).status_code == 201
+        tenant.http.patch(f"/v1/users/{user.id}/role", json={"role": "member"}).raise_for_status()
+
+        def refused() -> bool:
+            return user.http.post("/v1/bot-profiles", json={"name": "n"}).status_code == 403
+
+        eventually(refused)
+
+    def test_is_one_that_there_is(self, tenant: Tenant) -> None:
+        path = f"/v1/users/{tenant.user('member').id}/role"
+        for body, kind in (({"role": "emperor"}, "literal_error"), ({}, "missing")):
+            answer = tenant.http.patch(path, json=body)
+            assert answer.status_code == 422
+            (said,) = detail(answer)
+            assert (said["type"], said["loc"]) == (kind, ["body", "role"])
+
+    def test_is_not_given_to_strangers(self, tenant: Tenant, other_tenant: Tenant) -> None:
+        foreign = other_tenant.user("member").id
+        for user_id in (str(uuid.uuid4()), foreign):
+            answer = tenant.http.patch(f"/v1/users/{user_id}/role", json={"role": "admin"})
+            assert answer.status_code == 404
+            assert detail(answer) == "User not found"
+
+    def test_is_given_by_those_who_may_give_it(self, tenant: Tenant) -> None:
+        member, admin, owner = (tenant.user(role) for role in ("member", "admin", "owner"))
+        asked = [
+            (member, member, "admin", "Only owners and admins can manage users"),
+            (admin, member, "owner", "Only owners can manage owners"),
+            (admin, owner, "member", "Only owners can manage owners"),
+            (admin, admin, "owner", "Only owners can manage owners"),
+        ]
+        for actor, user, role, said in asked:
+            answer = actor.http.patch(f"/v1/users/{user.id}/role", json={"role": role})
+            assert answer.status_code == 403
+            assert detail(answer) == said
+        path = f"/v1/users/{member.id}/role"
+        assert admin.http.patch(path, json={"role": "admin"}).status_code == 200
+
+    def test_is_not_taken_by_the_last_owner(self, tenant: Tenant) -> None:
+        me = tenant.http.get("/v1/auth/me").json()["user"]["id"]
+        answer = tenant.http.patch(f"/v1/users/{me}/role", json={"role": "admin"})
+        assert answer.status_code == 403
+        assert "another owner" in detail(answer)
+        assert tenant.http.get("/v1/auth/me").json()["user"]["role"] == "owner"
+
+
 class TestRoles:
     @pytest.fixture
     def path(self, tenant: Tenant) -> str:

@@ -287,6 +287,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "password": "a long passphrase",
         "role": "admin",
     },
+    "RoleIn": {"role": "admin"},
     "UserOut": USER,
     "ApiTokenIn": {"name": "Website", "scopes": ["chat"], "bot_profile_id": BOT_ID},
     "ApiTokenOut": API_TOKEN,

@@ -30,6 +30,10 @@ class UserPatch(UserIn):
     """False takes the account away, true gives it back."""
 
 
+class RoleIn(BaseModel):
+    role: Role
+
+
 @router.post("", status_code=status.HTTP_201_CREATED, responses=REFUSALS)
 async def create(body: UserIn, caller: CallerDep) -> UserOut:
     """Add a user. Admins add members and admins, owners also owners."""
@@ -83,6 +87,22 @@ async def patch(user_id: Id, body: UserPatch, caller: CallerDep) -> UserOut:
             await caller.order(command.model_copy(update={"password_ref": ref}))
         await caller.gateway.vault.remove(caller.tenant_id, old_ref)
     return user_out(await identity.user(caller.tenant_id, user_id))
+
+
+@router.patch("/{user_id}/role", responses=REFUSALS)
+async def change_role(user_id: Id, body: RoleIn, caller: CallerDep) -> UserOut:
+    """Give a user another role, and leave everything else as it is. Admins give and take the roles
+    member and admin, owners all; nobody lowers the own one, so that an owner is always left.
+    """
+    await caller.order(
+        UpdateUser(
+            tenant_id=caller.tenant_id,
+            user_id=user_id,
+            actor_id=caller.principal.user_id,
+            role=body.role,
+        )
+    )
+    return user_out(await caller.gateway.identity.user(caller.tenant_id, user_id))
 
 
 @router.delete("/{user_id}", status_code=status.HTTP_204_NO_CONTENT, responses=REFUSALS)

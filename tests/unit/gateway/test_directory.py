@@ -120,6 +120,29 @@ class TestUpdating:
         command = update("olga", "max", role="admin", display_name="Max")
         people.given(OLGA, MAX).when(command).then(updated("max", role="admin", display_name="Max"))
 
+    @pytest.mark.parametrize(
+        ("actor", "user", "role"),
+        [
+            ("olga", "max", "owner"),
+            ("olga", "otto", "member"),
+            ("ada", "max", "admin"),
+            ("ada", "alan", "member"),
+        ],
+    )
+    def test_a_role_is_given_and_taken_by_whoever_has_as_much(
+        self, people: DirectoryScenario, actor: str, user: str, role: Role
+    ) -> None:
+        alan = created("alan", "admin")
+        people.given(OLGA, OTTO, ADA, alan, MAX).when(update(actor, user, role=role)).then(
+            updated(user, role=role)
+        )
+
+    def test_the_last_owner_keeps_her_role(self, people: DirectoryScenario) -> None:
+        lowered = updated("otto", role="member")
+        people.given(OLGA, OTTO, ADA, lowered).when(
+            update("olga", "olga", role="admin")
+        ).then_refused(NotPermitted, "your own rights")
+
     def test_nothing_new_is_nothing(self, people: DirectoryScenario) -> None:
         people.given(OLGA, MAX).when(update("olga", "max", role="member")).then_nothing()
 

@@ -173,6 +173,6 @@ export const GERMAN = {
   // Team and settings
   'Everybody here sees the same bots, sources and chats.': 'Alle hier sehen dieselben Bots, Quellen und Chats.', 'Add a person': 'Person hinzufügen', 'Add': 'Hinzufügen', 'Role': 'Rolle', 'Remove': 'Entfernen', 'All sessions of this person end.': 'Alle Sitzungen dieser Person enden.',
   'First password': 'Erstes Passwort', 'At least 8 characters. Hand it over, to be changed.': 'Mindestens 8 Zeichen. Geben Sie es weiter, damit es geändert wird.', 'reads and chats': 'liest und chattet',
-  'also changes bots, sources, keys and people': 'ändert auch Bots, Quellen, Schlüssel und Personen', 'also manages owners': 'verwaltet auch Inhaber', 'Your password': 'Ihr Passwort', 'Change it': 'Ändern', 'The present one': 'Bisheriges Passwort', 'The new one': 'Neues Passwort',
+  'also changes bots, sources, keys and people': 'ändert auch Bots, Quellen, Schlüssel und Personen', 'also manages owners': 'verwaltet auch Inhaber', 'Change role': 'Rolle ändern', 'Role of {name}': 'Rolle von {name}', 'Changed. It counts from now on.': 'Geändert. Das gilt ab sofort.', 'Your password': 'Ihr Passwort', 'Change it': 'Ändern', 'The present one': 'Bisheriges Passwort', 'The new one': 'Neues Passwort',
   'Changed. Your other sessions have ended.': 'Geändert. Ihre anderen Sitzungen sind beendet.', 'How everything does': 'Zustand des Systems',
 };
