@@ -71,6 +71,10 @@ RENDER = """async ([text, pieces]) => {
   }));
   return { nodes, text: target.textContent, html: target.outerHTML };
 }"""
+CITED = """async text => {
+  const { numbers } = await import('/dashboard/assets/0/widget/cited.js');
+  return [...numbers(text)].sort((a, b) => a - b);
+}"""
 READ = """async pieces => {
   const { frames } = await import('/dashboard/assets/0/widget/sse.js');
   const bytes = pieces.map(piece => Uint8Array.from(piece));
@@ -121,6 +125,27 @@ async def test_what_streams_in_looks_in_the_end_like_what_came_at_once(page: Pag
     assert {"strong", "ol", "table", "pre", "blockquote", "button"} <= {
         node["tag"] for node in whole["nodes"]
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "cited"),
+    [
+        ("Within 30 days [2][1], and once more [2].", [1, 2]),
+        ("**Boots [3]**\n\n- one [1]\n- two [12]\n\n| a |\n|---|\n| b [4] |", [1, 3, 4, 12]),
+        ("`row[1]` and ``a `b` [2]`` are code, [3] is not.", [3]),
+        ("```js\nrow[1]\n```\n\nSee [2].", [2]),
+        ("See [2].\n\n```js\nrow[1]", [2]),
+        ("It costs 5` a piece [1].\n\nThat one 6` [2].", [1, 2]),
+        ("[1](https://example.com) is a link, [2] is not.", [2]),
+        ("[a] [1234] []", []),
+    ],
+)
+async def test_what_is_counted_as_cited_is_what_can_be_pressed(
+    page: Page, text: str, cited: list[int]
+) -> None:
+    shown = await render(page, text)
+    pressed = {int(n) for n in re.findall(r"<button>(\d+)</button>", shown["html"])}
+    assert await page.evaluate(CITED, text) == sorted(pressed) == cited
 
 
 async def test_events_are_read_wherever_the_network_cuts_them(page: Page) -> None:

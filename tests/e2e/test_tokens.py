@@ -246,6 +246,7 @@ class TestBoundToOneBot:
         one, two = (tenant.with_(issue(tenant, bot_profile_id=bot)["raw_token"]) for _ in range(2))
         answer = self.ask(one, bot, message="How long is the guarantee on the frame?").json()
         for path in (
+            f"/v1/chat/turns/{answer['turn_id']}",
             f"/v1/chat/turns/{answer['turn_id']}/stream",
             f"/v1/citations/{answer['citations'][0]['citation_id']}",
         ):

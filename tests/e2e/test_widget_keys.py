@@ -203,11 +203,13 @@ class TestVisitors:
         key = make(tenant, bot)
         one, two = Visitor(tenant, key, bot), Visitor(tenant, key, bot)
         answer = one.ask().json()
-        stream = f"/v1/chat/turns/{answer['turn_id']}/stream"
+        turn = f"/v1/chat/turns/{answer['turn_id']}"
+        stream = f"{turn}/stream"
         assert one.ask(chat_id=answer["chat_id"]).status_code == 200
-        assert one.http.get(stream).status_code == 200
         assert two.ask(chat_id=answer["chat_id"]).status_code == 404
-        assert two.http.get(stream).status_code == 404
+        for path in (turn, stream):
+            assert one.http.get(path).status_code == 200
+            assert two.http.get(path).status_code == 404
 
     def test_a_visitor_reads_and_judges_what_was_said_in_the_own_chats(
         self, tenant: Tenant, bot: str

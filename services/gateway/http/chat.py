@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Response, status
 from fastapi.responses import StreamingResponse
@@ -113,6 +113,24 @@ class ChatOut(BaseModel):
     """Of the bot's settings that it was given by."""
 
 
+class TurnOut(BaseModel):
+    turn_id: str
+    chat_id: str
+    status: Literal["open", "answered", "refused", "failed"]
+    message: MessageOut | None
+    """The answer; null while it is open, and for a turn that failed."""
+    citations: list[CitationOut]
+    """The passages that it was given."""
+    grounded: bool
+    stopped: bool
+    reason: str | None
+    """Why it was refused."""
+    error: str | None
+    """Why it failed."""
+    bot_version: int | None
+    """Of the bot's settings that it was given by; null: a draft did, or it is open."""
+
+
 class CitationTextOut(BaseModel):
     citation: CitationOut
     text: str
@@ -170,6 +188,15 @@ async def resume(
         return Response(status_code=status.HTTP_204_NO_CONTENT)
     first = sse.encode("turn", {"turn_id": turn_id, "chat_id": turn.chat_id}, 0)
     return stream(caller, turn_id, after, b"" if after else first, begun=True)
+
+
+@router.get("/chat/turns/{turn_id}", responses=responses(NotAuthenticated, NotFound))
+async def turn(turn_id: Id, caller: CallerDep) -> TurnOut:
+    """How a turn stands or went, with the passages that it was given. Those whose `[n]` stands in
+    the answer are cited.
+    """
+    found = await caller.ask(GetTurn(turn_id=turn_id, scope=caller.chat_scope), TurnView)
+    return TurnOut.model_validate(found.model_dump())
 
 
 @router.delete(

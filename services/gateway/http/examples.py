@@ -330,6 +330,18 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "ChatIn": {"bot_profile_id": BOT_ID, "message": "How long is the guarantee?"},
     "ChatOut": ANSWER,
     "TurnReplayOut": {**ANSWER, "former": FORMER},
+    "TurnOut": {
+        "turn_id": TURN_ID,
+        "chat_id": CHAT_ID,
+        "status": "answered",
+        "message": MESSAGE,
+        "citations": [CITATION],
+        "grounded": True,
+        "stopped": False,
+        "reason": None,
+        "error": None,
+        "bot_version": 4,
+    },
     "CitationTextOut": {
         "citation": CITATION,
         "text": "Every bicycle carries a guarantee of seven years on its frame.",

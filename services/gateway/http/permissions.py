@@ -45,6 +45,7 @@ ADMINISTRATION = (
 """Below these, a change asks for the scope `admin`."""
 RULES: Mapping[tuple[str, str], Rule] = {
     ("POST", "/v1/chat"): Rule("chat", bound="chat"),
+    ("GET", "/v1/chat/turns/{}"): Rule("chat", bound="chat"),
     ("GET", "/v1/chat/turns/{}/stream"): Rule("chat", bound="chat"),
     ("DELETE", "/v1/chat/turns/{}"): Rule("chat", bound="chat"),
     ("GET", "/v1/openai/models"): Rule("chat", bound="chat"),

@@ -108,6 +108,7 @@ def test_who_is_bound_to_a_bot_gets_to_chats_and_that_bot_alone(
         let_in - PUBLIC
         <= {
             ("POST", "/v1/chat"),
+            ("GET", "/v1/chat/turns/{turn_id}"),
             ("GET", "/v1/chat/turns/{turn_id}/stream"),
             ("GET", "/v1/chat/{chat_id}"),
             ("GET", "/v1/chat/{chat_id}/messages"),

@@ -1,5 +1,6 @@
 /** One answer: its text as it comes, its evidence, and what a reader can do with it. */
 
+import { cited } from './cited.js';
 import { icon, make } from './dom.js';
 import { follow } from './sse.js';
 
@@ -98,7 +99,8 @@ export class Answer {
     if (done.message_id) this.#chat.connection.keepCitations(done.message_id, this.#citations);
     this.#tools(done.message_id);
     this.#chat.announce(this.#text); // once, whole: word by word it could not be listened to
-    this.#chat.tell('answer', { ...done, text: this.#text, citations: this.#citations, ms, first });
+    const quoted = cited(this.#text, this.#citations).map(({ n }) => n);
+    this.#chat.tell('answer', { ...done, text: this.#text, citations: this.#citations, cited: quoted, ms, first });
   }
 
   #stopped() {
@@ -125,8 +127,9 @@ export class Answer {
 
   #tools(message, feedback) {
     const t = this.#chat.words;
-    if (this.#citations.length > 0) {
-      const label = t.sources(this.#citations.length);
+    const sources = cited(this.#text, this.#citations).length;
+    if (sources > 0) {
+      const label = t.sources(sources);
       const all = make('button', { className: 'sources', type: 'button', textContent: label, 'aria-expanded': 'false' });
       all.onclick = () => this.#evidence(0);
       this.#foot.append(all);
@@ -175,7 +178,7 @@ export class Answer {
     return mark;
   }
 
-  /** Open the passage behind a citation, or all of them; the same again closes it. */
+  /** Open the passage behind a citation, or behind all that stand in the text; the same again closes it. */
   async #evidence(n) {
     const before = this.element.querySelector('.evidence');
     const all = this.element.querySelector('.sources');
@@ -184,7 +187,7 @@ export class Answer {
     all?.setAttribute('aria-expanded', String(!closing && n === 0));
     if (closing) return;
     this.#open = n;
-    const shown = this.#citations.filter(citation => n === 0 || citation.n === n);
+    const shown = n === 0 ? cited(this.#text, this.#citations) : this.#citations.filter(citation => citation.n === n);
     const box = make('div', { className: 'evidence' });
     this.#foot.before(box);
     this.#chat.tell('cite', { citations: shown, n });

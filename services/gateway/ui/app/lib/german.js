@@ -68,7 +68,7 @@ export const GERMAN = {
   'How it should answer. What it knows comes from the sources.': 'Wie er antworten soll. Was er weiß, kommt aus den Quellen.', 'Any LiteLLM name, or local/extractive, which needs no key.': 'Ein beliebiger LiteLLM-Name, oder local/extractive, das keinen Schlüssel braucht.',
   'API key': 'API-Schlüssel', 'One is kept; it is never shown.': 'Einer ist hinterlegt; er wird nie gezeigt.', 'None is kept.': 'Keiner ist hinterlegt.', 'API address': 'API-Adresse', 'For compatible servers.': 'Für kompatible Server.',
   'Temperature': 'Temperatur', 'Longest answer, in tokens': 'Längste Antwort, in Tokens', 'It answers': 'Er antwortet', 'Ask what your visitors ask.': 'Fragen Sie, was Ihre Besucher fragen.',
-  'First word after {first} s, all after {all} s · {n} tokens': 'Erstes Wort nach {first} s, alles nach {all} s · {n} Tokens', 'from the sources': 'aus den Quellen', 'not in the sources': 'nicht in den Quellen',
+  'First word after {first} s, all after {all} s · {n} tokens': 'Erstes Wort nach {first} s, alles nach {all} s · {n} Tokens', '{n} of {all} passages cited': '{n} von {all} Stellen zitiert', 'from the sources': 'aus den Quellen', 'not in the sources': 'nicht in den Quellen',
   'Switch off': 'Abschalten', 'Visitors get no answer any more.': 'Besucher bekommen keine Antwort mehr.',
   // Sources
   'What your bots may quote.': 'Was Ihre Bots zitieren dürfen.', 'Source': 'Quelle', 'Deleted. It is quoted no more.': 'Gelöscht. Sie wird nicht mehr zitiert.', 'Kind': 'Art', 'Last read': 'Zuletzt gelesen',
@@ -77,6 +77,7 @@ export const GERMAN = {
   // Chats
   'Question': 'Frage', 'Messages': 'Nachrichten', 'Begun': 'Begonnen', 'The latest {n}.': 'Die neuesten {n}.', 'Filter chats': 'Chats filtern', 'Nobody has asked anything yet': 'Noch hat niemand etwas gefragt',
   'Put a bot on your website, or try it yourself.': 'Setzen Sie einen Bot auf Ihre Website, oder probieren Sie ihn selbst aus.', 'Visitor': 'Besucher', 'Helpful': 'Hilfreich', 'Not helpful': 'Nicht hilfreich',
+  'Given to it, but not cited': 'Dem Bot gegeben, aber nicht zitiert', 'not cited': 'nicht zitiert',
   // Keys and tokens
   'asks bots': 'fragt Bots', 'reads everything but secrets': 'liest alles außer Geheimnissen', 'changes bots and sources': 'ändert Bots und Quellen', 'manages people, keys, webhooks and budgets': 'verwaltet Personen, Schlüssel, Webhooks und Budgets', 'follows events': 'verfolgt Ereignisse',
   'With a bot it asks that one only, and sees only the chats that it began.': 'Mit einem Bot fragt es nur diesen und sieht nur die Chats, die es begonnen hat.',

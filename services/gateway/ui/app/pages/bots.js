@@ -34,7 +34,7 @@ function List() {
 function Figures({ of }) {
   if (!of) return html`<p class="soft">${t('Ask what your visitors ask.')}</p>`;
   const seconds = ms => new Intl.NumberFormat(language.value, { maximumFractionDigits: 1 }).format(ms / 1000);
-  return html`<p class="soft">${of.draft && html`<span class="tag">${t('unsaved draft')}</span> `}${t('First word after {first} s, all after {all} s · {n} tokens', { first: seconds(of.first ?? of.ms), all: seconds(of.ms), n: number(of.usage?.total_tokens ?? 0) })} · ${of.grounded ? html`<mark>${t('from the sources')}</mark>` : t('not in the sources')} · <span class="mono">${of.usage?.model}</span></p>`;
+  return html`<p class="soft">${of.draft && html`<span class="tag">${t('unsaved draft')}</span> `}${t('First word after {first} s, all after {all} s · {n} tokens', { first: seconds(of.first ?? of.ms), all: seconds(of.ms), n: number(of.usage?.total_tokens ?? 0) })} · ${of.grounded ? html`<mark>${t('from the sources')}</mark>` : t('not in the sources')}${of.citations.length > 0 && ` · ${t('{n} of {all} passages cited', { n: number(of.cited.length), all: number(of.citations.length) })}`} · <span class="mono">${of.usage?.model}</span></p>`;
 }
 
 /** The form, and beside it the bot as the form has it, saved or not. */

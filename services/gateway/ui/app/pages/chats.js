@@ -6,6 +6,7 @@ import { href, params, set } from '../lib/router.js';
 import { ago, moment, number, t } from '../lib/words.js';
 import { Empty, Head, Waiting, tell } from '../parts/basics.js';
 import { AddToSuite } from '../parts/add_to_suite.js';
+import { Cited } from '../parts/cited.js';
 import { Download } from '../parts/download.js';
 import { Bots } from '../parts/pick.js';
 import { Replay } from '../parts/replay.js';
@@ -58,6 +59,7 @@ function Message({ message, chat, add, again }) {
   return html`<article class=${`message ${message.role}`}><header><b>${mine ? t('Visitor') : t('Bot')}</b><time class="soft" datetime=${message.created_at}>${moment(message.created_at)}</time>${message.draft && html`<span class="tag">${t('unsaved draft')}</span>`}
     ${(again || !mine) && html`<span class="votes">${again && html`<button class="btn" type="button" onClick=${again}><${Icon} name="play"/>${t('Replay')}</button>`}${add && html`<button class="btn" type="button" onClick=${() => add(vote.value)}><${Icon} name="flask"/>${t('Add to a suite')}</button>`}${!mine && [['up', 'positive', t('Helpful')], ['down', 'negative', t('Not helpful')]].map(([icon, value, label]) => html`<button class=${`btn icon ${vote.value === value ? 'on' : ''}`} aria-label=${label} aria-pressed=${vote.value === value} onClick=${() => give(value)}><${Icon} name=${icon}/></button>`)}</span>`}</header>
     <div class="prose" ref=${ref}/>
+    ${!mine && html`<${Cited} message=${message}/>`}
     ${!mine && add && vote.value === 'negative' && html`<p class="soft">${t('As a question of a suite it shows whether a change helps.')}</p>`}</article>`;
 }
 

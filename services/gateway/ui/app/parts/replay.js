@@ -6,8 +6,9 @@ import { go } from '../lib/router.js';
 import { number, t } from '../lib/words.js';
 import { Dialog, Trouble, Waiting } from './basics.js';
 import { DraftFields, carry, settingsOf } from './draft_fields.js';
-import { percent } from './variants.js';
+import { Passage } from './passage.js';
 import { words } from './word_diff.js';
+import { numbers } from '../../widget/cited.js';
 import { follow } from '../../widget/sse.js';
 
 /** What begins lower than this share of the window is not taken for seen. */
@@ -34,14 +35,6 @@ function after(answer, { event, data }) {
   return answer;
 }
 
-/** A passage that an answer was given; its text is fetched when somebody wants to read it. */
-function Passage({ of, only }) {
-  const open = useSignal(false);
-  const found = useApi(open.value && `/v1/citations/${of.citation_id}`);
-  return html`<li class=${only ? 'only' : ''}><details onToggle=${event => (open.value = event.currentTarget.open)}><summary>[${of.n}] ${of.title || of.url || t('Source')} <span class="soft">${[percent(of.score), of.heading, of.page && t('page {n}', { n: of.page })].filter(Boolean).join(' · ')}</span>${only && html` <span class="tag">${t('only here')}</span>`}</summary>
-    ${open.value && (found.data ? html`<blockquote>${found.data.text}</blockquote>` : html`<${Waiting} error=${found.error} reload=${found.reload}/>`)}</details></li>`;
-}
-
 /** Whether two citations are of the same passage: an index that was made anew has other chunks, with the same text. */
 const alike = (one, other) => one.chunk_id === other.chunk_id || ['source_id', 'document_id', 'revision', 'start', 'end'].every(name => one[name] === other[name]);
 const among = (citation, others) => others.some(other => alike(citation, other));
@@ -52,10 +45,11 @@ const MARKS = { ins: text => html`<ins>${text}</ins>`, del: text => html`<del>${
 function Answer({ title, notes, one, other, mark }) {
   const said = other ? words(other.text, one.text) : [[one.text, false]];
   const theirs = other?.citations;
+  const quoted = numbers(one.text);
   return html`<article class="answer"><h3>${title} <span class="soft">${notes.filter(Boolean).join(' · ')}</span></h3>
     ${one.error ? html`<p class="bad">${one.error}</p>` : html`<p class="said">${said.map(([text, own]) => (own ? MARKS[mark](text) : text))}</p>`}
     ${one.citations?.length === 0 && html`<p class="soft">${t('It was given no passage.')}</p>`}
-    ${one.citations?.length > 0 && html`<ol class="passages">${one.citations.map(citation => html`<${Passage} key=${citation.citation_id} of=${citation} only=${theirs && !among(citation, theirs)}/>`)}</ol>`}</article>`;
+    ${one.citations?.length > 0 && html`<ol class="passages">${one.citations.map(citation => html`<${Passage} key=${citation.citation_id} of=${citation} only=${theirs && !among(citation, theirs)} spare=${one.text && !quoted.has(citation.n)}/>`)}</ol>`}</article>`;
 }
 
 /** In a sentence, what became of the answer. */
