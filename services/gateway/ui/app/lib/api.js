@@ -1,7 +1,8 @@
 /** The API, for whoever is signed in with this browser. */
 
 import { signal, useEffect, useSignal } from './kit.js';
-import { t, told } from './words.js';
+import { faultsOf } from './faults.js';
+import { number, t, told } from './words.js';
 import { refusal } from '../../widget/sse.js';
 
 const RENEW_MS = 60_000;
@@ -97,9 +98,19 @@ export const api = {
   delete: path => call('DELETE', path),
 };
 
-/** What a reader is told about an error. */
-export const explained = error =>
-  told(error.shown) ?? (navigator.onLine ? t('That did not work. Try again.') : t('No connection.'));
+/** What a reader is told of a fault, beside its field. */
+export function faulty({ text, values, common }) {
+  if (!common) return told(text);
+  return t(text, Object.fromEntries(Object.entries(values).map(([name, value]) => [name, Number.isNaN(Number(value)) ? told(value) : number(Number(value))])));
+}
+
+/** What a reader is told about an error, or about some of its faults. */
+export function explained(error, faults = faultsOf(error.problem)) {
+  // A list of faults tells what each is about by its field alone.
+  const named = Array.isArray(error.problem?.detail);
+  if (faults.length > 0) return faults.map(one => (named && one.at ? `${one.at}: ${faulty(one)}` : faulty(one))).join(' ');
+  return told(error.shown) ?? (navigator.onLine ? t('That did not work. Try again.') : t('No connection.'));
+}
 
 /** What a page shows of an earlier answer because the last try failed: error, and how to try again, by what shows it. */
 export const stale = signal(new Map());

@@ -13,6 +13,12 @@ export const GERMAN = {
   'It is stored, and will be done as soon as the service is back.': 'Es ist gespeichert und wird erledigt, sobald der Dienst zurück ist.',
   'Actions': 'Aktionen', '1 row': '1 Zeile', '{n} rows': '{n} Zeilen', 'Parts': 'Teile',
   'Filter…': 'Filtern…', 'Save': 'Speichern', 'Saved.': 'Gespeichert.', 'Name': 'Name', 'State': 'Zustand', 'Changed': 'Geändert', 'never': 'nie',
+  // What is wrong with what was sent
+  'Look at the marked fields again.': 'Sehen Sie sich die markierten Felder noch einmal an.', 'This is missing.': 'Das fehlt.', 'At least {n} characters are needed.': 'Mindestens {n} Zeichen sind nötig.', 'At most {n} characters are allowed.': 'Höchstens {n} Zeichen sind erlaubt.',
+  'At least {n} entries are needed.': 'Mindestens {n} Einträge sind nötig.', 'At most {n} entries are allowed.': 'Höchstens {n} Einträge sind erlaubt.', 'From {low} to {high} entries are allowed.': '{low} bis {high} Einträge sind erlaubt.',
+  'This must be a whole number.': 'Das muss eine ganze Zahl sein.', 'This must be a number.': 'Das muss eine Zahl sein.', 'This must be {n} or more.': 'Das muss mindestens {n} sein.', 'This must be more than {n}.': 'Das muss mehr als {n} sein.',
+  'This must be {n} or less.': 'Das darf höchstens {n} sein.', 'This must be less than {n}.': 'Das muss weniger als {n} sein.', 'This must be from {low} to {high}.': 'Das muss zwischen {low} und {high} liegen.', 'This must be at most half of the characters of a passage.': 'Das darf höchstens die Hälfte der Zeichen einer Stelle sein.',
+  'This must be an e-mail address.': 'Das muss eine E-Mail-Adresse sein.', 'This must be an address that begins with https:// or http://.': 'Das muss eine Adresse sein, die mit https:// oder http:// beginnt.', 'These must be addresses such as https://example.com or https://*.example.com.': 'Das müssen Adressen sein wie https://example.com oder https://*.example.com.', 'It cannot be used: {why}.': 'Sie lässt sich nicht benutzen: {why}.', 'Somebody here has this e-mail address already.': 'Diese E-Mail-Adresse hat hier schon jemand.',
   // States and kinds
   'ready': 'bereit', 'processing': 'in Arbeit', 'pending': 'wartet', 'error': 'Fehler', 'live': 'aktiv', 'off': 'aus', 'revoked': 'widerrufen',
   'expired': 'abgelaufen', 'all': 'alle', 'Website': 'Website', 'nyxcore': 'nyxcore',

@@ -1,12 +1,12 @@
 /** What every page is written with. */
 
-import { h, render } from 'preact';
-import { useEffect, useErrorBoundary, useLayoutEffect, useRef } from 'preact/hooks';
+import { cloneElement, createContext, h, render } from 'preact';
+import { useContext, useEffect, useErrorBoundary, useLayoutEffect, useRef } from 'preact/hooks';
 import { computed, effect, signal, useSignal } from '@preact/signals';
 import htm from 'htm';
 
 export const html = htm.bind(h);
-export { computed, effect, render, signal, useEffect, useErrorBoundary, useLayoutEffect, useRef, useSignal };
+export { cloneElement, computed, createContext, effect, render, signal, useContext, useEffect, useErrorBoundary, useLayoutEffect, useRef, useSignal };
 
 const PATHS = {
   home: 'M4 11 12 4l8 7v9h-5v-6H9v6H4z',

@@ -37,7 +37,7 @@ function Edit({ budget, bots, close, saved }) {
   const option = (value, label, of) => html`<option value=${value} selected=${value === of}>${label}</option>`;
   return html`<${Dialog} title=${budget.id ? t('Change the budget') : t('New budget')} close=${close}><${Form} send=${send} action=${t('Save')}>
     <${Field} label=${t('Name')}><input class="f" name="name" maxlength="255" defaultValue=${budget.name}/></>
-    ${!budget.id && html`<${Field} label=${t('Bot')}><select class="f" name="bot"><option value="">${t('All bots')}</option>${bots.map(bot => option(bot.id, bot.name))}</select></>`}
+    ${!budget.id && html`<${Field} label=${t('Bot')} of="bot_profile_id"><select class="f" name="bot"><option value="">${t('All bots')}</option>${bots.map(bot => option(bot.id, bot.name))}</select></>`}
     <div class="pair"><${Field} label=${t('Limit')}><input class="f" name="limit" type="number" min="0" step="any" defaultValue=${budget.limit} required/></>
       <${Field} label=${t('In')}><select class="f" name="unit">${option('usd', 'US-$', budget.unit)}${option('tokens', t('Tokens'), budget.unit)}</select></></div>
     <${Field} label=${t('Counted anew')}><select class="f" name="period">${option('month', t('every month'), budget.period)}${option('day', t('every day'), budget.period)}</select></>

@@ -32,16 +32,16 @@ function Wish({ bots, chosen, looked }) {
     looked({ config, preview, bot: fields.bot, refresh: fields.refresh });
   };
   return html`<${Form} send=${look} action=${t('Look what is there')}>
-    <${Field} label=${t('Address of the website')}><input class="f" name="root" inputmode="url" spellcheck=${false} placeholder="https://example.com" defaultValue=${params.value.get('url') ?? ''} required/></>
+    <${Field} label=${t('Address of the website')} of="config.root_url"><input class="f" name="root" inputmode="url" spellcheck=${false} placeholder="https://example.com" defaultValue=${params.value.get('url') ?? ''} required/></>
     <div class="pair"><${Field} label=${t('Bot')}><select class="f" name="bot">${bots.map(bot => html`<option value=${bot.id} selected=${bot.id === chosen}>${bot.name}</option>`)}</select></>
       <${Field} label=${t('Read again')}><select class="f" name="refresh">${SCHEDULES.map(([value, label]) => html`<option value=${value}>${t(label)}</option>`)}</select></></div>
-    <${Field} label=${t('At most so many pages')}><input class="f" name="pages" type="number" min="1" max="2000" defaultValue="50" required/></>
+    <${Field} label=${t('At most so many pages')} of="config.max_pages"><input class="f" name="pages" type="number" min="1" max="2000" defaultValue="50" required/></>
     <details><summary>${t('More settings')}</summary><div class="form">
-      <${Field} label=${t('Only addresses like')} hint=${t('One in each line, such as /docs/*')}><textarea class="f mono" name="include" rows="2"></textarea></>
-      <${Field} label=${t('No addresses like')}><textarea class="f mono" name="exclude" rows="2" placeholder="/tags/*"></textarea></>
-      <${Field} label=${t('Sitemap')} hint=${t('Found by itself if nothing is said.')}><input class="f mono" name="sitemap"/></>
-      <div class="pair"><${Field} label=${t('Links from the start, at most')}><input class="f" name="depth" type="number" min="0" max="10" defaultValue="3" required/></>
-        <${Field} label=${t('Seconds between two pages')}><input class="f" name="delay" type="number" min="0.2" max="60" step="0.1" defaultValue="1" required/></></div>
+      <${Field} label=${t('Only addresses like')} of="config.include" hint=${t('One in each line, such as /docs/*')}><textarea class="f mono" name="include" rows="2"></textarea></>
+      <${Field} label=${t('No addresses like')} of="config.exclude"><textarea class="f mono" name="exclude" rows="2" placeholder="/tags/*"></textarea></>
+      <${Field} label=${t('Sitemap')} of="config.sitemap_url" hint=${t('Found by itself if nothing is said.')}><input class="f mono" name="sitemap"/></>
+      <div class="pair"><${Field} label=${t('Links from the start, at most')} of="config.max_depth"><input class="f" name="depth" type="number" min="0" max="10" defaultValue="3" required/></>
+        <${Field} label=${t('Seconds between two pages')} of="config.delay_seconds"><input class="f" name="delay" type="number" min="0.2" max="60" step="0.1" defaultValue="1" required/></></div>
       <label class="check"><input type="checkbox" name="robots" defaultChecked/> ${t('Obey robots.txt')}</label></div></details></>`;
 }
 

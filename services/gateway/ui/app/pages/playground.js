@@ -4,7 +4,7 @@ import { Icon, html, useEffect, useSignal } from '../lib/kit.js';
 import { api, call, session, useApi } from '../lib/api.js';
 import { href, params, set } from '../lib/router.js';
 import { counted, moment, number, t } from '../lib/words.js';
-import { Empty, Field, Head, Trouble, Waiting } from '../parts/basics.js';
+import { Empty, Faults, Field, Head, Waiting } from '../parts/basics.js';
 import { DraftFields, IndexFields, brought, settingsOf } from '../parts/draft_fields.js';
 import { Questions, Suites } from '../parts/suite.js';
 import { Comparison, price } from '../parts/comparison.js';
@@ -22,10 +22,11 @@ const planOf = (suite, variants, judged) => ({
 });
 
 function Variant({ n, fields, bot, change, remove }) {
+  const at = `variants.${n}.`;
   return html`<fieldset class="variant"><legend>${letter(n)}</legend>
-    <${Field} label=${t('Title')}><input class="f" maxlength="100" value=${fields.title ?? ''} placeholder=${n ? t('Variant {letter}', { letter: letter(n) }) : t('As published')} onInput=${event => change({ ...fields, title: event.target.value })}/></>
-    <${DraftFields} fields=${fields} bot=${bot} change=${change}/>
-    <${IndexFields} fields=${fields} bot=${bot} change=${change}/>
+    <${Field} label=${t('Title')} of=${`${at}title`}><input class="f" maxlength="100" value=${fields.title ?? ''} placeholder=${n ? t('Variant {letter}', { letter: letter(n) }) : t('As published')} onInput=${event => change({ ...fields, title: event.target.value })}/></>
+    <${DraftFields} at=${at} fields=${fields} bot=${bot} change=${change}/>
+    <${IndexFields} at=${at} fields=${fields} bot=${bot} change=${change}/>
     ${n > 0 && html`<button class="btn fit" type="button" onClick=${remove}><${Icon} name="trash"/>${t('Remove')}</button>`}</fieldset>`;
 }
 
@@ -61,7 +62,7 @@ function Bench({ bot, suite, ran }) {
   const keys = event => event.key === 'Enter' && event.shiftKey && run(event);
   const put = (n, fields) => (variants.value = variants.value.map((one, i) => (i === n ? fields : one)));
   const { busy, error, run: running, done, estimate: told } = state.value;
-  return html`<form class="bench" onSubmit=${run} onKeyDown=${keys}><div class="variants">${variants.value.map((fields, n) => html`<${Variant} key=${n} n=${n} fields=${fields} bot=${bot} change=${it => put(n, it)} remove=${() => (variants.value = variants.value.filter((_, i) => i !== n))}/>`)}</div>
+  return html`<form class="bench" onSubmit=${run} onKeyDown=${keys}><${Faults} error=${error}><div class="variants">${variants.value.map((fields, n) => html`<${Variant} key=${n} n=${n} fields=${fields} bot=${bot} change=${it => put(n, it)} remove=${() => (variants.value = variants.value.filter((_, i) => i !== n))}/>`)}</div>
     <div class="bar"><button class="btn" type="button" disabled=${variants.value.length >= MOST} onClick=${() => (variants.value = [...variants.value, {}])}><${Icon} name="plus"/>${t('Add a variant')}</button>
       <label class="check"><input type="checkbox" checked=${judged.value} onChange=${event => (judged.value = event.target.checked)}/> ${t('Have a model judge')}</label>
       <button class="btn" type="button" disabled=${busy} onClick=${estimate}>${t('What would it cost?')}</button>
@@ -69,7 +70,7 @@ function Bench({ bot, suite, ran }) {
       ${running && busy && html`<button class="btn" type="button" onClick=${() => api.delete(`${base}/runs/${running.id}`)}>${t('Cancel')}</button>`}</div>
     ${told && html`<p class="estimate" role="status">${t('{answers} answers, {calls} calls of a model, {price}', { answers: told.answers, calls: told.calls, price: price(told.cost_usd) })}${told.indexes > 0 && `, ${t('{n} passages to embed', { n: number(told.chunks) })}`}</p>`}
     ${running && html`<p role="status">${running.indexing && done === 0 ? t('An index is made for the variants…') : t('{n} of {all} answers', { n: done, all: running.results_expected })}</p>`}
-    <${Trouble} error=${error}/></form>`;
+    </></form>`;
 }
 
 function One({ bot, changed }) {

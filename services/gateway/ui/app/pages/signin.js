@@ -42,10 +42,10 @@ function Register() {
     if (path.value === '/') go('/start');
   };
   return html`<${Form} send=${send} action=${t('Create the workspace')}>
-    <${Field} label=${t('Company or project')}><input class="f" name="tenant" maxlength="255" autocomplete="organization" required/></>
-    <${Field} label=${t('Your name')}><input class="f" name="name" maxlength="255" autocomplete="name"/></>
-    <${Field} label=${t('E-mail')}><input class="f" name="email" type="email" autocomplete="username" required/></>
-    <${Field} label=${t('Password')} hint=${t('At least 8 characters.')}><input class="f" name="password" type="password" minlength="8" maxlength="128" autocomplete="new-password" required/></></>`;
+    <${Field} label=${t('Company or project')} of="tenant_name"><input class="f" name="tenant" maxlength="255" autocomplete="organization" required/></>
+    <${Field} label=${t('Your name')} of="owner_display_name"><input class="f" name="name" maxlength="255" autocomplete="name"/></>
+    <${Field} label=${t('E-mail')} of="owner_email"><input class="f" name="email" type="email" autocomplete="username" required/></>
+    <${Field} label=${t('Password')} of="owner_password" hint=${t('At least 8 characters.')}><input class="f" name="password" type="password" minlength="8" maxlength="128" autocomplete="new-password" required/></></>`;
 }
 
 export function SignIn() {

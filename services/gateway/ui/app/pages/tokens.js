@@ -43,10 +43,10 @@ function Keys() {
     ${keys.data.length === 0 ? html`<p class="soft">${t('None yet. A bot gets its key with its embed code.')}${mayChange() && bots.data.length === 0 && html` <a class="link" href=${href('/start')}>${t('Set up a bot')}</a>`}</p>` : html`<${Table} rows=${keys.data} columns=${columns} caption=${t('Public keys')} open=${mayChange() ? one => one.is_active && set({ key: one.id }) : undefined}/>`}</section>
     ${key && html`<${Dialog} title=${key.id ? key.name : t('New key')} close=${close}><${Form} send=${save} action=${t('Save')}>
       <${Field} label=${t('Name')}><input class="f" name="name" maxlength="255" defaultValue=${key.name ?? ''} required/></>
-      ${!key.id && html`<${Field} label=${t('Bot')}><select class="f" name="bot">${bots.data.map(bot => html`<option value=${bot.id}>${bot.name}</option>`)}</select></>`}
-      <${Field} label=${t('Sites')} hint=${t('One in each line, such as https://example.com or https://*.example.com')}><textarea class="f mono" name="allowed" rows="3" defaultValue=${key.allowed_origins.join('\n')}></textarea></>
-      <div class="pair"><${Field} label=${t('Questions of a visitor per hour')}><input class="f" type="number" min="1" name="hour" defaultValue=${key.quotas.questions_per_visitor_hour ?? ''}/></>
-      <${Field} label=${t('Questions per day')}><input class="f" type="number" min="1" name="day" defaultValue=${key.quotas.questions_per_day ?? ''}/></></div></></>`}`;
+      ${!key.id && html`<${Field} label=${t('Bot')} of="bot_profile_id"><select class="f" name="bot">${bots.data.map(bot => html`<option value=${bot.id}>${bot.name}</option>`)}</select></>`}
+      <${Field} label=${t('Sites')} of="allowed_origins" hint=${t('One in each line, such as https://example.com or https://*.example.com')}><textarea class="f mono" name="allowed" rows="3" defaultValue=${key.allowed_origins.join('\n')}></textarea></>
+      <div class="pair"><${Field} label=${t('Questions of a visitor per hour')} of="quotas.questions_per_visitor_hour"><input class="f" type="number" min="1" name="hour" defaultValue=${key.quotas.questions_per_visitor_hour ?? ''}/></>
+      <${Field} label=${t('Questions per day')} of="quotas.questions_per_day"><input class="f" type="number" min="1" name="day" defaultValue=${key.quotas.questions_per_day ?? ''}/></></div></></>`}`;
 }
 
 function Tokens() {
@@ -78,8 +78,8 @@ function Tokens() {
     ${tokens.data.length === 0 ? html`<${Empty} title=${t('No tokens')}/>` : html`<${Table} rows=${tokens.data} columns=${columns} caption=${t('Secret tokens')}/>`}</section>
     ${making && html`<${Dialog} title=${t('New token')} close=${done}><${Form} send=${make} action=${t('Make it')}>
       <${Field} label=${t('Name')} hint=${t('Where it will be used.')}><input class="f" name="name" maxlength="255" required/></>
-      <${Field} label=${t('Ends after')}><select class="f" name="days"><option value="">${t('never')}</option><option value="30">${t('{n} days', { n: 30 })}</option><option value="90">${t('{n} days', { n: 90 })}</option><option value="365">${t('{n} days', { n: 365 })}</option></select></>
-      <${Field} label=${t('Bot')} hint=${t('With a bot it asks that one only, and sees only the chats that it began.')}><select class="f" name="bot"><option value="">${t('All bots')}</option>${bots.data.map(bot => html`<option value=${bot.id}>${bot.name || t('(unnamed)')}</option>`)}</select></>
+      <${Field} label=${t('Ends after')} of="expires_at"><select class="f" name="days"><option value="">${t('never')}</option><option value="30">${t('{n} days', { n: 30 })}</option><option value="90">${t('{n} days', { n: 90 })}</option><option value="365">${t('{n} days', { n: 365 })}</option></select></>
+      <${Field} label=${t('Bot')} of="bot_profile_id" hint=${t('With a bot it asks that one only, and sees only the chats that it began.')}><select class="f" name="bot"><option value="">${t('All bots')}</option>${bots.data.map(bot => html`<option value=${bot.id}>${bot.name || t('(unnamed)')}</option>`)}</select></>
       <fieldset class="choice"><legend>${t('May')}</legend>${Object.entries(SCOPES).map(([scope, told]) => html`<label class="check"><input type="checkbox" name="scope" value=${scope} defaultChecked/> <span><span class="mono">${scope}</span> <small class="soft">${t(told)}</small></span></label>`)}</fieldset></></>`}
     ${made.value && html`<${Dialog} title=${t('Your new token')} close=${() => (made.value = null)}><p>${t('It is shown this once. Keep it where passwords are kept.')}</p><${Code} label=${t('Token')} text=${made.value}/>
       <${Code} label="curl" text=${`curl ${location.origin}/v1/bot-profiles -H "Authorization: Bearer ${made.value}"`}/><button class="btn" onClick=${() => { made.value = null; tell(t('It will not be shown again.')); }}>${t('I have kept it')}</button></>`}`;

@@ -1,7 +1,8 @@
 /** Small parts that every page uses. */
 
-import { Icon, copied, html, signal, useLayoutEffect, useRef, useSignal } from '../lib/kit.js';
-import { explained, stale } from '../lib/api.js';
+import { Icon, cloneElement, copied, createContext, html, signal, useContext, useLayoutEffect, useRef, useSignal } from '../lib/kit.js';
+import { explained, faulty, stale } from '../lib/api.js';
+import { faultsOf } from '../lib/faults.js';
 import { t } from '../lib/words.js';
 
 const said = signal('');
@@ -39,9 +40,48 @@ export function Stale() {
 
 export const Trouble = ({ error }) => error && html`<p class="bad" role="alert">${explained(error)}</p>`;
 
-/** A labelled field. */
-export function Field({ label, hint, children }) {
-  return html`<label class="field"><span>${label}</span>${hint && html`<small>${hint}</small>`}${children}</label>`;
+/** Fields that are drawn, and what is wrong with them: {drawn, marked, forget}. */
+const OfFields = createContext(null);
+const within = (at, name) => at === name || at.startsWith(`${name}.`);
+
+/** What holds fields: each shows what the server says of it, and what is left of `error` stands below. */
+export function Faults({ error, children }) {
+  const drawn = useRef(new Set());
+  const marked = useSignal(new Map());
+  const rest = useSignal([]);
+  const faults = useRef({ drawn: drawn.current, marked, forget: name => (marked.value = new Map([...marked.value].filter(([one]) => one !== name))) });
+  useLayoutEffect(() => {
+    const found = new Map();
+    rest.value = faultsOf(error?.problem).filter(fault => {
+      const name = [...drawn.current].find(one => within(fault.at, one));
+      if (name && !found.has(name)) found.set(name, fault);
+      return !name;
+    });
+    marked.value = found;
+  }, [error]);
+  return html`<${OfFields.Provider} value=${faults.current}>${children}</>
+    ${error && html`<p class="bad" role="alert">${marked.value.size > 0 ? [t('Look at the marked fields again.'), ...(rest.value.length ? [explained(error, rest.value)] : [])].join(' ') : explained(error)}</p>`}`;
+}
+
+/** A labelled field. What the server calls it is told by `of`, or by the name of its control. */
+export function Field({ label, hint, of, children }) {
+  const ref = useRef();
+  const faults = useContext(OfFields);
+  const name = of ?? children?.props?.name;
+  const fault = faults?.marked.value.get(name);
+  const first = fault && faults.marked.value.keys().next().value === name;
+  useLayoutEffect(() => {
+    if (!faults || !name) return undefined;
+    faults.drawn.add(name);
+    return () => faults.drawn.delete(name);
+  }, [faults, name]);
+  useLayoutEffect(() => {
+    if (!first) return;
+    for (let around = ref.current.closest('details'); around; around = around.parentElement.closest('details')) around.open = true;
+    ref.current.querySelector('[aria-invalid]').focus();
+  }, [fault]);
+  const control = fault ? cloneElement(children, { 'aria-invalid': 'true' }) : children;
+  return html`<label class="field" ref=${ref} onInput=${fault && (() => faults.forget(name))}><span>${label}</span>${hint && html`<small>${hint}</small>`}${control}${fault && html`<small class="bad">${faulty(fault)}</small>`}</label>`;
 }
 
 /** A form that cannot be sent twice and tells why it was refused. `send` gets its fields; `typed` hears of each change. */
@@ -59,8 +99,7 @@ export function Form({ send, action, children, wide, typed }) {
       state.value = { error };
     }
   };
-  return html`<form class=${wide ? 'form wide' : 'form'} onSubmit=${submit} onInput=${typed}>${children}
-    <${Trouble} error=${state.value.error}/>
+  return html`<form class=${wide ? 'form wide' : 'form'} onSubmit=${submit} onInput=${typed}><${Faults} error=${state.value.error}>${children}</>
     <div><button class="btn go" disabled=${state.value.busy}>${state.value.busy ? t('One moment…') : action}</button></div></form>`;
 }
 

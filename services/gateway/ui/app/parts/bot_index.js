@@ -3,7 +3,7 @@
 import { html, useSignal } from '../lib/kit.js';
 import { api, useApi } from '../lib/api.js';
 import { counted, language, moment, number, t, told } from '../lib/words.js';
-import { Field, Sure, Trouble, Waiting, tell } from './basics.js';
+import { Faults, Field, Sure, Waiting, tell } from './basics.js';
 
 const STATES = { active: 'ready', queued: 'pending', building: 'processing', failed: 'error' };
 
@@ -13,7 +13,7 @@ const said = settings => [settings.chunk_size ? t('{n} characters', { n: number(
 
 /** What the form says, as the API takes it: empty is null, which means the operator's default. */
 const wish = form => {
-  const { size, overlap, model } = Object.fromEntries(new FormData(form));
+  const { chunk_size: size, chunk_overlap: overlap, embedding_model: model } = Object.fromEntries(new FormData(form));
   return { chunk_size: size ? Number(size) : null, chunk_overlap: overlap === '' ? null : Number(overlap), embedding_model: model.trim() || null };
 };
 
@@ -30,17 +30,21 @@ function Change({ bot, saved }) {
     }
   };
   const apply = async () => {
-    await api.patch(`/v1/bot-profiles/${bot.id}`, state.value.wanted);
+    try {
+      await api.patch(`/v1/bot-profiles/${bot.id}`, state.value.wanted);
+    } catch (error) {
+      state.value = { error };
+      return;
+    }
     tell(t('Saved. The index is made anew beside the old one.'));
     state.value = {};
     saved();
   };
   const { busy, error, found } = state.value;
-  return html`<form class="form" onSubmit=${estimate} onInput=${() => found && (state.value = {})}>
-    <div class="pair"><${Field} label=${t('Characters of a passage, at most')}><input class="f" name="size" type="number" min="100" max="8000" defaultValue=${bot.chunk_size ?? ''} placeholder=${t('as set by the operator')}/></>
-      <${Field} label=${t('Shared with its neighbour')}><input class="f" name="overlap" type="number" min="0" max="1000" defaultValue=${bot.chunk_overlap ?? ''} placeholder=${t('as set by the operator')}/></></div>
-    <${Field} label=${t('Embedding model')} hint=${t('Empty: the built-in one, which needs no key.')}><input class="f mono" name="model" maxlength="100" defaultValue=${bot.embedding_model ?? ''} placeholder="text-embedding-3-small"/></>
-    <${Trouble} error=${error}/>
+  return html`<form class="form" onSubmit=${estimate} onInput=${() => found && (state.value = {})}><${Faults} error=${error}>
+    <div class="pair"><${Field} label=${t('Characters of a passage, at most')}><input class="f" name="chunk_size" type="number" min="100" max="8000" defaultValue=${bot.chunk_size ?? ''} placeholder=${t('as set by the operator')}/></>
+      <${Field} label=${t('Shared with its neighbour')}><input class="f" name="chunk_overlap" type="number" min="0" max="1000" defaultValue=${bot.chunk_overlap ?? ''} placeholder=${t('as set by the operator')}/></></div>
+    <${Field} label=${t('Embedding model')} hint=${t('Empty: the built-in one, which needs no key.')}><input class="f mono" name="embedding_model" maxlength="100" defaultValue=${bot.embedding_model ?? ''} placeholder="text-embedding-3-small"/></></>
     ${found ? html`<div class="estimate" role="status">${found.needed ? html`<p><b>${price(found)}</b> <span class="soft">${counted(found.sources, '1 source', '{n} sources')} · ${counted(found.chunks, '1 passage', '{n} passages')} · ${t('{n} tokens', { n: number(found.tokens) })}</span></p><p class="soft">${t('The bot goes on answering from the old index until the other one is complete.')}</p><${Sure} label=${t('Make the index anew')} question=${price(found)} act=${apply} icon="refresh"/>`
       : html`<p>${t('Nothing would change.')}</p>`}</div>` : html`<div><button class="btn go" disabled=${busy}>${busy ? t('One moment…') : t('What would it cost?')}</button></div>`}</form>`;
 }

@@ -62,8 +62,8 @@ export function Settings({ bot, saved, drafted }) {
     <${Field} label=${t('Instructions')} hint=${t('How it should answer. What it knows comes from the sources.')}><textarea class="f" name="system_prompt" rows="6" defaultValue=${bot.system_prompt}></textarea></>
     <${Field} label=${t('Model')} hint=${t('Any LiteLLM name, or local/extractive, which needs no key.')}><input class="f mono" name="model" maxlength="100" defaultValue=${bot.model} list="models"/></>
     <datalist id="models">${MODELS.map(name => html`<option value=${name}/>`)}</datalist>
-    <div class="pair"><${Field} label=${t('API key')} hint=${bot.has_credentials ? t('One is kept; it is never shown.') : t('None is kept.')}><input class="f" name="api_key" type="password" autocomplete="off"/></>
-      <${Field} label=${t('API address')} hint=${t('For compatible servers.')}><input class="f mono" name="api_base" placeholder="https://"/></></div>
+    <div class="pair"><${Field} label=${t('API key')} of="credentials.api_key" hint=${bot.has_credentials ? t('One is kept; it is never shown.') : t('None is kept.')}><input class="f" name="api_key" type="password" autocomplete="off"/></>
+      <${Field} label=${t('API address')} of="credentials.api_base" hint=${t('For compatible servers.')}><input class="f mono" name="api_base" placeholder="https://"/></></div>
     <div ref=${ref}><${KeyTest} body=${tested}/></div>
     <div class="pair"><${Field} label=${t('Temperature')}><input class="f" name="temperature" type="number" min="0" max="2" step="0.1" defaultValue=${bot.temperature}/></>
       <${Field} label=${t('Longest answer, in tokens')}><input class="f" name="max_tokens" type="number" min="1" max="128000" defaultValue=${bot.max_tokens}/></></div>

@@ -11,22 +11,22 @@ const numeric = new Set([...NUMBERS, ...SIZES].map(([name]) => name));
 /** What stands in the fields, as the API takes it. An empty one is as published. */
 export const settingsOf = fields => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== '').map(([name, value]) => [name, numeric.has(name) ? Number(value) : value]));
 
-const Numbers = ({ all, fields, bot, otherwise, write }) =>
-  html`<div class="pair">${all.map(([name, label, min, max, step]) => html`<${Field} label=${t(label)}><input class="f" type="number" min=${min} max=${max} step=${step} value=${fields[name] ?? ''} placeholder=${bot[name] ?? otherwise} onInput=${write(name)}/></>`)}</div>`;
+const Numbers = ({ all, at, fields, bot, otherwise, write }) =>
+  html`<div class="pair">${all.map(([name, label, min, max, step]) => html`<${Field} label=${t(label)} of=${at + name}><input class="f" type="number" min=${min} max=${max} step=${step} value=${fields[name] ?? ''} placeholder=${bot[name] ?? otherwise} onInput=${write(name)}/></>`)}</div>`;
 
-/** `fields` holds texts by name, `change` gets all of them when one is written. Each shows what the bot has. */
-export function DraftFields({ fields, bot, change }) {
+/** `fields` holds texts by name, `change` gets all of them when one is written. Each shows what the bot has. `at` stands before its name in what is sent. */
+export function DraftFields({ at, fields, bot, change }) {
   const write = name => event => change({ ...fields, [name]: event.target.value });
-  return html`<${Field} label=${t('Instructions')}><textarea class="f" rows="3" value=${fields.system_prompt ?? ''} placeholder=${bot.system_prompt} onInput=${write('system_prompt')}/></>
-    <${Field} label=${t('Model')}><input class="f mono" maxlength="100" value=${fields.model ?? ''} placeholder=${bot.model} onInput=${write('model')}/></>
-    <${Numbers} all=${NUMBERS} fields=${fields} bot=${bot} otherwise=${t('as measured')} write=${write}/>`;
+  return html`<${Field} label=${t('Instructions')} of=${`${at}system_prompt`}><textarea class="f" rows="3" value=${fields.system_prompt ?? ''} placeholder=${bot.system_prompt} onInput=${write('system_prompt')}/></>
+    <${Field} label=${t('Model')} of=${`${at}model`}><input class="f mono" maxlength="100" value=${fields.model ?? ''} placeholder=${bot.model} onInput=${write('model')}/></>
+    <${Numbers} all=${NUMBERS} at=${at} fields=${fields} bot=${bot} otherwise=${t('as measured')} write=${write}/>`;
 }
 
 /** The same for what needs an index of its own: a run has one made, a draft cannot. */
-export function IndexFields({ fields, bot, change }) {
+export function IndexFields({ at, fields, bot, change }) {
   const write = name => event => change({ ...fields, [name]: event.target.value });
-  return html`<${Numbers} all=${SIZES} fields=${fields} bot=${bot} otherwise=${t('as set by the operator')} write=${write}/>
-    <${Field} label=${t('Embedding model')}><input class="f mono" maxlength="100" value=${fields.embedding_model ?? ''} placeholder=${bot.embedding_model ?? t('the built-in model')} onInput=${write('embedding_model')}/></>`;
+  return html`<${Numbers} all=${SIZES} at=${at} fields=${fields} bot=${bot} otherwise=${t('as set by the operator')} write=${write}/>
+    <${Field} label=${t('Embedding model')} of=${`${at}embedding_model`}><input class="f mono" maxlength="100" value=${fields.embedding_model ?? ''} placeholder=${bot.embedding_model ?? t('the built-in model')} onInput=${write('embedding_model')}/></>`;
 }
 
 let carried;

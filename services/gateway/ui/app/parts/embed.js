@@ -29,12 +29,12 @@ function Look({ of, saved }) {
     tell(t('Saved.'));
     saved();
   };
-  const choice = (name, label, values) => html`<${Field} label=${label}><select class="f" name=${name}>${values.map(([value, text]) => html`<option value=${value} selected=${look[name] === value}>${text}</option>`)}</select></>`;
-  const colour = (name, label) => html`<${Field} label=${label}><input class="f" type="color" name=${name} defaultValue=${look[name] || COLOURS[name]}/></>`;
+  const choice = (name, label, values) => html`<${Field} label=${label} of=${`appearance.${name}`}><select class="f" name=${name}>${values.map(([value, text]) => html`<option value=${value} selected=${look[name] === value}>${text}</option>`)}</select></>`;
+  const colour = (name, label) => html`<${Field} label=${label} of=${`appearance.${name}`}><input class="f" type="color" name=${name} defaultValue=${look[name] || COLOURS[name]}/></>`;
   return html`<${Form} send=${send} action=${t('Save')}>
-    <${Field} label=${t('Title of the window')}><input class="f" name="heading" maxlength="255" defaultValue=${look.heading}/></>
-    <${Field} label=${t('Greeting')}><input class="f" name="greeting" maxlength="1000" defaultValue=${look.greeting}/></>
-    <${Field} label=${t('Questions to begin with')} hint=${t('One in each line.')}><textarea class="f" name="starters" rows="3" defaultValue=${look.starters.join('\n')}></textarea></>
+    <${Field} label=${t('Title of the window')} of="appearance.heading"><input class="f" name="heading" maxlength="255" defaultValue=${look.heading}/></>
+    <${Field} label=${t('Greeting')} of="appearance.greeting"><input class="f" name="greeting" maxlength="1000" defaultValue=${look.greeting}/></>
+    <${Field} label=${t('Questions to begin with')} of="appearance.starters" hint=${t('One in each line.')}><textarea class="f" name="starters" rows="3" defaultValue=${look.starters.join('\n')}></textarea></>
     <div class="pair">${colour('accent', t('Highlight'))}${colour('launcher', t('Button'))}</div>
     <div class="pair">${choice('position', t('Corner'), [['', t('right')], ['left', t('left')]])}${choice('theme', t('Theme'), [['', t('as the visitor has it')], ['light', t('light')], ['dark', t('dark')]])}</div>
     ${choice('language', t('Language'), [['', t('as the page')], ['en', 'English'], ['de', 'Deutsch']])}</>`;
@@ -52,7 +52,7 @@ export function Embed({ bot, site = '' }) {
   };
   if (mine.length === 0) {
     return html`<p class="soft measure">${t('A public key may stand in a page: it opens this bot only, and only on the sites that you name.')}</p>
-      <${Form} send=${make} action=${t('Make the code')}><${Field} label=${t('Your website')} hint=${t('Several are separated by commas.')}><input class="f" name="origins" placeholder="https://example.com" value=${site} required/></></>`;
+      <${Form} send=${make} action=${t('Make the code')}><${Field} label=${t('Your website')} of="allowed_origins" hint=${t('Several are separated by commas.')}><input class="f" name="origins" placeholder="https://example.com" value=${site} required/></></>`;
   }
   const [key] = mine;
   const demo = `/demo#${new URLSearchParams({ key: key.public_key })}`;

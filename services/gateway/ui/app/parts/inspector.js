@@ -61,7 +61,7 @@ export function Inspector({ bot }) {
   return html`<p class="soft measure">${t('See which passages a question finds, and why. No model is asked, and nothing is spent.')}</p>
     <${Form} send=${look} action=${t('Look')} wide><${Field} label=${t('Question')}><input class="f" name="query" maxlength="32000" defaultValue=${asked} required/></>
       <div class="bar wishes"><${Field} label=${t('Passages')}><select class="f" name="limit">${LIMITS.map(n => html`<option value=${n}>${n}</option>`)}</select></>
-      <${Field} label=${t('Source')}><select class="f" name="source"><option value="">${t('all')}</option>${(sources.data ?? []).map(one => html`<option value=${one.id}>${one.name}</option>`)}</select></>
+      <${Field} label=${t('Source')} of="source_ids"><select class="f" name="source"><option value="">${t('all')}</option>${(sources.data ?? []).map(one => html`<option value=${one.id}>${one.name}</option>`)}</select></>
       <${Field} label=${t('Language')}><select class="f" name="language"><option value="">${t('all')}</option><option value="en">English</option><option value="de">Deutsch</option></select></></div></>
     ${linked.current && !value && html`<${Waiting} error=${error.value} reload=${open}/>`}
     ${value && html`<section class="found" ref=${results}><dl class="kpis"><${Kpi} label=${t('Verdict')} value=${html`<span class="verdict">${value.verdict === 'grounded' ? html`<mark>${t(VERDICTS.grounded)}</mark>` : t(VERDICTS[value.verdict] ?? value.verdict)}</span>`}/>

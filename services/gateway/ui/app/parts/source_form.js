@@ -38,11 +38,11 @@ export function SourceForm({ bot, added, action, children }) {
     added(source);
   };
   const field = {
-    url: () => html`<${Field} label=${t('Address')}><input class="f" name="url" inputmode="url" autocomplete="url" spellcheck=${false} placeholder="https://example.com/help" required/></>
-      <${Field} label=${t('Read again')}><select class="f" name="refresh"><option value="">${t('never')}</option><option value="daily">${t('every day')}</option><option value="weekly">${t('every week')}</option><option value="hourly">${t('every hour')}</option></select></>`,
+    url: () => html`<${Field} label=${t('Address')} of="config.url"><input class="f" name="url" inputmode="url" autocomplete="url" spellcheck=${false} placeholder="https://example.com/help" required/></>
+      <${Field} label=${t('Read again')} of="refresh_schedule"><select class="f" name="refresh"><option value="">${t('never')}</option><option value="daily">${t('every day')}</option><option value="weekly">${t('every week')}</option><option value="hourly">${t('every hour')}</option></select></>`,
     upload: () => html`<${Field} label=${t('File')} hint=${t('Text, web pages, tables, PDF, office documents, books, mails or pictures, up to 10 MB.')}><input class="f" name="file" type="file" accept=".txt,.md,.csv,.tsv,.json,.xml,.html,.htm,.pdf,.docx,.pptx,.xlsx,.odt,.rtf,.epub,.eml,.png,.jpg,.jpeg,.tif,.tiff,.webp,.bmp" required/></>`,
     text: () => html`<${Field} label=${t('Title')}><input class="f" name="name" maxlength="255"/></>
-      <${Field} label=${t('Text')}><textarea class="f" name="text" rows="8" required></textarea></>`,
+      <${Field} label=${t('Text')} of="content"><textarea class="f" name="text" rows="8" required></textarea></>`,
   };
   return html`<${Form} send=${send} action=${action ?? t('Add source')}>${children}
     <fieldset class="kinds"><legend>${t('What should it read?')}</legend>${KINDS.map(([value, icon, label]) => html`<label class=${`btn ${kind.value === value ? 'on' : ''}`}><input class="sr" type="radio" name="kind" value=${value} checked=${kind.value === value} onChange=${() => (kind.value = value)}/><${Icon} name=${icon}/>${t(label)}</label>`)}</fieldset>

@@ -50,10 +50,10 @@ function Add({ base, close, saved }) {
   };
   return html`<${Dialog} title=${t('Add a question')} close=${close}><${Form} send=${send} action=${t('Save')}>
     <${Field} label=${t('Question')}><input class="f" name="question" maxlength="2000" required/></>
-    <${Field} label=${t('Expected sources')} hint=${t('Name, address or id, one in each line; any of them will do.')}><textarea class="f" name="sources" rows="2"/></>
+    <${Field} label=${t('Expected sources')} of="expected_sources" hint=${t('Name, address or id, one in each line; any of them will do.')}><textarea class="f" name="sources" rows="2"/></>
     <${Field} label=${t('It must say')} hint=${t('One in each line.')}><textarea class="f" name="must" rows="2"/></>
     <${Field} label=${t('It must not say')} hint=${t('One in each line.')}><textarea class="f" name="must_not" rows="2"/></>
-    <${Field} label=${t('Expected answer')}><textarea class="f" name="expected" rows="2" maxlength="2000"/></>
+    <${Field} label=${t('Expected answer')} of="expected_answer"><textarea class="f" name="expected" rows="2" maxlength="2000"/></>
     <label class="check"><input type="checkbox" name="refused"/> ${t('The bot should say that it does not know')}</label></></>`;
 }
 

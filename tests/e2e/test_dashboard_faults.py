@@ -1,0 +1,105 @@
+"""What the server finds wrong with a form stands at the field it is about, in a real browser."""
+
+import pytest
+from playwright.async_api import Browser, Locator, Page, Route, expect
+
+from tests.e2e.browsing import looked_at, opened, sign_in
+from tests.harness import PASSWORD, Tenant
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(600)]
+
+UNPROCESSABLE, CONFLICT = "422", "409"
+
+
+async def marked(page: Page, label: str, said: str) -> Locator:
+    """The field that is called so: it alone is marked, has the focus, and says this."""
+    field = page.locator("label.field", has_text=label)
+    control = field.locator("[aria-invalid=true]")
+    await expect(control).to_be_focused()
+    await expect(page.locator("[aria-invalid=true]")).to_have_count(1)
+    await expect(field.locator("small.bad")).to_have_text(said)
+    return control
+
+
+class TestAFault:
+    async def test_is_told_in_the_readers_language_and_goes_with_the_next_key(
+        self, browser: Browser, tenant: Tenant
+    ) -> None:
+        bot = tenant.bot(name="Guide", model="local/extractive")
+        async with opened(browser, UNPROCESSABLE, locale="de-DE") as page:
+            await page.goto(f"{tenant.url}/dashboard/bots/{bot}?tab=index")
+            await sign_in(page, tenant.email, PASSWORD)
+            await page.get_by_label("Zeichen einer Stelle, höchstens").fill("1000")
+            await page.get_by_label("Überlappung mit der nächsten").fill("900")
+            await page.keyboard.press("Enter")
+            for _ in range(2):
+                await page.get_by_role("button", name="Index neu aufbauen").click()
+            said = "Das darf höchstens die Hälfte der Zeichen einer Stelle sein."
+            control = await marked(page, "Überlappung mit der nächsten", said)
+            alert = page.get_by_role("alert")
+            await expect(alert).to_have_text("Sehen Sie sich die markierten Felder noch einmal an.")
+            await expect(page.get_by_text("chunk_")).to_have_count(0)
+            await looked_at(page)
+            await control.fill("400")
+            await expect(page.locator("[aria-invalid=true], small.bad")).to_have_count(0)
+            await page.keyboard.press("Enter")
+            await expect(page.locator(".estimate")).to_be_visible()
+            await expect(alert).to_have_count(0)
+
+    async def test_is_found_where_it_was_folded_away(
+        self, browser: Browser, tenant: Tenant
+    ) -> None:
+        bot = tenant.bot(name="Guide", model="local/extractive")
+        async with opened(browser, UNPROCESSABLE) as page:
+            await page.goto(f"{tenant.url}/dashboard/bots/{bot}")
+            await sign_in(page, tenant.email, PASSWORD)
+            folded = page.get_by_text("When it should not answer, and what it may link to")
+            await folded.click()
+            models = page.get_by_label("Other models, when this one fails")
+            await models.fill("a b c d")
+            await folded.click()
+            await page.get_by_role("button", name="Save").click()
+            said = "At most 3 entries are allowed."
+            await marked(page, "Other models, when this one fails", said)
+            await models.fill("a b c")
+            await page.get_by_role("button", name="Save").click()
+            await expect(page.get_by_text("The next answer uses it.").first).to_be_visible()
+
+    async def test_of_a_person_stands_at_the_e_mail(self, browser: Browser, tenant: Tenant) -> None:
+        async with opened(browser, CONFLICT) as page:
+            await page.goto(f"{tenant.url}/dashboard/team?add=1")
+            await sign_in(page, tenant.email, PASSWORD)
+            await page.get_by_label("E-mail").fill(tenant.email)
+            await page.get_by_label("First password").fill(PASSWORD)
+            await page.get_by_role("button", name="Add", exact=True).click()
+            await marked(page, "E-mail", "Somebody here has this e-mail address already.")
+
+    async def test_of_an_address_says_why(self, browser: Browser, tenant: Tenant) -> None:
+        async with opened(browser, UNPROCESSABLE) as page:
+            await page.goto(f"{tenant.url}/dashboard/webhooks?add=1")
+            await sign_in(page, tenant.email, PASSWORD)
+            await page.get_by_label("Address").fill("https://user:secret@example.com/hook")
+            await page.get_by_role("button", name="Add", exact=True).click()
+            said = "It cannot be used: it must hold no user or password."
+            await marked(page, "Address", said)
+            await expect(page.get_by_role("alert")).not_to_contain_text("url")
+
+    async def test_without_a_field_of_its_own_is_told_below_the_form(
+        self, browser: Browser, tenant: Tenant
+    ) -> None:
+        async with opened(browser, UNPROCESSABLE) as page:
+            await page.goto(f"{tenant.url}/dashboard/webhooks?add=1")
+            await sign_in(page, tenant.email, PASSWORD)
+            await page.get_by_label("Address").fill("https://example.com/hook")
+            fault = {"type": "missing", "loc": ["body", "events", 0], "msg": "Field required"}
+
+            async def refused(route: Route) -> None:
+                if route.request.method != "POST":
+                    await route.continue_()
+                else:
+                    await route.fulfill(status=422, json={"status": 422, "detail": [fault]})
+
+            await page.route("**/v1/webhooks", refused)
+            await page.get_by_role("button", name="Add", exact=True).click()
+            await expect(page.get_by_role("alert")).to_have_text("events.0: This is missing.")
+            await expect(page.locator("[aria-invalid=true]")).to_have_count(0)
