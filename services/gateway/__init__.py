@@ -30,6 +30,6 @@ Reacts    public events, to whoever subscribes to them on the broker; ErasureReq
 Asks      chat whether a bot exists
 Keeps     answers to requests with an `Idempotency-Key` for a day, sealed; counts of attempts and
           of visitors' questions
-Answers   ListAudit, GetErasure, ListErasures, GetRetention, GetLetterStates; and over HTTP,
-          for everybody
+Answers   ListAudit, GetErasure, ListErasures, GetRetention, GetLetterStates,
+          ListSettledLetters; and over HTTP, for everybody
 """

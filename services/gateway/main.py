@@ -114,6 +114,7 @@ from shared.contracts.gateway_letters import (
     DeadLetterReplayOrdered,
     DiscardDeadLetter,
     GetLetterStates,
+    ListSettledLetters,
     RecordReplay,
     ReplayDeadLetter,
 )
@@ -226,7 +227,7 @@ ERASURES = ReadModel(
 LETTERS = ReadModel(
     service="gateway",
     name="letters",
-    version=1,
+    version=2,
     tables=letters_metadata,
     owns={"dead_letter": letter_decider},
     projection=Letters(),
@@ -267,7 +268,9 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     erasures = _erases(service, platform, queries)
     letters = service.keeps(LETTERS)
     service.takes(letters, [ReplayDeadLetter, DiscardDeadLetter, RecordReplay])
-    service.answers(GetLetterStates, LetterQueries(letters).get_letter_states)
+    settled = LetterQueries(letters)
+    service.answers(GetLetterStates, settled.get_letter_states)
+    service.answers(ListSettledLetters, settled.list_settled_letters)
     end = partial(sweep, platform.client)
     take_part(service, store, audited, erasures, letters, end_tenant=end)
     bus = Bus(

@@ -1,8 +1,8 @@
 """What the gateway needs from the world, as protocols."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 from shared.contracts.base import Message
 from shared.contracts.chat import ChatScope
@@ -200,6 +200,13 @@ class Replays(Protocol):
 
 
 LetterKind = Literal["event", "command", "job", "timer"]
+LETTER_KINDS: Mapping[str, LetterKind] = {
+    "evt": "event",
+    "cmd": "command",
+    "job": "job",
+    "tick": "timer",
+}
+"""By the first part of a subject."""
 
 
 class DeadLetter(Message):
@@ -213,6 +220,20 @@ class DeadLetter(Message):
     aggregate: str
     aggregate_id: str
     name: str
+
+    @classmethod
+    def about(cls, subject: str, *, id: str, given_up: str, service: str) -> Self:  # noqa: A002  as the field
+        """Of a message with this subject."""
+        kind, _, aggregate, *rest = [*subject.split("."), "", "", ""]
+        return cls(
+            id=id,
+            given_up=given_up,
+            service=service,
+            kind=LETTER_KINDS.get(kind, "event"),
+            aggregate=aggregate,
+            aggregate_id=rest[0],
+            name=rest[1],
+        )
 
 
 class DeadLetters(Protocol):

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.gateway.tables import (
     api_tokens,
     audit_entries,
+    dead_letters,
     erasures,
     known_addresses,
     sessions,
@@ -49,6 +50,13 @@ from shared.contracts.gateway_erasure import (
     ErasureRequested,
     ErasureTold,
 )
+from shared.contracts.gateway_letters import (
+    DeadLetterDiscarded,
+    DeadLetterReplayed,
+    DeadLetterReplayFailed,
+    DeadLetterReplayOrdered,
+)
+from shared.contracts.operations import DeadLetterRecorded
 from shared.kernel.emails import email_key
 
 Row = dict[str, Any]
@@ -131,14 +139,13 @@ class AuditLog:
         event = recorded.event
         if isinstance(event, ErasureTold):
             return None
-        whose = actor if kind == "user" else origin and f"user/{user_of(origin)}"
         return {
             "tenant_id": recorded.tenant_id,
             "id": recorded.event_id,
             "position": recorded.sequence,
             "at": recorded.at,
             "actor": actor,
-            "user_id": whose.partition("/")[2] if whose else None,
+            "user_id": _user_behind(recorded),
             "action": f"{event.aggregate}.{event.name}",
             "target": _target(event),
             "origin": origin,
@@ -175,10 +182,51 @@ class Erasures:
 
 
 class Letters:
-    """Of dead letters only what may be done with them is kept, which is their state."""
+    """What was given up, and what became of it by whose order."""
 
     async def apply(self, db: AsyncConnection, recorded: Recorded[Event]) -> None:
-        """Write nothing."""
+        order = {"settled_by": recorded.metadata.actor, "user_id": _user_behind(recorded)}
+        match recorded.event:
+            case DeadLetterRecorded() as event:
+                row = {
+                    "tenant_id": recorded.tenant_id,
+                    "id": event.dead_letter_id,
+                    "given_up": recorded.at,
+                    "service": event.service,
+                    "subject": event.subject,
+                    "status": "given_up",
+                }
+                await db.execute(insert(dead_letters).values(row))
+            case DeadLetterReplayOrdered():
+                await _becomes(db, recorded, status="ordered", **order)
+            case DeadLetterReplayFailed():
+                await _becomes(db, recorded, status="failed")
+            case DeadLetterReplayed():
+                await _becomes(db, recorded, status="replayed", settled_at=recorded.at)
+            case DeadLetterDiscarded():
+                await _becomes(db, recorded, status="discarded", settled_at=recorded.at, **order)
+            case _:
+                pass
+
+
+async def _becomes(db: AsyncConnection, recorded: Recorded[Event], **changes: Any) -> None:
+    await db.execute(
+        update(dead_letters)
+        .where(
+            dead_letters.c.tenant_id == recorded.tenant_id,
+            dead_letters.c.id == recorded.event.aggregate_id,
+        )
+        .values(changes)
+    )
+
+
+def _user_behind(recorded: Recorded[Event]) -> str | None:
+    """The user who did it, also by a session or a token."""
+    actor, origin = recorded.metadata.actor, recorded.metadata.origin
+    kind, _, user_id = actor.partition("/")
+    if kind == "user":
+        return user_id
+    return user_of(origin) if origin else None
 
 
 async def _go_on(db: AsyncConnection, recorded: Recorded[Event], **changes: Any) -> None:

@@ -22,6 +22,7 @@ from services.gateway.ports import Principal, WidgetKey
 from services.gateway.tables import (
     api_tokens,
     audit_entries,
+    dead_letters,
     erasures,
     known_addresses,
     sessions,
@@ -44,13 +45,20 @@ from shared.contracts.gateway_erasure import (
     ListErasures,
     RetentionView,
 )
-from shared.contracts.gateway_letters import GetLetterStates, LetterStates
+from shared.contracts.gateway_letters import (
+    GetLetterStates,
+    LetterStates,
+    ListSettledLetters,
+    SettledLetter,
+    SettledLetters,
+)
 from shared.kernel.emails import email_key
 from shared.kernel.errors import NotFound
 
 AUDIT_BYTES = 1200
 """Of one entry as JSON, at most."""
 ERASURE_BYTES = 1000
+SETTLED_LETTERS = 100
 
 
 class TenantView(Message):
@@ -418,6 +426,20 @@ class LetterQueries:
         return LetterStates(
             states={name: state.status for name, state in found if isinstance(state, Letter)}
         )
+
+    async def list_settled_letters(
+        self, question: ListSettledLetters, meta: Metadata
+    ) -> SettledLetters:
+        columns = dead_letters.c
+        query = (
+            select(dead_letters)
+            .where(columns.tenant_id == meta.tenant_id, columns.status == question.status)
+            .order_by(columns.settled_at.desc(), columns.id)
+            .limit(SETTLED_LETTERS)
+        )
+        async with self._store.reading(meta.tenant_id) as db:
+            rows = (await db.execute(query)).mappings().all()
+        return SettledLetters(letters=tuple(SettledLetter.model_validate(dict(r)) for r in rows))
 
 
 class ErasureQueries:

@@ -143,3 +143,19 @@ erasures = Table(
     info={RECEIPTS: True},
 )
 """Each names what was erased by its id only."""
+
+dead_letters = Table(
+    "dead_letters",
+    letters_metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("given_up", DateTime(timezone=True), nullable=False),
+    Column("service", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("settled_at", DateTime(timezone=True)),
+    Column("settled_by", Text),
+    Column("user_id", Text),
+    Index("dead_letters_settled", "tenant_id", "status", "settled_at"),
+)
+"""`settled_by` gave the last order about it; `user_id` is whose session or token that was."""

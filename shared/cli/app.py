@@ -8,7 +8,7 @@ the product runs, and what it does not import it does not keep in memory.
 import asyncio
 import gc
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -53,6 +53,10 @@ EnvironmentOption = Annotated[
 SlugArgument = Annotated[str, typer.Argument(help="The slug of the tenant.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do it. Nobody can undo it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="For programs.")]
+StateOption = Annotated[
+    Literal["open", "replayed", "discarded"],
+    typer.Option(help="Those that lie there still, or those that people of a tenant settled so."),
+]
 EXIT_FAILED = 1
 EXIT_UNUSABLE = 78
 """`EX_CONFIG` of sysexits.h."""
@@ -416,11 +420,16 @@ def erase_tenant(
 
 
 @dead_letters.command("list")
-def list_dead_letters(as_json: JsonOption = False, data_dir: DataDirOption = DEFAULT) -> None:
+def list_dead_letters(
+    state: StateOption = "open", as_json: JsonOption = False, data_dir: DataDirOption = DEFAULT
+) -> None:
     """A line for each, the oldest first."""
-    from shared.cli.letters import show_all
+    from shared.cli.letters import show_all, show_settled
 
-    asyncio.run(show_all(data_dir, as_json=as_json))
+    if state == "open":
+        asyncio.run(show_all(data_dir, as_json=as_json))
+    else:
+        asyncio.run(show_settled(data_dir, state, as_json=as_json))
 
 
 @dead_letters.command("show")

@@ -1,6 +1,10 @@
 """`minirag dead-letters`: what was given up, and what an operator does about it."""
 
 import sys
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +12,39 @@ import orjson
 from cryptography.exceptions import InvalidTag
 
 from shared.adapters.envelope import Erased
-from shared.adapters.event_log import STREAM as LOG
+from shared.adapters.event_log import STREAM as LOG, EventLog
 from shared.cli.status import operator, operators_metadata
-from shared.contracts.operations import Repeat, Repeated
+from shared.contracts.gateway_letters import (
+    DeadLetterDiscarded,
+    DeadLetterReplayed,
+    DeadLetterReplayOrdered,
+    Settled,
+)
+from shared.contracts.operations import DeadLetterRecorded, Repeat, Repeated
 from shared.kernel.errors import InvalidCommand
 from shared.runtime import letters
 from shared.runtime.letters import Letter
 
 REPEAT_SECONDS = 120.0
 REASON_WIDTH = 60
+DECISIONS = "evt.*.dead_letter.*.*"
+"""Subjects of what is told of dead letters, in the log."""
+
+
+@dataclass(slots=True)
+class Decided:
+    """A dead letter as the log tells of it."""
+
+    tenant_id: str
+    letter_id: str
+    given_up: datetime
+    service: str
+    subject: str
+    by: str = ""
+    """Who gave the last order about it."""
+    settled: Settled | None = None
+    at: datetime | None = None
+    """When it was settled."""
 
 
 async def show_all(data_dir: Path, *, as_json: bool) -> None:
@@ -32,6 +60,42 @@ async def show_all(data_dir: Path, *, as_json: bool) -> None:
             f"{letter.number:6}  {letter.given_up[:19]:19}  {letter.stream:6}  "
             f"{letter.consumer or '-':24}  {letter.reason[:REASON_WIDTH]}"
         )
+
+
+async def show_settled(data_dir: Path, state: Settled, *, as_json: bool) -> None:
+    """Those that people of a tenant have settled so, the first settled first. What an operator
+    does about a letter stands in no log, and not here.
+    """
+    async with operator(data_dir) as it:
+        found = [letter async for letter in _settled(it.event_log) if letter.settled == state]
+    if as_json:
+        _say(orjson.dumps([_decided(letter) for letter in found]).decode())
+        return
+    _say("SETTLED              BY                                         WHAT")
+    for letter in found:
+        at = "" if letter.at is None else letter.at.isoformat()[:19]
+        _say(f"{at:19}  {letter.by:41}  {letter.service}: {letter.subject}")
+
+
+async def _settled(event_log: EventLog) -> AsyncGenerator[Decided, None]:
+    """Each once it is settled, in the order of the log. Raises `Unavailable`."""
+    told: dict[tuple[str, str], Decided] = {}
+    async with aclosing(event_log.history(0, [DECISIONS])) as batches:
+        async for records in batches:
+            for recorded in records:
+                event, key = recorded.event, (recorded.tenant_id, recorded.event.aggregate_id)
+                if isinstance(event, DeadLetterRecorded):
+                    told[key] = Decided(*key, recorded.at, event.service, event.subject)
+                if key not in told:
+                    continue
+                if isinstance(event, DeadLetterReplayOrdered | DeadLetterDiscarded):
+                    told[key].by = recorded.metadata.actor
+                if isinstance(event, DeadLetterReplayed | DeadLetterDiscarded):
+                    settled = told.pop(key)
+                    settled.at = recorded.at
+                    replayed = isinstance(event, DeadLetterReplayed)
+                    settled.settled = "replayed" if replayed else "discarded"
+                    yield settled
 
 
 async def show(data_dir: Path, number: int) -> None:
@@ -85,6 +149,19 @@ def _told(letter: Letter) -> dict[str, Any]:
         "consumer": letter.consumer or None,
         "tenant": letter.headers.get("ce-tenant"),
         "reason": letter.reason,
+    }
+
+
+def _decided(letter: Decided) -> dict[str, Any]:
+    return {
+        "id": letter.letter_id,
+        "tenant": letter.tenant_id,
+        "given_up": letter.given_up,
+        "service": letter.service,
+        "subject": letter.subject,
+        "state": letter.settled,
+        "settled_at": letter.at,
+        "settled_by": letter.by,
     }
 
 

@@ -1,6 +1,7 @@
 """Messages about work that was given up: that it is to be done once more, or let go."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import ClassVar, Literal
 
 from typing_extensions import override
@@ -10,6 +11,8 @@ from shared.contracts.operations import DeadLetterRecorded
 
 LetterStatus = Literal["given_up", "ordered", "failed", "replayed", "discarded"]
 """`ordered`: it is to be done once more. `failed`: it was tried, and given up again."""
+Settled = Literal["replayed", "discarded"]
+"""What became of letters about which there is nothing left to say."""
 
 
 class LetterMessage(Keyed):
@@ -84,3 +87,31 @@ class GetLetterStates(Question[LetterStates]):
     service: ClassVar[str] = "gateway"
     name: ClassVar[str] = "get_letter_states"
     ids: tuple[str, ...]
+
+
+class SettledLetter(Message):
+    """A dead letter, what became of it, and who ordered that."""
+
+    id: str
+    given_up: datetime
+    service: str
+    subject: str
+    """Of the message that was given up."""
+    status: Settled
+    settled_at: datetime
+    settled_by: str
+    """The actor: `user/<id>`, `session/<id>` or `token/<id>`."""
+    user_id: str | None
+    """Whose session or token it was."""
+
+
+class SettledLetters(Message):
+    letters: tuple[SettledLetter, ...]
+
+
+class ListSettledLetters(Question[SettledLetters]):
+    """Dead letters of the tenant that ended so, the last settled first, 100 at most."""
+
+    service: ClassVar[str] = "gateway"
+    name: ClassVar[str] = "list_settled_letters"
+    status: Settled

@@ -132,6 +132,33 @@ class TestDeadLetters:
         assert done.returncode == 0, done.stderr
         assert mine() == []
         assert tenant.http.get("/v1/system/dead-letters").json() == []
+        settled = installation.cli("dead-letters", "list", "--state", "discarded").stdout
+        assert subject not in settled, "an operator's doings stand in no log"
+
+    def test_what_a_tenants_people_settled_is_listed_by_how_and_by_whom(
+        self, installation: Installation, tenant: Tenant
+    ) -> None:
+        inside.plant(installation.data_dir, tenant.id)
+        path = "/v1/system/dead-letters"
+        (letter,) = eventually(lambda: tenant.http.get(path).json())
+
+        def mine(*state: str) -> list[dict[str, Any]]:
+            listed = installation.cli("dead-letters", "list", *state, "--json")
+            assert listed.returncode == 0, listed.stderr
+            return [one for one in json.loads(listed.stdout) if one["tenant"] == tenant.id]
+
+        assert [one["id"] for one in mine("--state", "open")] == [letter["id"]]
+        tenant.http.delete(f"{path}/{letter['id']}").raise_for_status()
+        (settled,) = mine("--state", "discarded")
+        assert (settled["id"], settled["state"]) == (letter["id"], "discarded")
+        assert settled["settled_by"].startswith("token/")
+        assert settled["given_up"] <= settled["settled_at"]
+        assert mine("--state", "replayed") == []
+        eventually(lambda: mine() == [])
+        shown = installation.cli("dead-letters", "list", "--state", "discarded").stdout
+        assert settled["settled_by"] in shown
+        unknown = installation.cli("dead-letters", "list", "--state", "lost")
+        assert unknown.returncode == 2
 
 
 @pytest.mark.timeout(600)

@@ -216,6 +216,17 @@ class TestSettings:
             await letters.get_by_role("button", name="Discard").click()
             await letters.get_by_role("button", name="Discard").click()
             await expect(page.get_by_text("Nothing was given up.")).to_be_visible()
+            state = page.locator(".letters-state select")
+            await state.select_option("replayed")
+            await expect(letters).to_have_count(1)
+            await expect(letters).to_contain_text(f"ordered by {tenant.email}")
+            await state.select_option("discarded")
+            await expect(letters).to_have_count(2)
+            await expect(letters.last).to_contain_text(f"by {tenant.email}")
+            await expect(letters.get_by_role("button")).to_have_count(0)
+            await looked_at(page)
+            await page.reload()
+            await expect(state).to_have_value("discarded")
 
 
 class TestWhatIsOld:

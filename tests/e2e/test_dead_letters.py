@@ -12,8 +12,8 @@ pytestmark = pytest.mark.timeout(600)
 PATH = "/v1/system/dead-letters"
 
 
-def _listed(tenant: Tenant) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = tenant.http.get(PATH).json()
+def _listed(tenant: Tenant, **query: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = tenant.http.get(PATH, params=query).json()
     return found
 
 
@@ -23,6 +23,9 @@ def test_they_are_done_once_more_once_and_let_go(
     inside.plant(installation.data_dir, tenant.id)
     (first,) = eventually(lambda: _listed(tenant))
     assert (first["name"], first["status"]) == ("dance", "given_up")
+    assert first["settled_at"] is first["settled_by"] is first["user_id"] is None
+    for state in ("replayed", "discarded"):
+        assert _listed(tenant, state=state) == []
     replay, one = f"{PATH}/{first['id']}/replay", f"{PATH}/{first['id']}"
     member = tenant.user("member")
     assert member.http.post(replay).status_code == member.http.delete(one).status_code == 403
@@ -50,6 +53,19 @@ def test_they_are_done_once_more_once_and_let_go(
     assert _listed(tenant) == []
     assert tenant.http.post(f"{PATH}/{second['id']}/replay").status_code == 409
     eventually(lambda: inside.letters_of(installation.data_dir, tenant.id) == 0)
+
+    me = tenant.http.get("/v1/auth/me").json()["user"]["id"]
+    for state, letter in (("replayed", first), ("discarded", second)):
+        (settled,) = _listed(tenant, state=state)
+        assert settled["status"] == state
+        told = ("id", "service", "kind", "aggregate", "aggregate_id", "name")
+        assert {name: settled[name] for name in told} == {name: letter[name] for name in told}
+        assert settled["settled_by"].startswith("token/")
+        assert settled["user_id"] == me
+        assert letter["given_up"][:16] <= settled["settled_at"][:16]
+        assert _listed(other_tenant, state=state) == []
+    assert _listed(tenant, state="open") == []
+    assert tenant.http.get(PATH, params={"state": "lost"}).status_code == 422
 
     def noted() -> list[str]:
         entries = tenant.http.get("/v1/audit-log").json()

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from nats.aio.client import Client
 from typing_extensions import override
 
-from services.gateway.ports import DeadLetter, DeadLetters, LetterKind
+from services.gateway.ports import DeadLetter, DeadLetters
 from shared.runtime import letters
 from shared.runtime.letters import Letter
 
 SHOWN = 100
 LOOKED_AT = 1000
 """Of a tenant, the oldest first; who has more has an operator who is told."""
-KINDS: dict[str, LetterKind] = {"evt": "event", "cmd": "command", "job": "job", "tick": "timer"}
-"""By the first part of a subject."""
 
 
 class TenantLetters(DeadLetters):
@@ -37,13 +35,6 @@ class TenantLetters(DeadLetters):
 
 def _shown(letter: Letter) -> DeadLetter:
     """Without its body and its reason: a reason is an error's own text, and may tell anything."""
-    kind, _, aggregate, *rest = [*letter.subject.split("."), "", "", ""]
-    return DeadLetter(
-        id=letter.letter_id,
-        given_up=letter.given_up,
-        service=letter.service,
-        kind=KINDS.get(kind, "event"),
-        aggregate=aggregate,
-        aggregate_id=rest[0],
-        name=rest[1],
+    return DeadLetter.about(
+        letter.subject, id=letter.letter_id, given_up=letter.given_up, service=letter.service
     )

@@ -1,19 +1,22 @@
 """/v1/system/dead-letters: work for the caller's tenant that was given up."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, status
+from fastapi import APIRouter, Query, status
 from pydantic import BaseModel
 
-from services.gateway.http.context import AdminDep, Caller, Id
+from services.gateway.http.context import AdminDep, Caller, Id, Timestamp, timestamp
 from services.gateway.ports import DeadLetter
 from shared.contracts.gateway_letters import (
     DiscardDeadLetter,
     GetLetterStates,
     LetterStates,
     LetterStatus,
+    ListSettledLetters,
     ReplayDeadLetter,
+    SettledLetter,
+    SettledLetters,
 )
 from shared.kernel.errors import (
     Conflict,
@@ -29,6 +32,8 @@ router = APIRouter(prefix="/v1/system/dead-letters", tags=["system"])
 CHANGED = responses(NotAuthenticated, NotPermitted, NotFound, Conflict, Unavailable)
 SETTLED = ("replayed", "discarded")
 """What became of letters that are taken away."""
+State = Literal["open", "replayed", "discarded"]
+"""`open`: something may still become of it."""
 
 
 class DeadLetterOut(BaseModel):
@@ -46,6 +51,12 @@ class DeadLetterOut(BaseModel):
     """Of the event, the order or the job."""
     status: LetterStatus
     """`ordered`: it is to be done once more. `failed`: that failed too."""
+    settled_at: Timestamp | None
+    """When it was done once more or discarded; null: it is open."""
+    settled_by: str | None
+    """Who ordered that: `user/<id>`, `session/<id>` or `token/<id>`."""
+    user_id: str | None
+    """Whose session or token it was."""
 
 
 class DeadLetterStateOut(BaseModel):
@@ -54,8 +65,18 @@ class DeadLetterStateOut(BaseModel):
 
 
 @router.get("", responses=responses(NotAuthenticated, NotPermitted, Unavailable))
-async def dead_letters(caller: AdminDep) -> list[DeadLetterOut]:
-    """What was given up and not done since, newest first, 100 at most."""
+async def dead_letters(
+    caller: AdminDep,
+    state: Annotated[
+        State, Query(description="`replayed` or `discarded`: those that ended so.")
+    ] = "open",
+) -> list[DeadLetterOut]:
+    """What was given up and not done since, newest first, 100 at most; or what was settled by
+    people of the tenant, and by whom, the last settled first.
+    """
+    if state != "open":
+        settled = await caller.ask(ListSettledLetters(status=state), SettledLetters)
+        return [_settled(letter) for letter in settled.letters]
     found = await caller.gateway.letters.of_tenant(caller.tenant_id)
     states = await _states(caller, *(letter.id for letter in found))
     return undecided(found, states)
@@ -85,10 +106,32 @@ def undecided(
     is overwritten.
     """
     return [
-        DeadLetterOut(**letter.model_dump(), status=states[letter.id])
+        DeadLetterOut(
+            **letter.model_dump(),
+            status=states[letter.id],
+            settled_at=None,
+            settled_by=None,
+            user_id=None,
+        )
         for letter in found
         if letter.id in states and states[letter.id] not in SETTLED
     ]
+
+
+def _settled(letter: SettledLetter) -> DeadLetterOut:
+    given_up = DeadLetter.about(
+        letter.subject,
+        id=letter.id,
+        given_up=timestamp(letter.given_up),
+        service=letter.service,
+    )
+    return DeadLetterOut(
+        **given_up.model_dump(),
+        status=letter.status,
+        settled_at=letter.settled_at,
+        settled_by=letter.settled_by,
+        user_id=letter.user_id,
+    )
 
 
 async def _states(caller: Caller, *ids: str) -> Mapping[str, LetterStatus]:
