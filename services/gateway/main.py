@@ -29,10 +29,10 @@ from services.gateway.http.authentication import Authenticator
 from services.gateway.http.context import Gateway
 from services.gateway.http.leaving import KEEP_ALIVE_SECONDS, Door
 from services.gateway.http.permissions import check
-from services.gateway.http.slow_clients import TimedProtocol
 from services.gateway.http.standing import Standings
 from services.gateway.http.subscribers import Subscribers
 from services.gateway.http.throttle import LoginLimits, LoginThrottle
+from services.gateway.http.turnstile import turnstile
 from services.gateway.http.ui import Files
 from services.gateway.http.visitors import VisitorQuotas
 from services.gateway.ports import Principal
@@ -351,7 +351,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     )
     config = uvicorn.Config(
         app,
-        http=TimedProtocol,
+        http=turnstile(app.state.lines),
         host=settings.host,
         port=settings.port,
         log_config=None,

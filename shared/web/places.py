@@ -1,11 +1,12 @@
 """Places for work that is done at the same time, shared fairly by those whose work it is.
 
-There are as many as keep the event loop busy, and no more: a request takes many turns of the
-loop, and a turn is as long as there is other work in it. Whoever comes while enough is worked on
-waits, and is let in by fair turns: when something is done, and when the loop would have nothing to
-do. The second makes the number adapt itself. Work that waits for a database or a model leaves the
-loop idle, and more is let in; when the loop is the narrow place a few suffice, and whoever asks
-seldom waits for one of them, not for all that the others ask.
+There are as many as keep the event loop busy, and no more: a request takes some turns of the
+loop, and a turn is as long as there is other work in it. Whoever comes while enough is worked on,
+or was begun in this turn, waits, and is let in by fair turns: when something is done, when the next
+turn comes, and when the loop would have nothing to do. The last makes the number adapt itself. Work
+that waits for a database or a model leaves the loop idle, and more is let in; when the loop is the
+narrow place a few suffice, and whoever asks seldom waits for one of them, not for all that the
+others ask.
 
 Waiting is for bursts. If some of an owner's work has waited all the time for a while, more comes
 than is done, and a long line would make all of it wait and get no more of it done: then what comes
@@ -25,6 +26,10 @@ from shared.web.fair_queue import FairQueue
 
 ALWAYS = 4
 """So much is worked on however busy the loop is with other things."""
+A_TURN = 2
+"""So much is begun in one turn of the loop. What is answered from memory is done within the turn,
+and holds no place when the next one comes: without this, all that a turn finds in the sockets would
+be done in it, in whatever order it came, and nobody would stand in a line."""
 IDLE_SECONDS = 0.00002
 """A turn of the loop that is shorter had no work in it: an empty one takes a tenth of that."""
 PAUSE_SECONDS = 0.001
@@ -65,12 +70,14 @@ class Places:
         most: int,
         *,
         always: int = ALWAYS,
+        a_turn: int = A_TURN,
         patience: float = PATIENCE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._most = most
         self._share = max(1, most // 2)
         self._always = always
+        self._a_turn = a_turn
         self._patience = patience
         self._clock = clock
         self._held: dict[str, int] = {}
@@ -78,11 +85,18 @@ class Places:
         self._recent: deque[Place] = deque()
         """Places by when they were taken, from the oldest that may be a burden."""
         self._burdens = 0
+        self._begun = 0
+        """In this turn of the loop, whether it is still worked on or not."""
         self._queue: FairQueue[Waiting] = FairQueue()
         self._standing: dict[str, float] = {}
         """From when on some work of an owner has waited all the time."""
         self._watching = False
         self._turned = 0.0
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so many wait that somebody may be refused."""
+        return len(self._queue) >= self._share
 
     def refuses(self, owner: str) -> bool:
         """Whether what an owner brings now is too much to wait."""
@@ -139,9 +153,17 @@ class Places:
         if self._held[place.owner] == 0:
             del self._held[place.owner]
         self._relieve(place)
+        self._fill()
+        self._watch()
+
+    def _next_turn(self) -> None:
+        self._begun = 0
+        self._fill()
+
+    def _fill(self) -> None:
+        """Let in as many as may be worked on."""
         while self._queue and self._unburdened() and self._admit():
             pass
-        self._watch()
 
     def _admit(self) -> bool:
         """Let the next one in, if there is one who may have a place."""
@@ -179,6 +201,9 @@ class Places:
         self._watch()
 
     def _unburdened(self) -> bool:
+        """Whether the loop may be given more to do in this turn."""
+        if self._begun >= self._a_turn:
+            return False
         long_ago = self._clock() - LONG_SECONDS
         while self._recent and (not self._recent[0].burdens or self._recent[0].since < long_ago):
             self._relieve(self._recent.popleft())
@@ -197,6 +222,9 @@ class Places:
         self._held[owner] = self._held.get(owner, 0) + 1
         self._recent.append(place)
         self._burdens += 1
+        if self._begun == 0:
+            asyncio.get_running_loop().call_soon(self._next_turn)
+        self._begun += 1
         return place
 
     def _look(self, owner: str) -> None:

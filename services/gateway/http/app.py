@@ -51,7 +51,7 @@ from services.gateway.http.authentication import Authenticator
 from services.gateway.http.callers import Callers
 from services.gateway.http.context import Gateway, StillRunning
 from services.gateway.http.door import Door
-from services.gateway.http.fairness import Fairness
+from services.gateway.http.fairness import READS, Fairness, Lines
 from services.gateway.http.idempotency import REPLAYED, Idempotency
 from services.gateway.http.limits import Limit
 from services.gateway.http.methods import not_allowed
@@ -178,6 +178,13 @@ def create_app(
     app.add_middleware(Idempotency, replays=replays)
     app.add_middleware(BodyLimit, limit=BODY_LIMIT, larger=LARGER_BODIES)
     callers = Callers()
+    lines = Lines(
+        callers,
+        Refusals(allowed_origins, EXPOSED),
+        most={READS: limits.reads, "writes": limits.writes, "answers": limits.answers},
+        streaming=STREAMING,
+    )
+    app.state.lines = lines
     app.add_middleware(
         Door,
         authenticator=authenticator,
@@ -204,13 +211,7 @@ def create_app(
     )
     app.add_middleware(RequestContext)
     app.add_middleware(Metering)
-    app.add_middleware(
-        Fairness,
-        callers=callers,
-        refusals=Refusals(allowed_origins, EXPOSED),
-        most={"reads": limits.reads, "writes": limits.writes, "answers": limits.answers},
-        streaming=STREAMING,
-    )
+    app.add_middleware(Fairness, lines=lines)
     return app
 
 

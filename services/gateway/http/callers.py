@@ -27,11 +27,18 @@ class Callers:
 
     def owner(self, scope: Scope) -> str:
         """The tenant, or the address, that a request counts for."""
-        found: str | None = scope["state"].get(OWNER)
+        found = self.known(scope)
         if found is None:
-            key = _key(scope)
-            known = None if key is None else self._tenants.get(key)
-            found = scope["state"][OWNER] = _address(scope) if known is None else known
+            found = scope["state"][OWNER] = _address(scope)
+        return found
+
+    def known(self, scope: Scope) -> str | None:
+        """As `owner`, but None if the credential is unknown and nobody has asked before."""
+        found: str | None = scope["state"].get(OWNER)
+        if found is None and (key := _key(scope)) is not None:
+            found = self._tenants.get(key)
+            if found is not None:
+                scope["state"][OWNER] = found
         return found
 
     def note(self, scope: Scope, tenant_id: str) -> None:

@@ -12,23 +12,23 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.http.callers import Callers
-from services.gateway.http.refusals import Refusals
+from services.gateway.http.refusals import Answer, Refusals
 from services.gateway.http.slow_clients import WHEN_GONE
 from shared.web.metering import ARRIVED
 from shared.web.middleware import READING
 from shared.web.places import Places
 
 API = "/v1/"
+READS = "reads"
 FREE = "/v1/system/"
 """Below it nobody waits: how the gateway does must be told above all when it does badly."""
 
 
-class Fairness:
-    """Lets every tenant have its part of the places; who gets none in time is told to come back."""
+class Lines:
+    """The places of each class, who stands in line for them, and who is sent away."""
 
     def __init__(
         self,
-        app: ASGIApp,
         callers: Callers,
         refusals: Refusals,
         most: Mapping[str, int],
@@ -39,27 +39,70 @@ class Fairness:
 
         Below the `streaming` paths models answer.
         """
-        self._app = app
-        self._callers = callers
-        self._refusals = refusals
+        self.callers = callers
+        self.refusals = refusals
         self._places = {name: places(count) for name, count in most.items() if count > 0}
         self._streaming = tuple(streaming)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def of(self, scope: Scope) -> tuple[str, Places] | None:
+        """The class of a request, and its places; None if it never waits."""
         name = self._class(scope)
         places = None if name is None else self._places.get(name)
-        if name is None or places is None:
+        return None if name is None or places is None else (name, places)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether a read may have to be sent away."""
+        reads = self._places.get(READS)
+        return reads is not None and reads.crowded
+
+    def turned_away(self, scope: Scope) -> Answer | None:
+        """What to answer to a read that is too much, before anything is done for it.
+
+        None if it may be let in, or if nobody knows whose it is: the address that it comes from may
+        be another than the connection's.
+        """
+        found = self.of(scope)
+        if found is None or found[0] != READS:
+            return None
+        owner = self.callers.known(scope)
+        if owner is None or not found[1].refuses(owner):
+            return None
+        return self.refusals.made(scope, READS, owner)
+
+    def _class(self, scope: Scope) -> str | None:
+        if scope["type"] != "http":
+            return None
+        path: str = scope["path"]
+        if not path.startswith(API) or path.startswith(FREE):
+            return None
+        if scope["method"] in READING:
+            return READS
+        return "answers" if path.startswith(self._streaming) else "writes"
+
+
+class Fairness:
+    """Lets every tenant have its part of the places; who gets none in time is told to come back."""
+
+    def __init__(self, app: ASGIApp, lines: Lines) -> None:
+        self._app = app
+        self._lines = lines
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        line = self._lines.of(scope)
+        if line is None:
             await self._app(scope, receive, send)
             return
+        name, places = line
         state = scope.setdefault("state", {})
         state[ARRIVED] = time.perf_counter()
-        owner = self._callers.owner(scope)
+        owner = self._lines.callers.owner(scope)
         try:
             place = await places.take(owner, partial(state.__setitem__, WHEN_GONE))
         except ClientDisconnect:
             return
         if place is None:
-            await self._refusals.answer(scope, send, name, owner)
+            await self._lines.refusals.answer(scope, send, name, owner)
             return
         holding = True
 
@@ -75,14 +118,3 @@ class Fairness:
         finally:
             if holding:
                 places.give(place)
-
-    def _class(self, scope: Scope) -> str | None:
-        """None if it never waits."""
-        if scope["type"] != "http":
-            return None
-        path: str = scope["path"]
-        if not path.startswith(API) or path.startswith(FREE):
-            return None
-        if scope["method"] in READING:
-            return "reads"
-        return "answers" if path.startswith(self._streaming) else "writes"

@@ -23,6 +23,9 @@ from shared.web.problem import MEDIA_TYPE
 
 log = logging.getLogger(__name__)
 
+Answer = tuple[list[tuple[bytes, bytes]], bytes]
+"""Headers and a body."""
+
 STATUS = 503
 TELL_SECONDS = 1.0
 HEADERS = tuple(
@@ -61,13 +64,14 @@ class Refusals:
 
     async def answer(self, scope: Scope, send: Send, name: str, owner: str) -> None:
         """Send away a request of the class `name`."""
-        self._count(name, method_of(scope))
-        self._note(name, owner)
-        head, body = self._made(scope, name)
+        head, body = self.made(scope, name, owner)
         await send({"type": "http.response.start", "status": STATUS, "headers": head})
         await send({"type": "http.response.body", "body": body})
 
-    def _made(self, scope: Scope, name: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    def made(self, scope: Scope, name: str, owner: str) -> Answer:
+        """What a request of the class `name` is told, which is counted."""
+        self._count(name, method_of(scope))
+        self._note(name, owner)
         request_id, origin = "", None
         for header, value in scope["headers"]:
             if header == b"x-request-id":

@@ -9,7 +9,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from services.gateway.http.callers import Callers
-from services.gateway.http.fairness import Fairness
+from services.gateway.http.fairness import Fairness, Lines
 from services.gateway.http.refusals import Refusals
 from services.gateway.http.slow_clients import WHEN_GONE
 from shared.web.metering import ARRIVED
@@ -57,7 +57,7 @@ def fairness(
 ) -> Fairness:
     refusals = Refusals([PAGE], ["Retry-After"], later=lambda _tell: None)
     places = partial(Places, patience=patience)
-    return Fairness(app, callers, refusals, most, ("/v1/chat",), places)
+    return Fairness(app, Lines(callers, refusals, most, ("/v1/chat",), places))
 
 
 @pytest.fixture
@@ -237,7 +237,7 @@ class TestTheLog:
         caplog.set_level("INFO")
         tells: list[Any] = []
         refusals = Refusals(["*"], [], later=tells.append)
-        app = Fairness(slow, callers, refusals, MOST, (), partial(Places, patience=0))
+        app = Fairness(slow, Lines(callers, refusals, MOST, (), partial(Places, patience=0)))
         async with asyncio.TaskGroup() as group:
             await begun(group, app, slow, scope("/v1/sources"))
             for _ in range(3):

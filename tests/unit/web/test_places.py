@@ -114,6 +114,34 @@ class TestABusyLoop:
         assert ALWAYS > 1
 
 
+class TestATurnOfTheLoop:
+    async def test_begins_no_more_than_a_little_though_all_of_it_is_done_at_once(
+        self, clock: Clock
+    ) -> None:
+        places = Places(64, a_turn=2, clock=clock)
+        served: list[str] = []
+
+        async def do(name: str) -> None:
+            place = await placed(places, name[0])
+            served.append(name)
+            places.give(place)
+
+        async with asyncio.TaskGroup() as group:
+            for name in ("g1", "g2", "g3", "g4", "g5", "g6"):
+                group.create_task(do(name))
+            await asyncio.sleep(0)
+            assert served == ["g1", "g2"]
+            group.create_task(do("m1"))
+        assert served == ["g1", "g2", "g3", "g4", "m1", "g5", "g6"]
+
+    async def test_that_has_begun_nothing_lets_everybody_in_at_once(self, clock: Clock) -> None:
+        places = Places(64, a_turn=1, clock=clock)
+        for _ in range(3):
+            places.give(await placed(places, "a"))
+            await asyncio.sleep(0)
+        assert not places.crowded
+
+
 class TestAnIdleLoop:
     async def test_is_given_all_that_there_are_places_for(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -139,6 +167,7 @@ class TestWaiting:
             places = Places(4, always=1, clock=clock)
             crowd = Crowd(group, places)
             await crowd.comes("a1", "b1", "a2", "a3")
+            assert places.crowded
             assert not places.refuses("a")
             clock.now += 2 * BURST
             assert places.refuses("a")
