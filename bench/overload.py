@@ -1,29 +1,42 @@
 """More requests than can be done: how much still is, and who suffers from whom.
 
-First the capacity, by clients that wait for each answer. Then twice as many requests, at a fixed
-rate whatever comes back; then a fifth of the capacity, to see when all is well again; then several
-tenants, of which one brings half of the traffic, and then far more: it has a process of its own, so
-that those who are measured beside it are late by nobody's doing but the server's. `python -m
-bench.overload [--quick | --short]` starts an embedded stack and measures this alone.
+First the capacity, by clients that wait for each answer. Then twice as many requests, at random
+times whatever comes back; with the last of them a fifth of the capacity begins, to see when all is
+well again. Then several tenants, of which one brings half of the traffic, and then far more. It
+has a process of its own, so that those who are measured beside it are late by nobody's doing but
+the server's. These stages are short and take turns: each figure is the median of its rounds, so
+that what the machine does for a moment besides decides none of them. `python -m bench.overload
+[--quick | --short]` starts an embedded stack and measures this alone.
 """
 
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import mean, median
 from typing import Any
 from urllib.parse import urlsplit
 
 from bench.alone import measure_alone
-from bench.flood import Load, Loads, Seen
+from bench.flood import Load, Loads, Seen, at
 from bench.wire import Wire
 from tests.harness import Tenant
 
 MODEST = 4
 """Tenants beside the greedy one."""
 BUSY = 0.4
-"""Part of the capacity that the modest tenants ask for together."""
+"""Part of the capacity that the modest tenants ask for together: with as much of the greedy one, a
+fifth of it is left."""
 LIGHT = 0.2
 AT_ONCE = 32
+NEIGHBOURS = (
+    ("alone", 0.0),
+    ("beside half of the traffic", BUSY),
+    ("beside twice the capacity", 2.0),
+)
+"""What the greedy one asks for meanwhile, of the capacity."""
+SLICE = 0.5
+"""Seconds: all is well again where what was due in each of two slices was answered well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +46,13 @@ class Effort:
     seconds: float
     after: float
     """Seconds in which all must be well again."""
+    rounds: int
+    """How often neighbours are looked at."""
+    round: float
+    """Seconds of each of these looks."""
 
 
-QUICK, SHORT, FULL = Effort(1, 1), Effort(4, 4), Effort(15, 10)
+QUICK, SHORT, FULL = Effort(1, 1, 1, 1), Effort(4, 4, 5, 1.5), Effort(15, 10, 7, 3)
 
 
 class Overload:
@@ -47,57 +64,82 @@ class Overload:
         self._loads = loads
         self._effort = effort
 
-    def load(self, requests: Sequence[bytes], rate: float, seconds: float) -> Load:
-        return Load(self._host, self._port, requests, rate, seconds)
+    def load(self, requests: Sequence[bytes], rate: float, seconds: float, **more: Any) -> Load:
+        return Load(self._host, self._port, requests, rate, seconds, **more)
+
+    def capacity(self, request: bytes) -> float:
+        seconds = self._effort.seconds / 2
+        return self._loads.capacity(self.load([request], 0, seconds, connections=AT_ONCE))
 
     def one_kind(self, request: bytes) -> dict[str, Any]:
         """Capacity, twice the capacity, and how soon that is forgotten."""
         seconds = self._effort.seconds
-        warm, whole = (self.load([request], 0, each) for each in (seconds / 3, seconds))
-        self._loads.capacity(warm, AT_ONCE)
-        capacity = self._loads.capacity(whole, AT_ONCE)
-        (before,) = self._loads.run(self.load([request], LIGHT * capacity, seconds / 2))
-        (twice,) = self._loads.run(self.load([request], 2 * capacity, seconds))
-        (after,) = self._loads.run(self.load([request], LIGHT * capacity, self._effort.after))
-        shown = twice.shown(seconds)
-        done = sum(due + ms / 1000 <= seconds for due, ms in twice.took) / seconds
+        self.capacity(request)  # until all is warm
+        first = self.capacity(request)
+        (before,) = self._loads.run(self.load([request], LIGHT * first, seconds / 2))
+        twice, after = self._loads.run(
+            self.load([request], 2 * first, seconds),
+            self.load([request], LIGHT * first, self._effort.after, after=seconds, seed=2),
+        )
+        capacity = mean((first, self.capacity(request)))
+        limit = 3 * max(before.p95, 5.0)
         return {
             "capacity per second": capacity,
-            **shown,
-            "goodput, of the capacity": done / capacity,
-            "seconds until all is well again": recovered(after, 3 * max(before.p95, 5.0)),
-            "turned away after the overload": after.away + after.wrong,
+            **twice.shown(seconds),
+            "asked for, of the capacity": 2 * first / capacity,
+            "goodput, of the capacity": twice.within(seconds) / seconds / capacity,
+            "seconds until all is well again": recovered(after, self._effort.after, limit),
+            "turned away after the overload": len(after.away),
+            "failed after the overload": after.wrong,
         }
 
-    def neighbours(self, wires: Sequence[Wire], path: str, capacity: float) -> dict[str, Any]:
+    def neighbours(self, wires: Sequence[Wire], path: str) -> dict[str, Any]:
         """What the modest tenants wait alone, beside one with as much as all of them, and beside
         one that asks for twice what can be done.
         """
         greedy, *modest = (wire.request("GET", path) for wire in wires)
-        seconds = self._effort.seconds
-        found: dict[str, Any] = {}
-        for name, share in (
-            ("alone", 0.0),
-            ("beside half of the traffic", BUSY),
-            ("beside twice the capacity", 2.0),
-        ):
-            loads = [self.load(modest, BUSY * capacity, seconds)]
+        seconds = self._effort.round
+        shown: dict[str, list[dict[str, float]]] = {}
+        for number in range(self._effort.rounds):
+            capacity = self._loads.capacity(self.load([greedy], 0, seconds, connections=AT_ONCE))
+            for name, share in NEIGHBOURS:
+                loads = [self.load(modest, BUSY * capacity, seconds, seed=2 * number)]
+                if share:
+                    loads.append(
+                        self.load([greedy], share * capacity, seconds, seed=2 * number + 1)
+                    )
+                seen = self._loads.run(*loads)
+                for who, each in zip(("modest tenants", "the greedy one"), seen, strict=False):
+                    shown.setdefault(f"{who} {name}", []).append(each.shown(seconds))
+        found: dict[str, Any] = {name: in_the_middle(rounds) for name, rounds in shown.items()}
+        p95 = {
+            name: found[f"modest tenants {name}"]["p95 ms of those done"] for name, _ in NEIGHBOURS
+        }
+        for name, share in NEIGHBOURS:
             if share:
-                loads.append(self.load([greedy], share * capacity, seconds))
-            seen = self._loads.run(*loads)
-            found[f"modest tenants {name}"] = seen[0].shown(seconds)
-            if share:
-                found[f"the greedy one, {name}"] = seen[1].shown(seconds)
-        alone = found["modest tenants alone"]["p95 ms of those done"]
-        for name in ("beside half of the traffic", "beside twice the capacity"):
-            p95 = found[f"modest tenants {name}"]["p95 ms of those done"]
-            found[f"p95 {name}, times that alone"] = p95 / max(alone, 0.001)
+                found[f"p95 {name}, times that alone"] = p95[name] / max(p95["alone"], 0.001)
         return found
 
 
-def recovered(after: Seen, limit: float) -> float:
-    """When the last request was due that took longer than `limit` milliseconds."""
-    return max((due for due, ms in after.took if ms > limit), default=0.0)
+def in_the_middle(rounds: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Of each figure the median; what failed in any round is told as a whole."""
+    found = {name: median(each[name] for each in rounds) for name in rounds[0]}
+    return found | {"failed": sum(each["failed"] for each in rounds)}
+
+
+def recovered(after: Seen, seconds: float, limit: float) -> float:
+    """From when on all was well: two slices in a row in which nobody was turned away and p95 was
+    no more than `limit` milliseconds. `seconds` if there are none.
+    """
+    slices: list[list[float]] = [[] for _ in range(int(seconds / SLICE))]
+    for due, ms in after.took:
+        slices[min(int(due / SLICE), len(slices) - 1)].append(ms)
+    for due in after.away:
+        slices[min(int(due / SLICE), len(slices) - 1)].append(float("inf"))
+    well = [at(sorted(each), 0.95) <= limit for each in slices]
+    both = (n for n, pair in enumerate(pairwise(well)) if all(pair))
+    first = next(both, None)
+    return seconds if first is None else first * SLICE
 
 
 def measure(url: str, *, quick: bool) -> dict[str, Any]:
@@ -106,7 +148,7 @@ def measure(url: str, *, quick: bool) -> dict[str, Any]:
 
 
 def brief(url: str, *, quick: bool) -> dict[str, Any]:
-    """All figures, in two thirds of a minute."""
+    """All figures, in a minute and a half."""
     return found(url, QUICK if quick else SHORT)
 
 
@@ -125,7 +167,7 @@ def found(url: str, effort: Effort) -> dict[str, Any]:
         with Loads(2) as loads:
             stages = Overload(url, loads, effort)
             reads = stages.one_kind(wires[0].request("GET", path))
-            beside = stages.neighbours(wires, path, reads["capacity per second"])
+            beside = stages.neighbours(wires, path)
             # Last, as what they order goes on for a while.
             writes = stages.one_kind(wires[0].request("POST", "/v1/sources", made))
             return {"reads": reads, "neighbours": beside, "writes": writes}

@@ -11,7 +11,7 @@ import pytest
 from bench import floor, formats, machine, report
 from bench.flood import Seen
 from bench.load import Latency, many, open_loop, sequential
-from bench.overload import recovered
+from bench.overload import in_the_middle, recovered
 from bench.wire import Wire
 from shared.contracts.ingest import UPLOAD_TYPES
 
@@ -87,11 +87,25 @@ async def test_the_wire_keeps_its_connections_and_tells_what_came() -> None:
     assert (lost.status, lost.turned_away) == (404, False)
 
 
-def test_all_is_well_again_behind_the_last_slow_answer() -> None:
-    seen = Seen([(0.5, 900.0), (1.5, 40.0), (2.5, 120.0), (3.5, 20.0)])
-    assert recovered(seen, 100.0) == 2.5
-    assert recovered(Seen(), 100.0) == 0
-    assert (seen.p95, seen.shown(2.0)["done per second"]) == (900.0, 2.0)
+def test_all_is_well_again_once_two_slices_in_a_row_are() -> None:
+    slow, quick = 900.0, 20.0
+    seen = Seen([(0.1, slow), (0.6, quick), (1.1, slow), (1.6, quick), (2.1, quick), (2.9, slow)])
+    assert recovered(seen, 3.0, 100.0) == 1.5
+    assert recovered(Seen([(0.1, slow)], away=[0.9]), 3.0, 100.0) == 1.0
+    assert recovered(Seen([(n / 2, slow) for n in range(6)]), 3.0, 100.0) == 3.0
+    assert recovered(Seen(), 3.0, 100.0) == 0
+
+
+def test_what_a_load_came_to_is_told_by_the_second() -> None:
+    seen = Seen([(0.5, 900.0), (1.5, 600.0), (1.9, 20.0)], away=[0.1])
+    assert seen.within(2.0) == 2
+    shown = seen.shown(2.0)
+    assert (seen.p95, shown["done per second"], shown["turned away per second"]) == (900, 1.5, 0.5)
+
+
+def test_a_figure_of_several_rounds_is_the_one_in_the_middle() -> None:
+    rounds = [{"p95": each, "failed": failed} for each, failed in ((3.0, 0), (900.0, 1), (2.0, 0))]
+    assert in_the_middle(rounds) == {"p95": 3.0, "failed": 1}
 
 
 def test_memory_is_counted_once_per_shared_page() -> None:
