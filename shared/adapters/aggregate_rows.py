@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import JSON, MetaData, Select, Text, and_, bindparam, literal_column, select, text
+import orjson
+from sqlalchemy import MetaData, select, text
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.adapters.bulk import parameter
 from shared.adapters.envelope import tenant_of
 from shared.adapters.kernel_tables import storing
+from shared.adapters.postgres import driver_of, told_by_driver
 from shared.contracts.base import Event, Recorded, Refusal
 from shared.kernel.decider import AnyDecider
 
@@ -49,10 +51,15 @@ class AggregateRows:
         self._aggregates = tables.tables["aggregates"]
         self._outcomes = tables.tables["outcomes"]
         self._name = f'"{schema}".aggregates'
-        self._looking = self._look()
+        self._looking = (
+            "select told.tenant_id, told.position, told.refusal, kept.version, kept.state "  # noqa: S608  own names
+            f'from (select 1) as one left join "{schema}".outcomes told on told.command_id = $1 '
+            f"left join {self._name} kept "
+            "on kept.tenant_id = $2 and kept.aggregate = $3 and kept.id = $4"
+        )
         self._storing = storing(self._aggregates, self._outcomes)
-        self._moving = text(
-            "with given as (select * from json_to_recordset(:states) as given(tenant_id text, "  # noqa: S608  own names
+        self._moving = (
+            "with given as (select * from json_to_recordset($1) as given(tenant_id text, "  # noqa: S608  own names
             "aggregate text, id text, version bigint, state jsonb, before bigint)), "
             f"made as (insert into {self._name} (tenant_id, aggregate, id, version, state) "
             "select tenant_id, aggregate, id, version, state from given where before = 0 "
@@ -62,12 +69,12 @@ class AggregateRows:
             "where before > 0 and kept.version = before and kept.tenant_id = given.tenant_id "
             "and kept.aggregate = given.aggregate and kept.id = given.id returning 1), "
             f'ended as (insert into "{schema}".outcomes (command_id, tenant_id, position, at) '
-            "select command_id, tenant_id, position, at from json_to_recordset(:ends) as ended"
+            "select command_id, tenant_id, position, at from json_to_recordset($2) as ended"
             "(command_id text, tenant_id text, position bigint, at timestamptz) "
             "on conflict (command_id) do update set refusal = null, "
             "position = greatest(outcomes.position, excluded.position)) "
             "select (select count(*) from made) + (select count(*) from moved)"
-        ).bindparams(bindparam("states", type_=JSON), bindparam("ends", type_=JSON))
+        )
 
     def initial(self, aggregate: str) -> Snapshot:
         """Of an aggregate that has no row."""
@@ -78,22 +85,20 @@ class AggregateRows:
         table = self._outcomes
         query = select(table).where(table.c.command_id == command_id)
         row = (await db.execute(query)).one_or_none()
-        return None if row is None else _told(row)
+        return None if row is None else _told(row.tenant_id, row.position, row.refusal)
 
     async def look(
-        self, db: AsyncConnection, command_id: str, key: Key
+        self, driver: Any, command_id: str, key: Key
     ) -> tuple[StoredOutcome | None, Snapshot]:
-        """What a command came to, and its aggregate as it is."""
+        """What a command came to, and its aggregate as it is. Past SQLAlchemy, by its driver."""
         tenant_id, aggregate, aggregate_id = key
-        given = {
-            "of_command": command_id,
-            "of_tenant": tenant_id,
-            "of_type": aggregate,
-            "of_id": aggregate_id,
-        }
-        row = (await db.execute(self._looking, given)).one()
-        known = None if row.command_id is None else _told(row)
-        return known, self.read(aggregate, row.version or 0, row.state)
+        with told_by_driver(self._looking):
+            row = await driver.fetchrow(
+                self._looking, command_id, tenant_id, aggregate, aggregate_id
+            )
+        teller, position, refusal, version, state = row
+        known = None if teller is None else _told(teller, position, refusal)
+        return known, self.read(aggregate, version or 0, state)
 
     async def snapshots(
         self, db: AsyncConnection, aggregate: str, tenant_id: str, aggregate_ids: Sequence[str]
@@ -168,8 +173,9 @@ class AggregateRows:
         states = self._states(after)
         for state, past in zip(states, before.values(), strict=True):
             state["before"] = past.version
-        given = {"states": states, "ends": _ends(records)}
-        return int(await db.scalar(self._moving, given) or 0) == len(before)
+        given = (orjson.dumps(states).decode(), orjson.dumps(_ends(records)).decode())
+        with told_by_driver(self._moving):
+            return bool(await driver_of(db).fetchval(self._moving, *given) == len(before))
 
     def evolved(self, before: Snapshot, record: Recorded[Event]) -> Snapshot:
         """The aggregate after one more event of its."""
@@ -191,20 +197,6 @@ class AggregateRows:
             parameter(self._outcomes): _ends(records),
         }
         await db.execute(self._storing, given)
-
-    def _look(self) -> Select[Any]:
-        one = select(literal_column("1").label("one")).subquery("one")
-        kept, told = self._aggregates, self._outcomes
-        mine = and_(
-            kept.c.tenant_id == bindparam("of_tenant", type_=Text),
-            kept.c.aggregate == bindparam("of_type", type_=Text),
-            kept.c.id == bindparam("of_id", type_=Text),
-        )
-        asked = told.c.command_id == bindparam("of_command", type_=Text)
-        columns = (told.c.command_id, told.c.tenant_id, told.c.position, told.c.refusal)
-        return select(kept.c.version, kept.c.state, *columns).select_from(
-            one.outerjoin(told, asked).outerjoin(kept, mine)
-        )
 
     def read(self, aggregate: str, version: int, state: Any) -> Snapshot:
         """What a row of `aggregates` says."""
@@ -255,9 +247,9 @@ def key_of(record: Recorded[Event]) -> Key:
     return tenant_of(event, record.metadata), event.aggregate, event.aggregate_id
 
 
-def _told(row: Any) -> StoredOutcome:
-    refusal = None if row.refusal is None else Refusal.model_validate(row.refusal)
-    return StoredOutcome(row.tenant_id, row.position, refusal)
+def _told(tenant_id: str, position: int | None, refusal: Any) -> StoredOutcome:
+    told = None if refusal is None else Refusal.model_validate(refusal)
+    return StoredOutcome(tenant_id, position, told)
 
 
 def _ends(records: Sequence[Recorded[Event]]) -> list[dict[str, Any]]:

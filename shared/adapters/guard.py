@@ -5,13 +5,13 @@ with memory of its own.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from shared.adapters.postgres import driver_of, told_by_driver
 from shared.kernel.errors import Unavailable
 
 
@@ -28,14 +28,16 @@ class _Line:
     def broken(self) -> bool:
         return self._broken or self._db.closed
 
-    @asynccontextmanager
-    async def using(self, options: Mapping[str, Any]) -> AsyncIterator[AsyncConnection]:
-        """The connection, for one statement. After any error nobody's locks are trusted."""
+    async def fetch(self, statement: str) -> Any:
+        """The first value of one statement, past SQLAlchemy. After any error nobody's locks are
+        trusted.
+        """
         async with self._turn:
             if self.broken:
                 raise Unavailable("the connection with the locks is gone")
             try:
-                yield await self._db.execution_options(**options)
+                with told_by_driver(statement):
+                    return await driver_of(self._db).fetchval(statement)
             except BaseException:
                 await self._end()
                 raise
@@ -55,34 +57,30 @@ class _Line:
 class Share:
     """What one projector has of the connection."""
 
-    def __init__(self, line: _Line, options: Mapping[str, Any]) -> None:
+    def __init__(self, line: _Line) -> None:
         self._line = line
-        self._options = options
         self._keys: list[int] = []
 
     async def lock(self, key: int) -> bool:
         """Take an advisory lock that lasts; False if another connection has it."""
-        async with self.using() as db:
-            taken = bool(await db.scalar(select(func.pg_try_advisory_lock(key))))
+        taken = bool(await self.fetch(f"select pg_try_advisory_lock({key})"))
         if taken:
             self._keys.append(key)
         return taken
 
     async def look(self) -> None:
         """Raise if the connection is gone: without it there is no lock."""
-        async with self.using() as db:
-            await db.execute(text("select 1"))
+        await self.fetch("select 1")
 
-    @asynccontextmanager
-    async def using(self) -> AsyncIterator[AsyncConnection]:
-        """The connection itself, for a statement that has to go over it. Each is a transaction."""
-        async with self._line.using(self._options) as db:
-            yield db
+    async def fetch(self, statement: str) -> Any:
+        """The first value of a statement that has to go over this connection, a transaction of its
+        own. Raises `DBAPIError`, or `Unavailable` if the connection is gone.
+        """
+        return await self._line.fetch(statement)
 
     async def unlock(self) -> None:
         while self._keys:
-            async with self.using() as db:
-                await db.execute(select(func.pg_advisory_unlock(self._keys.pop())))
+            await self.fetch(f"select pg_advisory_unlock({self._keys.pop()})")
 
 
 class Guard:
@@ -94,10 +92,10 @@ class Guard:
         self._line: _Line | None = None
 
     @asynccontextmanager
-    async def share(self, options: Mapping[str, Any]) -> AsyncIterator[Share]:
-        """A share for statements with these execution options. What it locks it lets go."""
+    async def share(self) -> AsyncIterator[Share]:
+        """A share; what it locks it lets go."""
         line = await self._join()
-        share = Share(line, options)
+        share = Share(line)
         try:
             yield share
         finally:

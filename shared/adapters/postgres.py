@@ -1,36 +1,45 @@
 """Connections to Postgres, and the switch to a tenant's own eyes."""
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, NewType
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import orjson
-from asyncpg import InterfaceError, InternalClientError, PostgresError
+from asyncpg import (
+    IntegrityConstraintViolationError,
+    InterfaceError,
+    InternalClientError,
+    PostgresError,
+)
 from sqlalchemy import URL, Connection, event, make_url, text
-from sqlalchemy.exc import InvalidatePoolError, OperationalError, TimeoutError as PoolTimeout
+from sqlalchemy.exc import (
+    IntegrityError,
+    InvalidatePoolError,
+    OperationalError,
+    TimeoutError as PoolTimeout,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.util import await_only
 
-EVERY_TENANT = "*"
-"""The scope a connection begins with: a service writes for all tenants, and looks up credentials
-before it knows whose they are. Whatever is done for one tenant is narrowed to it.
-"""
+from shared.adapters.connections import (
+    ASKED_SECONDS,
+    CONNECTIONS,
+    EVERY_TENANT,
+    EVERYONE,
+    EYES,
+    KEPT_EYES,
+    TRUSTED_SECONDS,
+    Connected,
+    Connections,
+)
+
 POOL_SIZE = POOL_OVERFLOW = 8
 """Connections that are kept, and those that are made for a moment, at some milliseconds each."""
-TRUSTED_SECONDS = 2.0
-"""Without use, after which a kept connection is asked whether it still works."""
-ASKED_SECONDS = 5.0
-"""Whoever does not answer that by then is gone; a statement has a minute."""
 LEFT = "left at"
-EYES = "eyes"
-EVERYONE = ("none", EVERY_TENANT)
-"""The eyes of a connection that is nobody's: the role `none` is the one that logged in."""
-LOOK_AS = text("select set_config('role', :role, false), set_config('app.tenant_id', :id, false)")
-LOOK_AS_EVERYONE = "select set_config('role', $1, false), set_config('app.tenant_id', $2, false)"
-KEPT_EYES = "minirag_keeps_eyes"
-"""Option of an engine whose connections say whose eyes they need."""
-ReadingEngine = NewType("ReadingEngine", AsyncEngine)
+LOOK_AS = "select set_config('role', $1, false), set_config('app.tenant_id', $2, false)"
+DRIVER = (PostgresError, InterfaceError, InternalClientError, OSError, TimeoutError)
+"""What asyncpg raises for a statement, or for a connection that breaks under it."""
 AWAY = ("08", "53", "57")
 """Classes of SQLSTATE: connections, resources, what an operator does (PostgreSQL, appendix A)."""
 NARROW = text("select set_config('app.tenant_id', :id, true)")
@@ -67,6 +76,7 @@ def create_engine(url: str, application: str) -> AsyncEngine:
     event.listen(engine.sync_engine, "checkout", _look)
     event.listen(engine.sync_engine, "checkin", _leave)
     event.listen(engine.sync_engine, "engine_connect", _look_as_everyone)
+    engine.update_execution_options(**{CONNECTIONS: Connections(engine)})
     return engine
 
 
@@ -99,52 +109,56 @@ def _look_as_everyone(connection: Connection) -> None:
     try:
         # Past SQLAlchemy, which would begin a transaction that may be rolled back.
         driver: Any = fairy.dbapi_connection
-        driver.run_async(lambda server: server.fetchrow(LOOK_AS_EVERYONE, *EVERYONE))
+        driver.run_async(lambda server: server.fetchrow(LOOK_AS, *EVERYONE))
     except Exception as error:
         connection.invalidate(error)
-        raise OperationalError(LOOK_AS_EVERYONE, EVERYONE, error) from error
+        raise OperationalError(LOOK_AS, EVERYONE, error) from error
     except BaseException:
         connection.invalidate()  # nobody else gives it back: who asked for it has none yet
         raise
     fairy.info[EYES] = EVERYONE
 
 
-def reading_engine(engine: AsyncEngine) -> ReadingEngine:
-    """The same connections for `as_tenant`, each statement a transaction of its own."""
-    options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", KEPT_EYES: True}
-    return ReadingEngine(engine.execution_options(**options))
+@asynccontextmanager
+async def seeing(
+    connections: Connections, schema: str, eyes: tuple[str, str] = EVERYONE
+) -> AsyncIterator[Connected]:
+    """A connection for statements that are transactions of their own, with these eyes on: a role
+    and a tenant.
+
+    The eyes stay with the connection: who comes next with the same ones need not put them on.
+    """
+    async with connections.one(schema, eyes) as found:
+        if found.eyes != eyes:
+            found.info[EYES] = None  # nobody's, until the server has said so
+            with told_by_driver(LOOK_AS):
+                await found.driver.fetchrow(LOOK_AS, *eyes)
+            found.info[EYES] = eyes
+        yield found
 
 
 @asynccontextmanager
 async def as_tenant(
-    engine: ReadingEngine, role: str, tenant_id: str
+    connections: Connections, schema: str, role: str, tenant_id: str
 ) -> AsyncIterator[AsyncConnection]:
     """A connection whose statements can read one tenant's rows and write none, by row-level
     security.
-
-    The eyes stay with the connection: who comes next for the same tenant need not put them on.
     """
-    eyes = (role, tenant_id)
-    async with engine.connect() as db:
-        info = (await db.get_raw_connection()).info
-        if info.get(EYES, EVERYONE) != eyes:
-            info[EYES] = None  # nobody's, until the server has said so
-            await db.execute(LOOK_AS, {"role": role, "id": tenant_id})
-            info[EYES] = eyes
-        yield db
+    async with seeing(connections, schema, (role, tenant_id)) as found:
+        yield found.db
 
 
 @asynccontextmanager
 async def writing(
-    engine: ReadingEngine, tenant_id: str, lock: int
+    connections: Connections, schema: str, tenant_id: str, lock: int
 ) -> AsyncIterator[AsyncConnection]:
     """A transaction of the service that sees and writes one tenant's rows, or `EVERY_TENANT`'s, and
     shares the advisory lock. It begins at one go, whatever eyes the connection has on.
 
     Raises `DBAPIError` as statements do. It cannot be ended but by leaving it.
     """
-    async with engine.connect() as db, within(db, tenant_id, lock):
-        yield db
+    async with connections.one(schema) as found, within(found.db, tenant_id, lock):
+        yield found.db
 
 
 @asynccontextmanager
@@ -177,15 +191,37 @@ async def _order(db: AsyncConnection, statements: str) -> str:
     """Run statements past SQLAlchemy, which sends one at a time and begins transactions itself.
     Returns what the server says about the last one.
     """
-    driver: Any = (await db.get_raw_connection()).driver_connection
     try:
-        return str(await driver.execute(statements))
-    except (PostgresError, InterfaceError, OSError, TimeoutError) as error:
+        return str(await driver_of(db).execute(statements))
+    except DRIVER as error:
         await db.invalidate()
         raise OperationalError(statements, None, error) from error
     except BaseException:
         await db.invalidate()
         raise
+
+
+def driver_of(db: AsyncConnection) -> Any:
+    """The connection as asyncpg has it, for statements that SQLAlchemy need not see.
+
+    Raises `DBAPIError` if it is gone.
+    """
+    connection = db.sync_connection
+    if connection is None or connection.closed or connection.invalidated:
+        raise OperationalError("", None, InterfaceError("the connection is gone"))
+    fairy: Any = connection.connection
+    return fairy.driver_connection
+
+
+@contextmanager
+def told_by_driver(statement: str) -> Iterator[None]:
+    """Raises what SQLAlchemy would for errors that the driver tells of a statement."""
+    try:
+        yield
+    except IntegrityConstraintViolationError as error:
+        raise IntegrityError(statement, None, error) from error
+    except DRIVER as error:
+        raise OperationalError(statement, None, error) from error
 
 
 def _quoted(value: str) -> str:

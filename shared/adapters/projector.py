@@ -141,7 +141,7 @@ class Projector:
         metrics.BEHIND.labels(self._name).set_function(self._behind)
         while True:
             try:
-                async with self._guard.share(self.store.engine.get_execution_options()) as share:
+                async with self._guard.share() as share:
                     await self._become_the_one(share)
                     await self._follow(share)
             except (*AWAY, PullEnded, Unavailable) as error:
@@ -220,8 +220,7 @@ class Projector:
         # On the connection that has been there all the time: a database that crashed since the
         # handlers were told that their rows are in may have forgotten those.
         after = records[-1].sequence
-        async with share.using() as db:
-            return after if await self.store.advance(db, position, after) else None
+        return after if await share.fetch(self.store.advance(position, after)) else None
 
     async def _rest(self) -> None:
         quiet = time.monotonic() - self._last_batch > QUIET_SECONDS

@@ -11,6 +11,7 @@ import orjson
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from shared.adapters.postgres import driver_of
 from shared.contracts.base import SortKey
 
 Row = Mapping[str, Any]
@@ -34,9 +35,8 @@ class RawQuery:
 
     async def rows(self, db: AsyncConnection, values: Mapping[str, Any]) -> Sequence[Row]:
         """All rows. Raises what the driver raises."""
-        driver: Any = (await db.get_raw_connection()).driver_connection
         given = {**self._given, **values}
-        found = await driver.fetch(self._text, *(given[name] for name in self._order))
+        found = await driver_of(db).fetch(self._text, *(given[name] for name in self._order))
         return cast("Sequence[Row]", found)
 
 

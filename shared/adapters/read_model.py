@@ -18,7 +18,6 @@ from sqlalchemy import (
     func,
     select,
     text,
-    update,
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -30,15 +29,9 @@ from shared.adapters.aggregate_rows import (
     StoredOutcome,
     key_of,
 )
+from shared.adapters.connections import EVERY_TENANT, Connected, Connections
 from shared.adapters.kernel_tables import KERNEL_TABLES, add_kernel_tables
-from shared.adapters.postgres import (
-    EVERY_TENANT,
-    as_tenant,
-    narrow,
-    reading_engine,
-    within,
-    writing,
-)
+from shared.adapters.postgres import as_tenant, narrow, seeing, within, writing
 from shared.adapters.scrub import scrub, unsampled
 from shared.adapters.settled import Settled
 from shared.contracts.base import Event, Recorded
@@ -121,9 +114,7 @@ class ReadModelStore:
         self.model = model
         self.schema = schema or model.schema
         self.engine = engine.execution_options(schema_translate_map={None: self.schema})
-        self._looking = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        """For single looks, without a transaction around each."""
-        self._reading = reading_engine(self.engine)
+        self._connections = Connections.of(engine)
         self.reader_role = f"minirag_{model.service}_reader"
         tables = model.tables.tables
         self._aggregates = tables["aggregates"]
@@ -140,15 +131,22 @@ class ReadModelStore:
 
         Each statement sees what is committed when it begins, as in a transaction of Postgres.
         """
-        async with as_tenant(self._reading, self.reader_role, tenant_id) as db:
+        async with as_tenant(self._connections, self.schema, self.reader_role, tenant_id) as db:
             yield db
+
+    @asynccontextmanager
+    async def looking(self) -> AsyncIterator[Connected]:
+        """A connection that sees every tenant, for single statements."""
+        async with seeing(self._connections, self.schema) as found:
+            yield found
 
     @asynccontextmanager
     async def writing(self, tenant_id: str | None = None) -> AsyncIterator[AsyncConnection]:
         """A transaction of the projection, for one tenant or for all; a swap waits for it, and it
         for a swap.
         """
-        async with writing(self._reading, tenant_id or EVERY_TENANT, self.model.lock) as db:
+        whose, lock = tenant_id or EVERY_TENANT, self.model.lock
+        async with writing(self._connections, self.schema, whose, lock) as db:
             yield db
 
     @asynccontextmanager
@@ -158,18 +156,15 @@ class ReadModelStore:
         """As `writing`, beginning by moving the checkpoint. Raises `Overtaken` if another projector
         did that.
         """
-        move = (
-            f'update "{self.schema}".checkpoint set position = {after} '  # noqa: S608  our own name, and numbers
-            f"where position = {before}"
-        )
+        move = self.advance(before, after)
         whose = tenant_id or EVERY_TENANT
         async with (
-            self._looking.connect() as db,
-            within(db, whose, self.model.lock, move) as said,
+            self._connections.one(self.schema) as found,
+            within(found.db, whose, self.model.lock, move) as said,
         ):
             if said != "UPDATE 1":
                 raise Overtaken
-            yield db
+            yield found.db
 
     def shown(self, records: Sequence[Recorded[Event]]) -> None:
         """The transaction that brought these in is committed."""
@@ -184,20 +179,21 @@ class ReadModelStore:
         self, aggregate: str, tenant_id: str, aggregate_ids: Sequence[str]
     ) -> list[Snapshot]:
         """As `snapshot`, for several aggregates of one type."""
-        async with self._looking.connect() as db:
-            return await self.rows.snapshots(db, aggregate, tenant_id, aggregate_ids)
+        async with self.looking() as found:
+            return await self.rows.snapshots(found.db, aggregate, tenant_id, aggregate_ids)
 
     async def outcome(self, command_id: str) -> StoredOutcome | None:
         """What a command came to, if it was handled before."""
-        async with self._looking.connect() as db:
-            return await self.rows.outcome(db, command_id)
+        async with self.looking() as found:
+            return await self.rows.outcome(found.db, command_id)
 
     async def look(
         self, command_id: str, aggregate: str, tenant_id: str, aggregate_id: str
     ) -> tuple[StoredOutcome | None, Snapshot]:
         """`outcome` and `snapshot` at one go."""
-        async with self._looking.connect() as db:
-            return await self.rows.look(db, command_id, (tenant_id, aggregate, aggregate_id))
+        key = (tenant_id, aggregate, aggregate_id)
+        async with self.looking() as found:
+            return await self.rows.look(found.driver, command_id, key)
 
     async def record_outcome(
         self,
@@ -308,16 +304,17 @@ class ReadModelStore:
 
     async def position(self) -> int:
         """The sequence up to which the projector has brought everything in."""
-        async with self._looking.connect() as db:
-            return int(await db.scalar(select(self.checkpoint.c.position)) or 0)
+        async with self.looking() as found:
+            return int(await found.db.scalar(select(self.checkpoint.c.position)) or 0)
 
-    async def advance(self, db: AsyncConnection, before: int, after: int) -> bool:
-        """Move the checkpoint; False if another projector moved it meanwhile."""
-        table = self.checkpoint
-        moved = await db.execute(
-            update(table).where(table.c.position == before).values(position=after)
+    def advance(self, before: int, after: int) -> str:
+        """A statement that moves the checkpoint, and returns nothing if another projector moved it
+        meanwhile.
+        """
+        return (
+            f'update "{self.schema}".checkpoint set position = {after} '  # noqa: S608  our own name, and numbers
+            f"where position = {before} returning position"
         )
-        return moved.rowcount == 1
 
     async def version_and_log(self) -> tuple[int, str, int] | None:
         """Version, log identity and position of what is stored; None if nothing is."""

@@ -7,6 +7,8 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from shared.adapters.connections import Connections
+
 UNUSED_SECONDS = 30.0
 LOOK_SECONDS = 5.0
 
@@ -16,6 +18,7 @@ class Unused:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._since: dict[Any, float] = {}
+        self._at_hand = Connections.of(engine)
         event.listen(engine.sync_engine, "checkin", self._left)
         event.listen(engine.sync_engine, "checkout", self._taken)
 
@@ -31,6 +34,7 @@ class Unused:
         At one go, without a word to the server, so that none can be taken while it is closed: the
         pool makes a new one where it finds none.
         """
+        self._at_hand.close(after)
         before = time.monotonic() - after
         for record in [record for record, since in self._since.items() if since <= before]:
             del self._since[record]

@@ -14,6 +14,7 @@ from sqlalchemy.pool import QueuePool
 
 from shared.adapters import nats_client
 from shared.adapters.blobs import Blobs
+from shared.adapters.connections import Connections
 from shared.adapters.envelope import Codec
 from shared.adapters.event_log import EventLog
 from shared.adapters.guard import Guard
@@ -83,7 +84,9 @@ class Platform:
         engine = create_engine(settings.database_url.get_secret_value(), f"minirag-{service}")
         stack.push_async_callback(engine.dispose)
         if isinstance(engine.pool, QueuePool):
-            metrics.CONNECTIONS.labels(service).set_function(engine.pool.checkedout)
+            pool, at_hand = engine.pool, Connections.of(engine)
+            used = metrics.CONNECTIONS.labels(service)
+            used.set_function(lambda: pool.checkedout() - at_hand.unused)
         return cls(
             service=service,
             broker=broker,

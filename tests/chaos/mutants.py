@@ -82,9 +82,9 @@ MUTANTS = (
     ),
     Mutant(
         "a projector commits behind a checkpoint that another one moved",
-        "shared/adapters/projector.py",
-        "        if not await store.advance(db, position, after):\n",
-        "        if not await store.advance(db, position, after) and position < 0:\n",
+        "shared/adapters/read_model.py",
+        '            if said != "UPDATE 1":\n',
+        '            if said != "UPDATE 1" and before < 0:\n',
         (
             "tests/integration/test_projector.py::TestExactlyOnce::test_a_batch_behind_which_another_moved_the_checkpoint_is_left",
         ),

@@ -33,8 +33,9 @@ async def store(engine: AsyncEngine, event_log: EventLog) -> AsyncIterator[ReadM
     """Accounts, empty, and up to what is in the log already."""
     made = ReadModelStore(engine, accounts_model())
     await made.create(await event_log.identity())
-    async with made.writing() as db:
-        assert await made.advance(db, 0, await event_log.last_sequence())
+    async with made.looking() as found:
+        moved = made.advance(0, await event_log.last_sequence())
+        assert await found.driver.execute(moved) == "UPDATE 1"
     yield made
     await made.drop()
 

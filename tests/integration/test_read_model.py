@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
 
 from shared.adapters.aggregate_rows import StoredOutcome, key_of
-from shared.adapters.postgres import EVERY_TENANT, POOL_SIZE, as_tenant, reading_engine
+from shared.adapters.connections import EVERY_TENANT, Connections
+from shared.adapters.postgres import POOL_SIZE, as_tenant
 from shared.adapters.projector import project
 from shared.adapters.read_model import Overtaken, ReadModel, ReadModelStore
 from shared.contracts.base import Event, Recorded, Refusal
@@ -261,15 +262,15 @@ class TestRowLevelSecurity:
                 await asyncio.sleep(0)
             task.cancel()
             await asyncio.wait([task])
-        assert pool.checkedout() == 0
+        assert pool.checkedout() == Connections.of(filled.engine).unused
 
     async def test_is_put_on_again_where_it_is_not_known_to_hold(
         self, filled: ReadModelStore, tenant_id: str, other_tenant_id: str
     ) -> None:
-        reading = reading_engine(filled.engine)
+        mine = Connections.of(filled.engine)
         assert await self.seen(filled, tenant_id, accounts) == {tenant_id}
         with pytest.raises(DBAPIError, match="does not exist"):
-            async with as_tenant(reading, "nobody at all", other_tenant_id):
+            async with as_tenant(mine, filled.schema, "nobody at all", other_tenant_id):
                 pass
         for _ in range(2 * POOL_SIZE):
             assert await self.seen(filled, tenant_id, accounts) == {tenant_id}
@@ -295,6 +296,7 @@ class TestRowLevelSecurity:
         async with engines("chat").connect() as db:
             with pytest.raises(DBAPIError, match="permission denied"):
                 await db.execute(text(f'select * from "{filled.schema}".accounts'))
+        others = Connections.of(engines("chat"))
         with pytest.raises(DBAPIError, match="permission denied"):
-            async with as_tenant(reading_engine(engines("chat")), filled.reader_role, tenant_id):
+            async with as_tenant(others, filled.schema, filled.reader_role, tenant_id):
                 pass
