@@ -272,16 +272,19 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         stops=stops,
         answers=RememberAnswers(RecentAnswers(), turn_queries),
         replays=_replays(service, platform, chats, turn_queries),
+        precedence=platform.neighbours.precedence,
     )
     service.reacts(
         "answer-question",
         [QuestionAsked],
         answer,
+        awaited=True,
         concurrency=settings.turns_at_once,
         attempts=4,
         given_up=answer.given_up,
     )
-    service.reacts("stop-answering", [TurnStopRequested], StopAnswering(stops), attempts=4)
+    stop = StopAnswering(stops)
+    service.reacts("stop-answering", [TurnStopRequested], stop, attempts=4, awaited=True)
     tell = TellIndexed(service.execute, service.shown("index"))
     service.reacts("tell-indexed", [SourcePrepared], tell, concurrency=FEW, given_up=tell.given_up)
 

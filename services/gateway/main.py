@@ -345,6 +345,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
             writes=settings.writes_at_once,
             answers=settings.answers_at_once,
         ),
+        precedence=platform.neighbours.precedence,
         files=await asyncio.to_thread(Files),
         demo_key=partial(_demo_key, settings.demo_widget_key_file),
         allowed_origins=[origin.strip() for origin in settings.allowed_origins.split(",")],

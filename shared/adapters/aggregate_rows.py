@@ -4,15 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from sqlalchemy import MetaData, select, text
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.adapters.bulk import parameter
+from shared.adapters.bulk import bring_in, parameter
 from shared.adapters.envelope import tenant_of
 from shared.adapters.kernel_tables import storing
-from shared.adapters.postgres import driver_of, told_by_driver
+from shared.adapters.postgres import driver_of, dumps, told_by_driver
 from shared.contracts.base import Event, Recorded, Refusal
 from shared.kernel.decider import AnyDecider
 
@@ -173,7 +172,7 @@ class AggregateRows:
         states = self._states(after)
         for state, past in zip(states, before.values(), strict=True):
             state["before"] = past.version
-        given = (orjson.dumps(states).decode(), orjson.dumps(_ends(records)).decode())
+        given = (dumps(states), dumps(_ends(records)))
         with told_by_driver(self._moving):
             return bool(await driver_of(db).fetchval(self._moving, *given) == len(before))
 
@@ -196,7 +195,7 @@ class AggregateRows:
             parameter(self._aggregates): self._states(changed),
             parameter(self._outcomes): _ends(records),
         }
-        await db.execute(self._storing, given)
+        await bring_in(db, self._storing, given)
 
     def read(self, aggregate: str, version: int, state: Any) -> Snapshot:
         """What a row of `aggregates` says."""

@@ -10,9 +10,11 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    Dialect,
     Table,
     TableValuedAlias,
     Update,
+    UpdateBase,
     bindparam,
     column,
     func,
@@ -21,6 +23,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.adapters.postgres import driver_of, dumps, told_by_driver
 
 Row = Mapping[str, Any]
 
@@ -54,7 +58,7 @@ def parameter(table: Table) -> str:
 async def insert_rows(db: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
     """Insert rows of the same columns, in order. Raises `IntegrityError` if one is there."""
     if rows:
-        await db.execute(many(table, tuple(rows[0])), {parameter(table): rows})
+        await bring_in(db, many(table, tuple(rows[0])), {parameter(table): rows})
 
 
 async def insert_together(
@@ -63,7 +67,7 @@ async def insert_together(
     """As `insert_rows` of several tables, in one statement."""
     if filled := [(table, rows) for table, rows in given if rows]:
         parts = tuple((table, tuple(rows[0])) for table, rows in filled)
-        await db.execute(_together(parts), {parameter(table): rows for table, rows in filled})
+        await bring_in(db, _together(parts), {parameter(table): rows for table, rows in filled})
 
 
 @cache
@@ -83,7 +87,30 @@ async def change_rows(
     keys = tuple(str(key.name) for key in table.primary_key.columns)
     names = tuple(next(iter(changes.values())))
     rows = [{**dict(zip(keys, key, strict=True)), **row} for key, row in changes.items()]
-    await db.execute(_changing(table, keys, names), {parameter(table): rows})
+    await bring_in(db, _changing(table, keys, names), {parameter(table): rows})
+
+
+async def bring_in(
+    db: AsyncConnection, statement: UpdateBase, rows: Mapping[str, Sequence[Row]]
+) -> None:
+    """Run a statement all of whose parameters are rows, past SQLAlchemy."""
+    connection = db.sync_connection
+    assert connection is not None  # noqa: S101  there is a transaction
+    schemas = connection.get_execution_options().get("schema_translate_map", {})
+    written, order = _written(statement, schemas.get(None), connection.dialect)
+    with told_by_driver(written):
+        await driver_of(db).execute(written, *(dumps(rows[name]) for name in order))
+
+
+@cache
+def _written(
+    statement: UpdateBase, schema: str | None, dialect: Dialect
+) -> tuple[str, Sequence[str]]:
+    """As it goes to the server, and the names of its parameters in their order."""
+    compiled: Any = statement.compile(
+        dialect=dialect, schema_translate_map={None: schema}, render_schema_translate=True
+    )
+    return compiled.string, compiled.positiontup or ()
 
 
 def _given(table: Table, names: Sequence[str]) -> TableValuedAlias:

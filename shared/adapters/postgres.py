@@ -61,7 +61,7 @@ def create_engine(url: str, application: str) -> AsyncEngine:
         # well, every run of one that was not kept builds all its subqueries' columns anew, which
         # was a third of what a write cost. The object mapper sets this for itself.
         execution_options={"_result_disable_adapt_to_context": True},
-        json_serializer=_dumps,
+        json_serializer=dumps,
         json_deserializer=orjson.loads,
         connect_args={
             "server_settings": {
@@ -244,7 +244,8 @@ def _address(url: str) -> URL:
     return address.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
 
 
-def _dumps(value: Any) -> str:
+def dumps(value: Any) -> str:
+    """JSON as it is given to the driver."""
     return orjson.dumps(value).decode()
 
 

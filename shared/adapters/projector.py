@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import TypeVar
 
@@ -55,9 +55,16 @@ class Projector:
     """Keeps one read model up to the log."""
 
     def __init__(
-        self, store: ReadModelStore, event_log: EventLog, guard: Guard | None = None
+        self,
+        store: ReadModelStore,
+        event_log: EventLog,
+        guard: Guard | None = None,
+        give_way: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`guard` holds the lock: one for all projectors of a service, or one of its own."""
+        """`guard` holds the lock: one for all projectors of a service, or one of its own.
+
+        `give_way` is waited for when events are there, unless somebody waits for a position.
+        """
         self.store = store
         self._guard = guard or Guard(store.engine)
         self._log = event_log
@@ -68,6 +75,7 @@ class Projector:
         self._awaited = 0
         self._last_batch = -QUIET_SECONDS
         self._wanted = asyncio.Event()
+        self._give_way = give_way
         self.ready = asyncio.Event()
         """Set once the model has seen what was in the log when the projector started."""
 
@@ -224,12 +232,15 @@ class Projector:
 
     async def _rest(self) -> None:
         quiet = time.monotonic() - self._last_batch > QUIET_SECONDS
-        if quiet or self._awaited or self.pending:
+        if self._awaited or self.pending:
             return
-        self._wanted.clear()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(REST_SECONDS):
-                await self._wanted.wait()
+        if not quiet:
+            self._wanted.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REST_SECONDS):
+                    await self._wanted.wait()
+        if self._give_way is not None and not self._awaited:
+            await self._give_way()
 
     @property
     def _name(self) -> str:

@@ -81,6 +81,7 @@ def aggregate_key(subject: str) -> str:
 
 Handle = Callable[[Delivery], Awaitable[None]]
 GiveUp = Callable[[Delivery, str], Awaitable[None]]
+GiveWay = Callable[[], Awaitable[None]]
 
 
 @dataclass
@@ -120,8 +121,11 @@ class Consumer:
         max_attempts: int,
         places: asyncio.Semaphore | None = None,
         lane_of: str | None = None,
+        give_way: GiveWay | None = None,
     ) -> None:
         """`places` are for several consumers together to share; else there are `concurrency`.
+
+        `give_way` is waited for when something is there, before all of it is taken.
 
         `lane_of` names those that are one of many of their kind, in metrics.
         """
@@ -138,6 +142,7 @@ class Consumer:
         self._places = places or asyncio.Semaphore(concurrency)
         self._batch = concurrency
         self._max_attempts = max_attempts
+        self._give_way = give_way
         self._turnstile = Turnstile()
         self._in_flight: dict[int, Msg] = {}
         # Of this process: the broker's count is of deliveries, those that died included.
@@ -190,6 +195,9 @@ class Consumer:
             try:
                 await pull.start()
                 while True:
+                    if self._give_way is not None:
+                        await pull.some()
+                        await self._give_way()
                     for message in await pull.get():
                         self._in_flight[id(message)] = message
                         work.create_task(self._held(message, pull))

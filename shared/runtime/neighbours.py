@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from shared.adapters.vault import KnownKeys
 from shared.contracts.base import Outcome
+from shared.kernel.precedence import Precedence
 
 REFUSED = "refused"
 """Header of an answer whose body is a refusal."""
@@ -82,6 +83,7 @@ class Neighbours:
         self._open: dict[str, Neighbour] = {}
         self.waiting: Waiting = {}
         self.keys = KnownKeys()
+        self.precedence = Precedence()
 
     def open(
         self,

@@ -66,6 +66,8 @@ COMMAND_ATTEMPTS = 8
 REACTION_ATTEMPTS = 20
 COMMAND_CONCURRENCY = 64
 PART_SECONDS = 1.0
+WAY_SECONDS = 0.03
+"""How long what nobody waits for gives way at most: what comes meanwhile is then taken together."""
 
 Q = TypeVar("Q", bound=Question[Any])
 A = TypeVar("A", bound=Message)
@@ -127,7 +129,7 @@ class Service:
         """Keep a read model: project into it, and answer from what this returns."""
         store = ReadModelStore(self.platform.engine, model)
         self._projectors[model.name] = Projector(
-            store, self.platform.event_log, self.platform.guard
+            store, self.platform.event_log, self.platform.guard, self._give_way
         )
         return store
 
@@ -235,12 +237,14 @@ class Service:
         attempts: int = REACTION_ATTEMPTS,
         in_order: bool = False,
         from_now: bool = False,
+        awaited: bool = False,
         given_up: Callable[[Recorded[Any], str], Awaitable[None]] | None = None,
     ) -> None:
         """Do `reaction` for every such fact, at least once, in order per aggregate.
 
         With `in_order` one after another in the order of the log, whichever replica does it.
-        With `from_now` not for what was told before its first start. What came in with an archive
+        With `from_now` not for what was told before its first start. Unless it is `awaited` by
+        somebody, it gives way to what is, for a moment. What came in with an archive
         is passed over: what followed from it came too.
         """
         codec = self.platform.codec
@@ -266,6 +270,7 @@ class Service:
             key=aggregate_key,
             concurrency=1 if in_order else concurrency,
             max_attempts=attempts,
+            give_way=None if awaited else self._give_way,
         )
 
     def wakes(self, kind: str, wake: Wake, given_up: WakeGivenUp | None = None) -> None:
@@ -421,6 +426,9 @@ class Service:
 
     def _consume(self, *args: Any, **kwargs: Any) -> None:
         self._consumers.append(Consumer(self.platform.client, *args, **kwargs))
+
+    async def _give_way(self) -> None:
+        await self.platform.neighbours.precedence.give_way(WAY_SECONDS)
 
     def _caused(self, cause: Metadata, purpose: str) -> Metadata:
         command_id = derived_id("command", cause.message_id, purpose)

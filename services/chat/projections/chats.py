@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chat.tables import chats, citations, erased_chats, messages, turns
-from shared.adapters.bulk import insert_rows, many, parameter
+from shared.adapters.bulk import bring_in, insert_rows, many, parameter
 from shared.contracts.base import Event, Recorded
 from shared.contracts.chat import (
     ChatErased,
@@ -173,9 +173,8 @@ class Gathered:
         ]
         if filled := [(table, rows) for table, rows in made if rows]:
             columns = tuple((table, tuple(rows[0])) for table, rows in filled)
-            await db.execute(
-                _inserting(columns), {parameter(table): rows for table, rows in filled}
-            )
+            given = {parameter(table): rows for table, rows in filled}
+            await bring_in(db, _inserting(columns), given)
         for statement, rows in (
             (END_TURN, self.ended),
             (COUNT, counted),

@@ -1,20 +1,46 @@
 """Facts about budgets and answers → what stops, and what was used by day, bot and model."""
 
+from collections.abc import Iterator, Sequence
+from functools import cache
+
 from sqlalchemy import delete
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chat.tables import limits, spent
+from shared.adapters.bulk import bring_in, many, parameter
 from shared.contracts.analytics import BudgetCreated, BudgetDeleted, BudgetSettings, BudgetUpdated
 from shared.contracts.base import Event, Recorded
 from shared.contracts.chat import QuestionAnswered, QuestionRefused, Usage
 from shared.contracts.chat_playground import ResultRecorded, VerdictRecorded
+
+KEY = ("tenant_id", "day", "bot_profile_id", "model")
+COUNTS = ("prompt_tokens", "completion_tokens")
+Counts = dict[tuple[str, str, str, str], tuple[int, int]]
+"""Tokens of prompts and of answers, by `KEY`."""
 
 
 class SpendingRows:
     """Budgets without a hard stop are left out."""
 
     async def apply(self, db: AsyncConnection, recorded: Recorded[Event]) -> None:
+        await self.apply_all(db, [recorded])
+
+    async def apply_all(self, db: AsyncConnection, records: Sequence[Recorded[Event]]) -> None:
+        """What was used is added up, and brought in by one statement."""
+        used: Counts = {}
+        for recorded in records:
+            for bot, usage in _usages(recorded.event):
+                _count(used, recorded, bot, usage)
+            await self._budget(db, recorded)
+        if used:
+            rows = [
+                dict(zip((*KEY, *COUNTS), (*key, *counts), strict=True))
+                for key, counts in sorted(used.items())
+            ]
+            await bring_in(db, _counting(), {parameter(spent): rows})
+
+    async def _budget(self, db: AsyncConnection, recorded: Recorded[Event]) -> None:
         match recorded.event:
             case (
                 BudgetCreated(budget_id=budget_id, settings=settings)
@@ -25,16 +51,6 @@ class SpendingRows:
                     await _keep(db, recorded.tenant_id, budget_id, settings)
             case BudgetDeleted(budget_id=budget_id):
                 await _forget(db, recorded.tenant_id, budget_id)
-            case (
-                QuestionAnswered(bot_profile_id=bot, usage=usage)
-                | QuestionRefused(bot_profile_id=bot, usage=usage)
-                | VerdictRecorded(bot_profile_id=bot, usage=usage)
-            ):
-                await _count(db, recorded, bot, usage)
-            case ResultRecorded(bot_profile_id=bot, usage=usage, rating_usage=rating):
-                await _count(db, recorded, bot, usage)
-                if rating is not None:
-                    await _count(db, recorded, bot, rating)
             case _:
                 pass
 
@@ -59,20 +75,34 @@ async def _keep(
     await db.execute(insert(limits).values(row).on_conflict_do_nothing())
 
 
-async def _count(db: AsyncConnection, recorded: Recorded[Event], bot: str, usage: Usage) -> None:
+def _usages(event: Event) -> Iterator[tuple[str, Usage]]:
+    match event:
+        case (
+            QuestionAnswered(bot_profile_id=bot, usage=usage)
+            | QuestionRefused(bot_profile_id=bot, usage=usage)
+            | VerdictRecorded(bot_profile_id=bot, usage=usage)
+        ):
+            yield bot, usage
+        case ResultRecorded(bot_profile_id=bot, usage=usage, rating_usage=rating):
+            yield bot, usage
+            if rating is not None:
+                yield bot, rating
+        case _:
+            pass
+
+
+def _count(used: Counts, recorded: Recorded[Event], bot: str, usage: Usage) -> None:
     if not usage.total_tokens:
         return
-    counts = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
-    key = {
-        "tenant_id": recorded.tenant_id,
-        "day": recorded.at.date(),
-        "bot_profile_id": bot,
-        "model": usage.model,
-    }
-    statement = insert(spent).values({**key, **counts})
-    await db.execute(
-        statement.on_conflict_do_update(
-            index_elements=list(key),
-            set_={name: spent.c[name] + statement.excluded[name] for name in counts},
-        )
+    key = (recorded.tenant_id, recorded.at.date().isoformat(), bot, usage.model)
+    prompt, completion = used.get(key, (0, 0))
+    used[key] = (prompt + usage.prompt_tokens, completion + usage.completion_tokens)
+
+
+@cache
+def _counting() -> Insert:
+    statement = many(spent, (*KEY, *COUNTS))
+    return statement.on_conflict_do_update(
+        index_elements=list(KEY),
+        set_={name: spent.c[name] + statement.excluded[name] for name in COUNTS},
     )

@@ -4,7 +4,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from services.chat.domain.bots import Published, drafted
@@ -73,6 +74,7 @@ from shared.contracts.chat import (
 from shared.kernel import faults
 from shared.kernel.errors import NotFound
 from shared.kernel.faults import FaultPoint
+from shared.kernel.precedence import Precedence
 
 SUPPORTED = 0.8
 """Share of an answer's cited claims that must be supported for it to count as grounded."""
@@ -90,6 +92,8 @@ Current = Callable[[str, str, str], Awaitable[Any]]
 Newest = Callable[[str, str, str], Awaitable[int]]
 """The position of an aggregate's last event: of a tenant, a type and an id."""
 DetectLanguage = Callable[[str], str | None]
+WAY_SECONDS = 0.05
+"""How long the end of an answer waits at most while others wait for their beginnings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,7 @@ class AnswerQuestion:
     answers: RememberAnswers
     replays: Replays
     frame_seconds: float = FRAME_SECONDS
+    precedence: Precedence = field(default_factory=Precedence)
 
     async def __call__(self, recorded: Recorded[QuestionAsked]) -> None:
         """Raise `Unavailable` if it should be tried again."""
@@ -145,12 +150,17 @@ class AnswerQuestion:
                     self.frames.stored(recorded.tenant_id, event.turn_id),
                     self._waits(recorded, stopped),
                 )
-                speech = Speech(self.frames, recorded.tenant_id, event.turn_id, before)
+                wordless = ExitStack()
+                speech = Speech(
+                    self.frames, recorded.tenant_id, event.turn_id, before, wordless.close
+                )
                 had_ended = speech.ended
                 if waits:
                     started = time.perf_counter()
+                    wordless.enter_context(self.precedence.first())
                     try:
-                        spent_at = await self._answer(recorded, speech, stopped, started)
+                        with wordless:
+                            spent_at = await self._answer(recorded, speech, stopped, started)
                     except ModelFailed as failure:
                         await self._fail(recorded, failure)
             if not speech.ended:
@@ -270,7 +280,13 @@ class AnswerQuestion:
     async def _end(
         self, recorded: Recorded[QuestionAsked], speech: Speech, command: RecordAnswer
     ) -> Done:
-        """Store an answer, and tell its end if it is known to be what ended the turn."""
+        """Store an answer, and tell its end if it is known to be what ended the turn.
+
+        Whose first word has not come waits for that more than who has read all of them for their
+        end.
+        """
+        speech.begun()
+        await self.precedence.give_way(WAY_SECONDS)
         done = await self.execute(command, recorded.metadata, "answer")
         faults.passed(FaultPoint.CHAT_ANSWERED)
         if done.made is not None and speech.text:

@@ -1,6 +1,6 @@
 """What a turn tells its readers, over all its attempts, up to exactly one end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,10 @@ from shared.contracts.chat_citations import Citation
 from shared.contracts.chat_frames import Frame, FrameName
 from shared.kernel import faults
 from shared.kernel.faults import FaultPoint
+
+
+def noop() -> None:
+    """Nobody wants to know."""
 
 
 @dataclass
@@ -24,6 +28,8 @@ class Speech:
     tenant_id: str
     turn_id: str
     before: Sequence[Frame] = ()
+    begun: Callable[[], object] = noop
+    """Called when words have been told; more than once."""
     text: str = ""
     _i: int = 0
     _sent: str = ""
@@ -60,6 +66,7 @@ class Speech:
             rest = self.text
         self._sent = self.text
         await self._tell("delta", {"content": rest})
+        self.begun()
 
     def stop(self) -> None:
         """Say no more. What any attempt has told stays."""

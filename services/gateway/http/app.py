@@ -60,6 +60,7 @@ from services.gateway.http.refusals import Refusals
 from services.gateway.http.shortcut import Shortcut
 from services.gateway.http.streaming import HandOver
 from services.gateway.ports import Replays
+from shared.kernel.precedence import Precedence
 from shared.web import problem
 from shared.web.metering import Metering
 from shared.web.middleware import Admission, BodyLimit, RequestContext
@@ -153,6 +154,7 @@ def create_app(
     replays: Replays,
     limits: Limits,
     allowed_origins: Sequence[str],
+    precedence: Precedence | None = None,
     demo_key: ui.DemoKey = ui.no_demo,
     files: ui.Files | None = None,
 ) -> FastAPI:
@@ -211,7 +213,7 @@ def create_app(
     )
     app.add_middleware(RequestContext)
     app.add_middleware(Metering)
-    app.add_middleware(Fairness, lines=lines)
+    app.add_middleware(Fairness, lines=lines, precedence=precedence or Precedence())
     return app
 
 

@@ -1,11 +1,14 @@
 """How many requests of each class are worked on at a time, and whose.
 
 It goes around everything else: what has to wait, or to go, must cost nothing yet. A request has its
-place until its answer begins: a client that reads slowly, or follows a stream, takes none.
+place until its answer begins: a client that reads slowly, or follows a stream, takes none. A stream
+begins with what there is to tell; that it was asked for is told before that. So of many who ask at
+once each is brought as far as its model before the next one.
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 
 from starlette.requests import ClientDisconnect
@@ -14,6 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.gateway.http.callers import Callers
 from services.gateway.http.refusals import Answer, Refusals
 from services.gateway.http.slow_clients import WHEN_GONE
+from shared.kernel.precedence import Precedence
+from shared.web import sse
 from shared.web.metering import ARRIVED
 from shared.web.middleware import READING
 from shared.web.places import Places
@@ -22,6 +27,9 @@ API = "/v1/"
 READS = "reads"
 FREE = "/v1/system/"
 """Below it nobody waits: how the gateway does must be told above all when it does badly."""
+PIECES = 2
+"""Of a stream: the first only says that it is there."""
+EVENTS = (b"content-type", sse.MEDIA_TYPE.encode())
 
 
 class Lines:
@@ -84,9 +92,11 @@ class Lines:
 class Fairness:
     """Lets every tenant have its part of the places; who gets none in time is told to come back."""
 
-    def __init__(self, app: ASGIApp, lines: Lines) -> None:
+    def __init__(self, app: ASGIApp, lines: Lines, precedence: Precedence) -> None:
+        """Who has a place takes `precedence`."""
         self._app = app
         self._lines = lines
+        self._precedence = precedence
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         line = self._lines.of(scope)
@@ -104,17 +114,24 @@ class Fairness:
         if place is None:
             await self._lines.refusals.answer(scope, send, name, owner)
             return
-        holding = True
+        held = ExitStack()
+        held.callback(places.give, place)
+        held.enter_context(self._precedence.first())
+        until = 1
 
         async def send_giving(message: Message) -> None:
-            nonlocal holding
-            if holding and message["type"] == "http.response.start":
-                holding = False
-                places.give(place)
+            nonlocal until
+            if until:
+                begins = message["type"] == "http.response.start"
+                until = (PIECES if _streams(message) else 0) if begins else until - 1
+                if not until:
+                    held.close()
             await send(message)
 
-        try:
+        with held:
             await self._app(scope, receive, send_giving)
-        finally:
-            if holding:
-                places.give(place)
+
+
+def _streams(start: Message) -> bool:
+    name, kind = EVENTS
+    return any(key == name and value.startswith(kind) for key, value in start["headers"])

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest.tables import bots, revisions, shadows, sources
-from shared.adapters.bulk import many, parameter
+from shared.adapters.bulk import bring_in, many, parameter
 from shared.contracts.base import Event, Recorded
 from shared.contracts.chat import BotProfileCreated, BotProfileUpdated
 from shared.contracts.chat_index import (
@@ -45,7 +45,7 @@ async def apply_settings(db: AsyncConnection, records: Sequence[Recorded[Event]]
         index_elements=["tenant_id", "bot_profile_id"],
         set_={"model": given.model, "credentials_ref": given.credentials_ref},
     )
-    await db.execute(upsert, {parameter(bots): list(rows.values())})
+    await bring_in(db, upsert, {parameter(bots): list(rows.values())})
 
 
 async def apply(db: AsyncConnection, recorded: Recorded[Event]) -> None:

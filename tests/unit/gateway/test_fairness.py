@@ -12,6 +12,7 @@ from services.gateway.http.callers import Callers
 from services.gateway.http.fairness import Fairness, Lines
 from services.gateway.http.refusals import Refusals
 from services.gateway.http.slow_clients import WHEN_GONE
+from shared.kernel.precedence import Precedence
 from shared.web.metering import ARRIVED
 from shared.web.places import Places
 
@@ -57,7 +58,8 @@ def fairness(
 ) -> Fairness:
     refusals = Refusals([PAGE], ["Retry-After"], later=lambda _tell: None)
     places = partial(Places, patience=patience)
-    return Fairness(app, Lines(callers, refusals, most, ("/v1/chat",), places))
+    lines = Lines(callers, refusals, most, ("/v1/chat",), places)
+    return Fairness(app, lines, Precedence())
 
 
 @pytest.fixture
@@ -237,7 +239,8 @@ class TestTheLog:
         caplog.set_level("INFO")
         tells: list[Any] = []
         refusals = Refusals(["*"], [], later=tells.append)
-        app = Fairness(slow, Lines(callers, refusals, MOST, (), partial(Places, patience=0)))
+        lines = Lines(callers, refusals, MOST, (), partial(Places, patience=0))
+        app = Fairness(slow, lines, Precedence())
         async with asyncio.TaskGroup() as group:
             await begun(group, app, slow, scope("/v1/sources"))
             for _ in range(3):
