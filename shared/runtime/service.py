@@ -66,7 +66,7 @@ COMMAND_ATTEMPTS = 8
 REACTION_ATTEMPTS = 20
 COMMAND_CONCURRENCY = 64
 PART_SECONDS = 1.0
-WAY_SECONDS = 0.03
+WAY_SECONDS = 0.1
 """How long what nobody waits for gives way at most: what comes meanwhile is then taken together."""
 
 Q = TypeVar("Q", bound=Question[Any])

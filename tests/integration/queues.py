@@ -45,6 +45,7 @@ class Queue:
         concurrency: int = 8,
         max_attempts: int = 3,
         ack_wait: float = 30,
+        give_way: Callable[[], Awaitable[None]] | None = None,
     ) -> Consumer:
         async def never(delivery: Delivery, reason: str) -> None:
             raise AssertionError(f"{delivery.subject} was given up: {reason}")
@@ -65,6 +66,7 @@ class Queue:
             key=lambda subject: subject.rsplit(".", 1)[0],
             concurrency=concurrency,
             max_attempts=max_attempts,
+            give_way=give_way,
         )
 
     async def left(self) -> int:

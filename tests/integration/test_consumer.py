@@ -66,6 +66,26 @@ class TestOrder:
             await queue.emptied()
         assert most == 3
 
+    async def test_what_comes_while_it_gives_way_is_taken_together(self, queue: Queue) -> None:
+        may_go_on, gives_way = asyncio.Event(), asyncio.Event()
+        handled: list[tuple[str, int]] = []
+
+        async def handle(delivery: Delivery) -> None:
+            handled.append(place(delivery))
+
+        async def give_way() -> None:
+            gives_way.set()
+            await may_go_on.wait()
+
+        async with working(queue.consumer(handle, give_way=give_way)):
+            await queue.put("a", 0)
+            await gives_way.wait()
+            await queue.put("b", 1)
+            assert handled == []
+            may_go_on.set()
+            await queue.emptied()
+        assert sorted(handled) == [("a", 0), ("b", 1)]
+
     async def test_replicas_share_the_work(self, queue: Queue) -> None:
         handled: list[list[tuple[str, int]]] = [[], []]
         both = asyncio.Event()

@@ -92,7 +92,7 @@ Current = Callable[[str, str, str], Awaitable[Any]]
 Newest = Callable[[str, str, str], Awaitable[int]]
 """The position of an aggregate's last event: of a tenant, a type and an id."""
 DetectLanguage = Callable[[str], str | None]
-WAY_SECONDS = 0.05
+WAY_SECONDS = 0.25
 """How long the end of an answer waits at most while others wait for their beginnings."""
 
 

@@ -106,6 +106,47 @@ async def begun(group: asyncio.TaskGroup, app: Fairness, slow: Slow, asked: Any)
         await asyncio.sleep(0)
 
 
+class Stepwise:
+    """A stream that tells its next message when it is asked for it."""
+
+    def __init__(self) -> None:
+        self.tells: asyncio.Queue[Message] = asyncio.Queue()
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        while (message := await self.tells.get())["type"] != "end":
+            await send(message)
+            self.tells.task_done()
+
+    async def tell(self, kind: str, **fields: Any) -> None:
+        self.tells.put_nowait({"type": kind, **fields})
+        await self.tells.join()
+
+
+class TestAStream:
+    @pytest.mark.parametrize(
+        ("media_type", "pieces"),
+        [(b"text/event-stream; charset=utf-8", 2), (b"application/json", 0)],
+    )
+    async def test_has_its_place_until_there_is_something_to_tell(
+        self, callers: Callers, media_type: bytes, pieces: int
+    ) -> None:
+        stream, precedence = Stepwise(), Precedence()
+        refusals = Refusals([PAGE], ["Retry-After"], later=lambda _tell: None)
+        app = Fairness(stream, callers, refusals, MOST, ("/v1/chat",), precedence)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(ask(app, scope("/v1/chat", "POST")))
+            await stream.tell(
+                "http.response.start", status=200, headers=[(b"content-type", media_type)]
+            )
+            for _ in range(pieces):
+                gives_way = group.create_task(precedence.give_way(60))
+                await asyncio.sleep(0)
+                assert not gives_way.done()
+                await stream.tell("http.response.body", body=b"event: x", more_body=True)
+            await precedence.give_way(60)
+            stream.tells.put_nowait({"type": "end"})
+
+
 class TestWhomThereIsNoPlaceFor:
     async def test_is_told_to_come_back(self, app: Fairness, slow: Slow) -> None:
         async with asyncio.TaskGroup() as group:
