@@ -58,7 +58,7 @@ class Settings(ServiceSettings):
     writes_at_once: int = Field(default=128, ge=0)
     """Other requests but those that models answer."""
     answers_at_once: int = Field(default=512, ge=0)
-    """Requests that models answer, until their answer begins; a stream begins at once."""
+    """Requests that models answer, until their answer begins: a stream with its first word."""
     subscriber_seed: SecretStr | None = None
     """Seed of the account key (`SA…`) whose public half the broker's `auth_callout` names. With it,
     subscribers get into the broker by an API token; unset: nobody does."""
