@@ -132,7 +132,7 @@ class TestAStream:
     ) -> None:
         stream, precedence = Stepwise(), Precedence()
         refusals = Refusals([PAGE], ["Retry-After"], later=lambda _tell: None)
-        app = Fairness(stream, callers, refusals, MOST, ("/v1/chat",), precedence)
+        app = Fairness(stream, Lines(callers, refusals, MOST, ("/v1/chat",)), precedence)
         async with asyncio.TaskGroup() as group:
             group.create_task(ask(app, scope("/v1/chat", "POST")))
             await stream.tell(
