@@ -80,12 +80,14 @@ class Overload:
         (before,) = self._loads.run(self.load([request], LIGHT * self.capacity(request), seconds))
         capacities = [self.capacity(request)]
         shown = []
+        after = Seen()
         for number in range(rounds):
             loads = [self.load([request], 2 * capacities[-1], seconds, seed=number)]
             if number == rounds - 1:
                 light = LIGHT * capacities[-1]
                 loads.append(self.load([request], light, self._effort.after, after=seconds))
             twice, *behind = self._loads.run(*loads)
+            after = behind[0] if behind else after
             capacities.append(self.capacity(request))
             capacity = mean(capacities[-2:])
             shown.append(
@@ -95,7 +97,6 @@ class Overload:
                     "goodput, of the capacity": twice.within(seconds) / seconds / capacity,
                 }
             )
-        (after,) = behind
         limit = 3 * max(before.p95, 5.0)
         return {
             "capacity per second": median(capacities),
