@@ -42,9 +42,9 @@ class TestAFault:
             await looked_at(page)
             await control.fill("400")
             await expect(page.locator("[aria-invalid=true], small.bad")).to_have_count(0)
+            await expect(alert).to_have_count(0)
             await page.keyboard.press("Enter")
             await expect(page.locator(".estimate")).to_be_visible()
-            await expect(alert).to_have_count(0)
 
     async def test_is_found_where_it_was_folded_away(
         self, browser: Browser, tenant: Tenant

@@ -59,8 +59,10 @@ export function Faults({ error, children }) {
     });
     marked.value = found;
   }, [error]);
+  const general = error && (rest.value.length > 0 || faultsOf(error.problem).length === 0);
+  const said = [error && marked.value.size > 0 && t('Look at the marked fields again.'), general && explained(error, rest.value)].filter(Boolean);
   return html`<${OfFields.Provider} value=${faults.current}>${children}</>
-    ${error && html`<p class="bad" role="alert">${marked.value.size > 0 ? [t('Look at the marked fields again.'), ...(rest.value.length ? [explained(error, rest.value)] : [])].join(' ') : explained(error)}</p>`}`;
+    ${said.length > 0 && html`<p class="bad" role="alert">${said.join(' ')}</p>`}`;
 }
 
 /** A labelled field. What the server calls it is told by `of`, or by the name of its control. */
