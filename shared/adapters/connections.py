@@ -1,7 +1,7 @@
 """Connections that stay out of the pool between two uses, as long as they are in use often.
 
-To take a connection out of SQLAlchemy's pool and to put it back costs this process more than a
-statement does, and a write or a turn needs a dozen.
+To take a connection out of SQLAlchemy's pool and to put it back is more work for this process than
+a statement on it, and a write or a turn needs several.
 """
 
 import time
