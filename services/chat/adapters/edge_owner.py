@@ -80,11 +80,18 @@ class Owner:
             shard.close()
         shutil.rmtree(self._folder / name, ignore_errors=True)
 
-    def upsert(self, name: str, points: Sequence[tuple[str, list[float], Any, Any, Any]]) -> None:
+    def upsert(self, name: str, points: Sequence[tuple[str, bytes, bytes, bytes, Any]]) -> None:
+        """Numbers come as bytes: little-endian float32, and uint32 for the indices of terms."""
         made = [
             q.Point(
                 id=point_id,
-                vector={"dense": dense, "terms": q.SparseVector(indices=indices, values=values)},
+                vector={
+                    "dense": np.frombuffer(dense, "<f4").tolist(),
+                    "terms": q.SparseVector(
+                        indices=np.frombuffer(indices, "<u4").tolist(),
+                        values=np.frombuffer(values, "<f4").tolist(),
+                    ),
+                },
                 payload=payload,
             )
             for point_id, dense, indices, values, payload in points

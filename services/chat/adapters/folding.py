@@ -9,10 +9,11 @@ a model. Measured in `docs/adr` (lexical scheme).
 import re
 import unicodedata
 from functools import lru_cache
+from string import ascii_lowercase
 
 CJK = "\u2e80-\u303f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 """Scripts that put no blank between words: Han and both Kana."""
-WORD = re.compile(r"(?:[^\W_]|[\u0900-\u0963\u0966-\u109f\u1780-\u17ff])+")
+WORD = re.compile(r"(?:[^\W_]++|[\u0900-\u0963\u0966-\u109f\u1780-\u17ff]++)+")
 """Letters and digits; in Indic and other scripts of South Asia also the signs for vowels."""
 RUN = re.compile(f"[{CJK}]+")
 CYRILLIC = dict(zip("абвгґдезийклмнопрстуфыэіїє", "abvggdeziiklmnoprstufieiie", strict=True))
@@ -29,7 +30,9 @@ SPELLINGS = (
     *(("ph", "f"), ("th", "t"), ("ck", "k")),
     *((f"c{after}", f"k{after}") for after in "aoulrt"),
 )
-DOUBLED = re.compile(r"([a-z])\1")
+DOUBLED = tuple((2 * letter, letter) for letter in ascii_lowercase)
+BETWEEN = {number: " " for number in range(128) if not chr(number).isalnum()}
+"""Of ASCII, what is in no word."""
 REMEMBERED = 4096
 """Chunks that are kept folded, some 4 MB: the same ones are found again and again."""
 
@@ -41,7 +44,11 @@ def fold(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFKD", text).translate(MARKS).translate(LETTERS)
         text = RUN.sub(r" \g<0> ", text)
-    text = f" {' '.join(WORD.findall(text))} "
+    words = text.translate(BETWEEN).split() if text.isascii() else WORD.findall(text)
+    text = f" {' '.join(words)} "
     for written, common in SPELLINGS:
         text = text.replace(written, common)
-    return DOUBLED.sub(r"\1", text.translate(COMMON))
+    text = text.translate(COMMON)
+    for written, common in DOUBLED:
+        text = text.replace(written, common)
+    return text

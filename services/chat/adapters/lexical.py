@@ -30,6 +30,10 @@ PRIMES = np.array(
 )
 """Odd factors that spread a letter over 64 bits, one for each place in a term."""
 
+SHIFT = np.uint64(29)
+WORDS = zlib.crc32(b"=")
+"""Where the number of a whole word begins."""
+
 Numbers = npt.NDArray[np.uint32]
 
 
@@ -53,15 +57,17 @@ def terms(text: str) -> Numbers:
     letters = np.frombuffer(folded.encode("utf-32-le"), "<u4").astype(np.uint64)
     blank = letters == BLANK
     han = np.zeros(len(letters), bool) if folded.isascii() else _han(letters)
-    return np.concatenate(
-        [
-            _windows(letters, 4, _inside(blank, han, 4)),
-            _windows(letters, 3, _single(blank)),
+    found = [
+        _windows(letters, 4, _inside(blank, han, 4)),
+        _windows(letters, 3, _single(blank)),
+        _words(folded),
+    ]
+    if han.any():
+        found += [
             _windows(letters, 2, han[:-1] & han[1:]),
             _windows(letters, 1, han & (letters >= FIRST_IDEOGRAPH)),
-            _words(folded),
         ]
-    )
+    return np.concatenate(found)
 
 
 def is_pair(word: str) -> bool:
@@ -83,11 +89,13 @@ def pairs(run: str) -> list[str]:
 
 
 def _windows(letters: npt.NDArray[np.uint64], size: int, wanted: npt.NDArray[np.bool_]) -> Numbers:
-    mixed = np.full(len(wanted), size, np.uint64)
+    at = np.flatnonzero(wanted)
+    mixed = np.full(len(at), size, np.uint64)
     for place in range(size):
-        mixed = (mixed ^ letters[place : place + len(wanted)]) * PRIMES[place]
-        mixed ^= mixed >> np.uint64(29)
-    return (mixed[wanted] >> np.uint64(32)).astype(np.uint32)
+        mixed ^= letters[place:].take(at)
+        mixed *= PRIMES[place]
+        mixed ^= mixed >> SHIFT
+    return (mixed >> np.uint64(32)).astype(np.uint32)
 
 
 def _inside(
@@ -117,5 +125,5 @@ def _han(letters: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
 
 
 def _words(folded: str) -> Numbers:
-    words = (word for word in folded.split() if len(word) >= SHORTEST_WORD)
-    return np.array([zlib.crc32(b"=" + word.encode()) for word in words], np.uint32)
+    words = (word.encode() for word in folded.split() if len(word) >= SHORTEST_WORD)
+    return np.array([zlib.crc32(word, WORDS) for word in words], np.uint32)

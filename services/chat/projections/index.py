@@ -1,6 +1,8 @@
 """Facts about sources → points in the vector engine, and the rows that say which may answer."""
 
 import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
@@ -178,12 +180,16 @@ class Index:
         part: str = "",
     ) -> None:
         """`part` tells chunks of a shadow index from those that answer."""
-        for batch in prepared.batches:
-            data = await self._blobs.get(tenant_id, batch.ref)
-            points = await asyncio.to_thread(
+
+        async def made(ref: str) -> list[Point]:
+            data = await self._blobs.get(tenant_id, ref)
+            return await asyncio.to_thread(
                 self._points, tenant_id, source_id, bot_profile_id, prepared, data, part
             )
-            await index.upsert(points)
+
+        async with aclosing(_ahead(made, [batch.ref for batch in prepared.batches])) as batches:
+            async for points in batches:
+                await index.upsert(points)
         faults.passed(FaultPoint.INDEX_UPSERTED)
         await index.flush()
 
@@ -227,6 +233,24 @@ class Index:
             sparse=self._terms.document_terms(chunk.indexed_text),
             generation=prepared.generation,
         )
+
+
+async def _ahead(
+    made: Callable[[str], Awaitable[list[Point]]], refs: Sequence[str]
+) -> AsyncGenerator[list[Point], None]:
+    """What is made of each, in order; the next is made while the one before is put in."""
+    coming: asyncio.Future[list[Point]] | None = None
+    try:
+        for ref in refs:
+            before, coming = coming, asyncio.ensure_future(made(ref))
+            if before is not None:
+                yield await before
+        if coming is not None:
+            yield await coming
+    finally:
+        if coming is not None:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
 
 
 KEY = ("tenant_id", "source_id", "generation")

@@ -1,7 +1,10 @@
 """Reads and splits documents in worker processes."""
 
+import asyncio
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import chain
 from typing import ParamSpec, TypeVar
 
 from typing_extensions import override
@@ -14,6 +17,10 @@ from shared.adapters.worker_pool import TookTooLong, WorkerDied, WorkerPool
 READ_SECONDS = 40.0
 """For a document, or for a page of it that is a picture."""
 SPLIT_SECONDS = 40.0
+PART = 1024
+"""Chunks of which one call tells the languages: what takes longest in cutting is done by all
+workers at the same time.
+"""
 SMALLER = "split it into smaller files, or save it anew in a simpler form"
 
 P = ParamSpec("P")
@@ -42,7 +49,18 @@ class PooledDocuments(Documents):
     async def split(
         self, document: Extracted, *, max_chars: int, overlap: int, before: Sequence[str] = ()
     ) -> list[Span]:
-        return await self._run(_split, SPLIT_SECONDS, document, max_chars, overlap, before)
+        spans = await self._run(_split, SPLIT_SECONDS, document, max_chars, overlap, before)
+        rest = [document.text[span.start : span.end] for span in spans[PART:]]
+        told = await asyncio.gather(
+            *(
+                self._run(_languages, SPLIT_SECONDS, rest[first : first + PART], document.language)
+                for first in range(0, len(rest), PART)
+            )
+        )
+        languages = chain.from_iterable(told)
+        return spans[:PART] + [
+            replace(span, language=one) for span, one in zip(spans[PART:], languages, strict=True)
+        ]
 
     async def _seen(self, data: bytes, media_type: str, document: Document) -> Document:
         """What Tesseract reads on the pages, each in a call of its own: others come in between."""
@@ -97,20 +115,19 @@ def _read(data: bytes, media_type: str, strict: bool) -> tuple[Document, str | N
 
 
 def _split(document: Extracted, max_chars: int, overlap: int, before: Sequence[str]) -> list[Span]:
+    """The first ones with their languages."""
     starts = [start for start, _ in document.pages]
     spans = []
     chunks = chunking.split(document.text, max_chars, overlap, pages=document.pages, before=before)
     for chunk in chunks:
         place = bisect_right(starts, chunk.start)
-        spans.append(
-            Span(
-                chunk.start,
-                chunk.end,
-                chunk.heading,
-                page=document.pages[place - 1][1] if place else None,
-                language=language.detect_part(
-                    document.text[chunk.start : chunk.end], document.language
-                ),
-            )
-        )
-    return spans
+        page = document.pages[place - 1][1] if place else None
+        spans.append(Span(chunk.start, chunk.end, chunk.heading, page=page))
+    first = [document.text[span.start : span.end] for span in spans[:PART]]
+    languages = _languages(first, document.language)
+    told = [replace(span, language=one) for span, one in zip(spans, languages, strict=False)]
+    return told + spans[PART:]
+
+
+def _languages(texts: Sequence[str], document: str | None) -> list[str | None]:
+    return [language.detect_part(text, document) for text in texts]

@@ -58,3 +58,8 @@ class TestParts:
         assert detect_part("Garantie: sieben Jahre", "en") == "en"
         assert detect_part("12 34 56 78 90 " * 10, "en") == "en"
         assert detect_part("Garantie: sieben Jahre", None) is None
+
+
+def test_texts_in_capitals_are_told_as_others() -> None:
+    assert detect(TEXTS["de"].upper()) == "de"
+    assert detect_part(TestParts.GERMAN.upper() + " and so", "en") == "de"

@@ -1,8 +1,10 @@
 """The bundled embedder: unit vectors, the same each time, and near where the meaning is near."""
 
 import struct
+from pathlib import Path
 
 import pytest
+import wordllama
 
 from shared.adapters import static_embedder
 from shared.adapters.static_embedder import DIMENSION, REMEMBERED, embed, similarity
@@ -55,3 +57,29 @@ def test_words_come_out_alike_however_many_are_asked_for() -> None:
     assert many.shape == (REMEMBERED + 3, DIMENSION)
     assert many[-3:] == pytest.approx(few, abs=1e-6)
     assert static_embedder.words([]).shape == (0, DIMENSION)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The guarantee lasts seven years.",
+        "two  blanks   and a last one ",
+        "lines\n\nof a\n list\n",
+        "\ttabs, a no\u00a0break blank, and ▁ itself",
+        "東京は日本の首都です。" * 20,
+        "x" * 5000,
+        " ".join(f"word{n}" for n in range(2000)),
+    ],
+)
+def test_vectors_are_those_of_the_models_own_library(text: str) -> None:
+    folder = Path(wordllama.__file__).parent
+    theirs = wordllama.WordLlama.load(cache_dir=folder, disable_download=True)
+    [vector] = theirs.embed([text], norm=True)
+    for _ in range(2):  # of new words, and of those that are kept
+        assert struct.unpack(f"<{DIMENSION}f", embed([text])[0]) == pytest.approx(vector, abs=1e-5)
+
+
+def test_vectors_are_the_same_when_more_words_came_than_are_kept() -> None:
+    before = embed(["The guarantee lasts seven years."])
+    embed([" ".join(f"{n}" for n in range(REMEMBERED + 1))])
+    assert embed(["The guarantee lasts seven years."]) == before
