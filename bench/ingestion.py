@@ -1,4 +1,5 @@
-"""A large text from its upload to `ready`: chunks a second, whose CPU it takes, and whose memory.
+"""A large text, and many small ones, from their upload to `ready`: chunks a second, whose CPU it
+takes, and whose memory.
 
 `python -m bench.ingestion [--quick]` starts an embedded stack and measures this alone. All its
 processes are looked at ten times a second; a worker's time counts until its last look.
@@ -8,7 +9,7 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,6 +21,9 @@ from bench.formats import PER_PARAGRAPH, SENTENCE
 from tests.harness import Tenant, eventually
 
 MEGABYTES, FEW = 10, 1
+SOURCES, FEW_SOURCES = 100, 10
+SMALL = 0.02
+"""Megabytes of a small text."""
 LOOK_SECONDS = 0.1
 WAIT_SECONDS = 1200.0
 
@@ -102,32 +106,64 @@ def text(megabytes: float) -> bytes:
 
 def large_text(tenant: Tenant, megabytes: float) -> dict[str, Any]:
     """One upload, by workers that are up."""
+    bot = _warm(tenant)
+    body = text(megabytes)
+
+    def ingest() -> int:
+        return _ready(tenant.http, _upload(tenant.http, bot, "halls.txt", body))
+
+    return {"MB": megabytes, **_measured(ingest)}
+
+
+def small_texts(tenant: Tenant, count: int) -> dict[str, Any]:
+    """As many uploads, one after the other, which are worked on at the same time."""
+    bot = _warm(tenant)
+    bodies = [f"Report {n}.\n\n".encode() + text(SMALL) for n in range(count)]
+
+    def ingest() -> int:
+        sources = [_upload(tenant.http, bot, f"{n}.txt", body) for n, body in enumerate(bodies)]
+        return sum(_ready(tenant.http, source) for source in sources)
+
+    return {"sources": count, **_measured(ingest)}
+
+
+def _warm(tenant: Tenant) -> str:
+    """A bot, and workers that have the models in memory."""
     bot = tenant.bot()
     warm = tenant.source(bot, "Words that bring the models into the workers' memory.")
     tenant.ingest(warm)
     tenant.ready(warm)
-    body = text(megabytes)
+    return bot
+
+
+def _measured(ingest: Callable[[], int]) -> dict[str, Any]:
+    """What it takes to ingest; that returns how many chunks came of it."""
     watch = Watch()
     with watch.looking():
         began = time.perf_counter()
-        answer = tenant.http.post(
-            "/v1/sources/upload",
-            files={"file": ("halls.txt", body)},
-            data={"bot_profile_id": bot},
-        )
-        answer.raise_for_status()
-        source = str(answer.json()["id"])
-        chunks = eventually(lambda: _ended(tenant.http, source), seconds=WAIT_SECONDS)
+        chunks = ingest()
         took = time.perf_counter() - began
     cpu = watch.cpu()
     return {
-        "MB": megabytes,
         "chunks": chunks,
         "seconds": took,
         "chunks per second": chunks / took,
         **{f"CPU ms per chunk, {name}": 1000 * used / chunks for name, used in cpu.items()},
         **{f"peak MB of one, {name}": held for name, held in watch.peaks.items()},
     }
+
+
+def _upload(http: httpx.Client, bot: str, name: str, body: bytes) -> str:
+    answer = http.post(
+        "/v1/sources/upload", files={"file": (name, body)}, data={"bot_profile_id": bot}
+    )
+    answer.raise_for_status()
+    return str(answer.json()["id"])
+
+
+def _ready(http: httpx.Client, source: str) -> int:
+    found: int = eventually(lambda: _ended(http, source), seconds=WAIT_SECONDS)
+    return found
 
 
 def _ended(http: httpx.Client, source: str) -> int | None:
@@ -141,7 +177,10 @@ def measure(url: str, *, quick: bool) -> dict[str, Any]:
     """All figures."""
     tenant = Tenant(url, f"bench-{uuid.uuid4().hex[:8]}")
     try:
-        return large_text(tenant, FEW if quick else MEGABYTES)
+        return {
+            "large text": large_text(tenant, FEW if quick else MEGABYTES),
+            "small texts": small_texts(tenant, FEW_SOURCES if quick else SOURCES),
+        }
     finally:
         tenant.close()
 

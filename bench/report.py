@@ -26,7 +26,7 @@ def page(figures: Mapping[str, Any]) -> str:
     lines += _table(("Rebuilt read model", "events", "seconds", "events per second"), rebuilds)
     for title, name in (
         ("The hot paths, and their floors", "hot paths"),
-        ("A large text, from its upload until it is ready", "large text"),
+        ("Texts, from their upload until they are ready", "ingestion"),
         ("More requests than can be done", "overload"),
         ("Simple read models made anew", "simple read models"),
         ("Streams held open", "streams"),

@@ -287,7 +287,7 @@ def stack(data_dir: Path, effort: Effort) -> dict[str, Any]:
         rebuild = bench.rebuilds()
         hooks = webhooks.measure(running.url, quick=effort.quick)
         fed = feed.measure(running.url, quick=effort.quick)
-        large = ingestion.measure(running.url, quick=effort.quick)
+        texts = ingestion.measure(running.url, quick=effort.quick)
         hot = hot_paths.measure(running.url, quick=effort.quick)
         crowded = overload.measure(running.url, quick=effort.quick)
     finally:
@@ -300,7 +300,7 @@ def stack(data_dir: Path, effort: Effort) -> dict[str, Any]:
         "webhooks": hooks,
         "feed": fed,
         "hot paths": hot,
-        "large text": large,
+        "ingestion": texts,
         "overload": crowded,
         "formats": {ending: asdict(speed) for ending, speed in read.items()},
     }

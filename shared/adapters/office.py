@@ -1,5 +1,6 @@
 """Documents of office programs, PDFs, books and mails as Markdown, read by kreuzberg."""
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -21,6 +22,8 @@ def read(data: bytes, kind: str) -> Document:
     import kreuzberg  # noqa: PLC0415  26 MB, loaded in workers only
 
     name = NAMES[kind]
+    if kind == PDF:
+        _check_pages(data)
     config = kreuzberg.ExtractionConfig(  # type: ignore[call-arg]  # stubs lack disable_ocr
         use_cache=False,
         output_format="markdown",
@@ -42,10 +45,24 @@ def read(data: bytes, kind: str) -> Document:
     return Document(normal, title, _slides(normal, found) if kind == PPTX else ())
 
 
+def _check_pages(data: bytes) -> None:
+    """Raise `ValueError` if there are too many: to count takes milliseconds, to read far more."""
+    import kreuzberg  # noqa: PLC0415  26 MB, loaded in workers only
+
+    with tempfile.NamedTemporaryFile(suffix=".pdf") as file:
+        file.write(data)
+        file.flush()
+        try:
+            with kreuzberg.PdfPageIterator(file.name) as pages:
+                count = len(pages)
+        except RuntimeError:
+            return  # damaged or protected: whoever reads it will tell
+    if count > PAGES:
+        raise ValueError(f"the PDF has more than {PAGES} pages: split it")
+
+
 def _with_pages(normal: str, title: str | None, found: Any) -> Document:
     pages = [(page["page_number"], page["content"]) for page in found.pages or ()]
-    if len(pages) > PAGES:
-        raise ValueError(f"the PDF has more than {PAGES} pages: split it")
     if not normal:
         return Document("", title, pictures=len(pages))
     return Document(normal, title, tuple(places(normal, pages)))

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -64,10 +65,13 @@ def load() -> None:
 
 
 class _Kept:
-    """Vectors of words that come again and again; `made` makes those of others."""
+    """Vectors of words that come again and again; `made` makes those of others. Threads take
+    turns: what one looks up must not be forgotten by another before it is copied.
+    """
 
     def __init__(self, made: Callable[[Sequence[str]], list[Vectors]]) -> None:
         self._made = made
+        self._turn = Lock()
         self._rows: dict[str, int] = {}
         # Memory is taken as rows are written.
         self._vectors: Vectors = np.zeros((REMEMBERED, DIMENSION), np.float32)
@@ -75,17 +79,19 @@ class _Kept:
 
     def of(self, found: Sequence[str]) -> Vectors:
         """A row each, of no more than are remembered."""
-        vectors: Vectors = self._vectors.take(self._rows_of(found), axis=0)
+        with self._turn:
+            vectors: Vectors = self._vectors.take(self._rows_of(found), axis=0)
         return vectors
 
     def sum(self, found: Sequence[str]) -> Vectors:
         """Of the vectors of all of them, each as often as it comes."""
         total: Vectors = np.zeros(DIMENSION, np.float32)
         for first in range(0, len(found), AT_ONCE):
-            rows = self._rows_of(found[first : first + AT_ONCE])
-            # Into memory that is there: to get some for each text takes longer than to add up.
-            part = self._vectors.take(rows, axis=0, out=self._part[: len(rows)], mode="clip")
-            total += part.sum(axis=0)
+            with self._turn:
+                rows = self._rows_of(found[first : first + AT_ONCE])
+                # Into memory that is there: to get some for each text takes longer than to add up.
+                part = self._vectors.take(rows, axis=0, out=self._part[: len(rows)], mode="clip")
+                total += part.sum(axis=0)
         return total
 
     def _rows_of(self, found: Sequence[str]) -> npt.NDArray[np.intp]:

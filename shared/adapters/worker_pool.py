@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import math
 import os
 import resource
 import signal
@@ -10,7 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from multiprocessing import get_context
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -20,6 +21,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 PR_SET_PDEATHSIG = 1
+WAITING = 10.0
+"""How many times as long a call may take by the clock as by the processor: machines are busy."""
 LOOK_SECONDS = 1.0
 CRASHES = frozenset(
     {signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV, signal.SIGSYS}
@@ -49,11 +52,17 @@ class WorkerPool:
     """
 
     def __init__(
-        self, workers: int, *, idle_seconds: float, memory_bytes: int | None = None
+        self,
+        workers: int,
+        *,
+        idle_seconds: float,
+        memory_bytes: int | None = None,
+        waiting: float = WAITING,
     ) -> None:
         self._workers = workers
         self._idle_seconds = idle_seconds
         self._memory_bytes = memory_bytes
+        self._waiting = waiting
         self._pool: ProcessPool | None = None
         self._busy = 0
         self._used = 0.0
@@ -62,21 +71,27 @@ class WorkerPool:
     async def run(
         self, function: Callable[P, R], seconds: float, *args: P.args, **kwargs: P.kwargs
     ) -> R:
-        """Call `function` in a worker for at most `seconds`.
+        """Call `function` in a worker for at most `seconds` of its processor's time.
 
-        Raises what the function raises, `TookTooLong`, or `WorkerDied`.
+        How long that takes by the clock depends on what else the machine has to do, and is limited
+        only for what waits for ever. Raises what the function raises, `TookTooLong`, or
+        `WorkerDied`.
         """
+        by_clock = seconds * self._waiting
         async with self._lock:
             if self._pool is None:
                 self._pool = await asyncio.to_thread(_begin, self._workers, self._memory_bytes)
             pool = self._pool
             self._busy += 1
         try:
-            future = pool.schedule(function, args=args, kwargs=kwargs, timeout=seconds)
+            call = (function, seconds, args, kwargs)
+            future = pool.schedule(_within, args=call, timeout=by_clock)
             result: R = await asyncio.wrap_future(future)
         except TimeoutError as error:
-            raise TookTooLong(f"took longer than {seconds:.0f} seconds") from error
+            raise TookTooLong(f"took longer than {by_clock:.0f} seconds") from error
         except ProcessExpired as error:
+            if error.exitcode == -signal.SIGXCPU:
+                raise TookTooLong(f"took longer than {seconds:.0f} seconds") from error
             raise WorkerDied(error.exitcode) from error
         except CancelledError as error:
             raise Unavailable("the worker processes were ended") from error
@@ -129,3 +144,18 @@ def _prepare_worker(parent: int, memory_bytes: int | None) -> None:
             os._exit(1)
     if memory_bytes is not None and sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+
+
+def _within(
+    function: Callable[..., R], seconds: float, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> R:
+    """In the worker: call `function`, and be ended by the system once that took so many seconds of
+    the processor. What calls before this one took does not count.
+    """
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    until = math.ceil(used.ru_utime + used.ru_stime + seconds)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    if hard != resource.RLIM_INFINITY:
+        until = min(until, hard)
+    resource.setrlimit(resource.RLIMIT_CPU, (until, hard))
+    return function(*args, **kwargs)

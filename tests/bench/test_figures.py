@@ -138,7 +138,7 @@ def test_the_page_shows_every_figure_beside_its_floor() -> None:
         "webhooks": {"one after another": asdict(took)},
         "feed": {**asdict(took), "subscribers": 500, "lost": 0},
         "hot paths": {"list of 50": {"of the floor, 16 at once": 0.3571}},
-        "large text": {"peak MB of one, worker": 169.21},
+        "ingestion": {"large text": {"peak MB of one, worker": 169.21}},
         "overload": {"reads": {"failed": 0}},
         "simple read models": {"floor: rows copied per second": 250_000},
         "streams": {"kB each": 47.11},
@@ -161,7 +161,7 @@ def test_the_page_shows_every_figure_beside_its_floor() -> None:
     assert "| overview | 1.23 | 250 | 1.23 | 250 |" in page
     assert "p50 ms, 1,000,000 events" in page
     assert "| list of 50: of the floor, 16 at once | 0.357 |" in page
-    assert "| peak MB of one, worker | 169 |" in page
+    assert "| large text: peak MB of one, worker | 169 |" in page
     assert "| reads: failed | 0 |" in page
     assert "| floor: rows copied per second | 250,000 |" in page
     assert "| kB each | 47.1 |" in page

@@ -1,6 +1,7 @@
 """The bundled embedder: unit vectors, the same each time, and near where the meaning is near."""
 
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,11 @@ def test_vectors_are_the_same_when_more_words_came_than_are_kept() -> None:
     before = embed(["The guarantee lasts seven years."])
     embed([" ".join(f"{n}" for n in range(REMEMBERED + 1))])
     assert embed(["The guarantee lasts seven years."]) == before
+
+
+def test_threads_do_not_disturb_each_other() -> None:
+    texts = [" ".join(f"{n} {m}" for m in range(400)) for n in range(60)]
+    alone = [embed([text]) for text in texts]
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(5):
+            assert list(threads.map(lambda text: embed([text]), texts)) == alone

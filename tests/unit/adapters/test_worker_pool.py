@@ -5,6 +5,7 @@ import math
 import operator
 import os
 import signal
+import time
 from collections.abc import AsyncIterator
 
 import psutil
@@ -20,7 +21,7 @@ PATIENCE = 60.0
 @pytest.fixture(scope="module")
 async def pool() -> AsyncIterator[WorkerPool]:
     """One for all tests here: a worker takes its time to start."""
-    made = WorkerPool(1, idle_seconds=600)
+    made = WorkerPool(1, idle_seconds=600, waiting=PATIENCE)
     yield made
     await made.aclose()
 
@@ -69,10 +70,30 @@ async def test_a_worker_gets_no_more_memory_than_it_may_address() -> None:
         await pool.aclose()
 
 
-async def test_a_worker_that_takes_too_long_is_killed(pool: WorkerPool) -> None:
+async def test_a_worker_that_computes_for_too_long_is_killed(pool: WorkerPool) -> None:
+    with pytest.raises(TookTooLong, match="longer than 1 seconds"):
+        await pool.run(operator.pow, 1.0, 7, 10**9)  # hours, in a call that hears no signals
+    assert await pool.run(operator.add, PATIENCE, 1, 2) == 3
+
+
+async def test_what_earlier_calls_computed_does_not_count(pool: WorkerPool) -> None:
+    seconds = 1.0
+    worker = await pool.run(os.getpid, PATIENCE)
+    while await pool.run(_computed, PATIENCE) < 2 * seconds:
+        await pool.run(sorted, PATIENCE, range(500_000), key=str)
+    assert await pool.run(_computed, seconds) >= 2 * seconds
+    assert await pool.run(os.getpid, PATIENCE) == worker
+
+
+def _computed() -> float:
+    """Seconds that this process had the processor."""
+    return time.process_time()
+
+
+async def test_a_worker_that_waits_for_too_long_is_killed(pool: WorkerPool) -> None:
     slow = await pool.run(os.getpid, PATIENCE)
     with pytest.raises(TookTooLong, match="took longer than"):
-        await pool.run(signal.pause, 0.3)
+        await pool.run(signal.pause, 0.01)
     assert await pool.run(os.getpid, PATIENCE) != slow
 
     async def gone() -> None:
