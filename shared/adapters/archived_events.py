@@ -14,9 +14,10 @@ from shared.contracts.chat import BotProfileCreated, BotProfileUpdated
 from shared.contracts.gateway import ApiTokenIssued, ApiTokenRevoked, UserCreated, UserUpdated
 from shared.contracts.ingest import SourceCreated, SourceUpdated
 from shared.contracts.webhooks import WebhookCreated, WebhookUpdated
+from shared.kernel.decoding import EventRegistry, UnknownEvent
 from shared.kernel.emails import email_hash
 from shared.kernel.errors import Unusable
-from shared.kernel.registry import REGISTRY, EventRegistry, UnknownEvent
+from shared.kernel.registry import REGISTRY
 from shared.kernel.tokens import token_hash
 
 STAYING = frozenset({"dead_letter", "delivery", "schedule", "session", "tenant_slug"})

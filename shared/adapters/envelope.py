@@ -29,9 +29,9 @@ from shared.contracts.base import (
     Personal,
     Recorded,
 )
+from shared.kernel.decoding import EventRegistry, UnknownEvent
 from shared.kernel.errors import NotFound, TooLarge, Unusable
 from shared.kernel.ids import subject_token
-from shared.kernel.registry import EventRegistry, UnknownEvent
 from shared.telemetry import spans
 
 MAX_BODY = 1_000_000

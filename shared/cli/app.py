@@ -148,11 +148,13 @@ def healthcheck(
     ] = False,
 ) -> None:
     """Tell by the exit code whether the service in this container does its work."""
-    from shared.cli.healthcheck import check_live, check_ready
-
     if live:
+        from shared.cli.liveness import check_live
+
         check_live(service)
     else:
+        from shared.cli.healthcheck import check_ready
+
         asyncio.run(check_ready(service))
 
 

@@ -1,40 +1,29 @@
 """`minirag healthcheck`: whether the service in this very container does its work, for probes."""
 
 import asyncio
-from importlib import import_module
 
 import nats
 import nats.errors
-from pydantic import ValidationError
 
 from shared.adapters.envelope import metadata_headers
+from shared.cli.liveness import settings_of
 from shared.contracts.base import Metadata
 from shared.contracts.operations import GetHealth, ServiceHealth
 from shared.embedded import loopback
 from shared.kernel.clock import utc_now
-from shared.kernel.errors import Unavailable, Unusable
+from shared.kernel.errors import Unavailable
 from shared.kernel.ids import new_id
 from shared.runtime.bus import own_subject
-from shared.runtime.heartbeat import beats
 from shared.runtime.neighbours import REFUSED
-from shared.runtime.settings import ServiceSettings, complaints
+from shared.runtime.settings import ServiceSettings
 
 ANSWER_SECONDS = 5.0
 OK = 200
 
 
-def check_live(service: str) -> None:
-    """Raise `Unavailable` if the event loop of the process stands still. Asks nobody else."""
-    file = _settings(service).heartbeat_file
-    if file is None:
-        raise Unusable("MINIRAG_HEARTBEAT_FILE is not set, so nothing shows that the loop turns")
-    if not beats(file):
-        raise Unavailable(f"{service} has not touched {file} for half a minute")
-
-
 async def check_ready(service: str) -> None:
     """Raise `Unavailable` if the service cannot do its work now."""
-    settings = _settings(service)
+    settings = settings_of(service)
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             if service == "gateway":
@@ -79,17 +68,6 @@ async def _ask(service: str, settings: ServiceSettings) -> None:
     health = ServiceHealth.model_validate_json(reply.data)
     if health.status != "ok":
         raise Unavailable(f"{service} is {health.status}: {health.detail}")
-
-
-def _settings(service: str) -> ServiceSettings:
-    """As the service itself reads them."""
-    try:
-        found: ServiceSettings = import_module(f"services.{service}.settings").Settings()
-    except ModuleNotFoundError as error:
-        raise Unusable(f"there is no service {service!r} here") from error
-    except ValidationError as error:
-        raise Unusable("; ".join(complaints(error))) from None
-    return found
 
 
 def _metadata() -> Metadata:

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from shared.adapters.envelope import Codec, Erased, read_metadata
 from shared.contracts.base import Command, Event, Metadata, Recorded
-from shared.kernel.registry import UnknownEvent
+from shared.kernel.decoding import UnknownEvent
 from shared.runtime.consumer import Delivery, Poison
 
 C = TypeVar("C", bound=Command)

@@ -12,7 +12,8 @@ from typing_extensions import override
 from docs.messages import answer_of
 from shared.contracts.base import Event, Message, Personal
 from shared.contracts.chat import GetTurn, TurnView
-from shared.kernel.registry import UPCASTERS, Body, EventRegistry, Upcaster, released
+from shared.kernel.decoding import UPCASTERS, Body, EventRegistry, Upcaster
+from shared.kernel.registry import released
 from tests.architecture.message_schemas import (
     Released,
     breaks,

@@ -15,9 +15,9 @@ from shared.adapters.pull import PullEnded
 from shared.adapters.topology import ensure_streams
 from shared.contracts.base import Event, Recorded
 from shared.embedded.nats_server import NatsServer
+from shared.kernel.decoding import EventRegistry
 from shared.kernel.errors import Unusable
 from shared.kernel.ids import new_id
-from shared.kernel.registry import EventRegistry
 from tests.bank.messages import EVENTS, Deposited, RateSet, metadata
 from tests.brokers import own_broker
 

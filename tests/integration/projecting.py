@@ -11,7 +11,7 @@ from shared.adapters.postgres import create_engine
 from shared.adapters.projector import Projector
 from shared.adapters.read_model import ReadModelStore
 from shared.adapters.vault import BUCKET, Keyring, Vault
-from shared.kernel.registry import EventRegistry
+from shared.kernel.decoding import EventRegistry
 from tests.bank.messages import EVENTS
 from tests.bank.rows import accounts_model
 

@@ -26,8 +26,9 @@ from shared.contracts.chat import AskQuestion, QuestionAsked
 from shared.contracts.gateway import SlugClaimed, UserCreated
 from shared.contracts.gateway_erasure import ErasureTold
 from shared.contracts.ingest import DeleteSource, SourceUnchanged
+from shared.kernel.decoding import UnknownEvent
 from shared.kernel.errors import NotFound, TooLarge, Unusable
-from shared.kernel.registry import REGISTRY, UnknownEvent
+from shared.kernel.registry import REGISTRY
 from tests.unit.samples import TENANT, MemoryKeys, metadata
 
 USER = UserCreated(

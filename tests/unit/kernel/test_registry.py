@@ -7,8 +7,9 @@ from pydantic import ValidationError
 from typing_extensions import override
 
 from shared.contracts.base import Command, Event, Keyed
-from shared.kernel import registry
-from shared.kernel.registry import REGISTRY, Body, EventRegistry, UnknownEvent, released
+from shared.kernel import decoding
+from shared.kernel.decoding import Body, EventRegistry, UnknownEvent
+from shared.kernel.registry import REGISTRY, released
 
 
 class Moved(Event):
@@ -106,4 +107,4 @@ class TestReleasedMessages:
 
     def test_every_upcaster_leads_to_a_type_that_is_known(self) -> None:
         known = {event.type() for event in released(Event)}
-        assert not known & set(registry.UPCASTERS), "a known type is never lifted"
+        assert not known & set(decoding.UPCASTERS), "a known type is never lifted"
