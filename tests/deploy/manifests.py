@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.deploy.compose import ROOT
+from tests.deploy.compose import LOADER, ROOT
 
 K8S = ROOT / "deploy" / "k8s"
 OVERLAYS = ("small", "ha")
@@ -78,10 +78,19 @@ def mounted_secrets(workload: Doc) -> dict[str, str]:
 
 def raw() -> Iterator[tuple[Path, Doc]]:
     """Every document below deploy/k8s that is for a cluster and whole in itself."""
+    yield from _raw()
+
+
+@cache
+def _raw() -> tuple[tuple[Path, Doc], ...]:
+    return tuple(_read())
+
+
+def _read() -> Iterator[tuple[Path, Doc]]:
     for file in sorted(K8S.rglob("*.yaml")):
         if file.name == "kustomization.yaml" or file.name.endswith(".patch.yaml"):
             continue
-        for doc in yaml.safe_load_all(file.read_text()):
+        for doc in yaml.load_all(file.read_text(), LOADER):
             yield file, doc
 
 
@@ -103,7 +112,7 @@ def _rendered(overlay: str) -> tuple[Doc, ...]:
     )
     assert done.returncode == 0, done.stderr
     assert not done.stderr, f"kustomize warns: {done.stderr}"
-    return tuple(yaml.safe_load_all(done.stdout))
+    return tuple(yaml.load_all(done.stdout, LOADER))
 
 
 def matches(selector: Mapping[str, Any], have: Mapping[str, str]) -> bool:
