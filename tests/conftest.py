@@ -26,8 +26,9 @@ from shared.adapters.vault import BUCKET, Keyring, Vault
 from shared.contracts.base import Event
 from shared.embedded.servers import Servers, embedded_servers
 from shared.embedded.surroundings import SERVICES
+from shared.kernel.decoding import EventRegistry
 from shared.kernel.ids import new_id
-from shared.kernel.registry import EventRegistry, released
+from shared.kernel.registry import released
 from tests.bank.messages import EVENTS
 from tests.harness import reachable
 
@@ -53,7 +54,8 @@ def pytest_collection() -> Iterator[None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put what takes longest first: several processes then end at the same time.
+    """Put what takes longest first: several processes then end at the same time. The storm waits
+    more than it works, which leaves its share to the others from the beginning.
 
     What must hold under faults has one try, if it names no error of its own (ADR 0101).
     """
@@ -65,6 +67,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         key=lambda item: (
             not _kills(item.path),
             item.path not in slow,
+            not item.path.is_relative_to(CHAOS),
             not item.path.is_relative_to(END_TO_END),
         )
     )
