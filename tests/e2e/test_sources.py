@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.harness import Tenant
+from tests.harness import Tenant, eventually
 
 SOURCE = {
     "id",
@@ -238,7 +238,12 @@ class TestChanging:
         bot = tenant.bot()
         parent = tenant.source(bot, "old", description="kept", refresh_schedule="daily")
         tenant.source(bot, parent_id=parent)
-        before = get(tenant, parent)
+
+        def scheduled() -> dict[str, Any] | None:
+            found = get(tenant, parent)
+            return found if found["next_refresh_at"] else None
+
+        before: dict[str, Any] = eventually(scheduled)
         body = {"name": "new", "source_type": "url", "bot_profile_id": "x", "parent_id": "x"}
         answer = tenant.http.patch(f"/v1/sources/{parent}", json=body)
         assert answer.status_code == 200
