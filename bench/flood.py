@@ -20,7 +20,7 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from bench.wire import OK, TURNED_AWAY
@@ -61,6 +61,14 @@ class Seen:
     def within(self, seconds: float) -> int:
         """How many were done before so much time was over."""
         return sum(due + ms / 1000 <= seconds for due, ms in self.took)
+
+    def since(self, seconds: float) -> "Seen":
+        """What became of those that were due from then on."""
+        return replace(
+            self,
+            took=[(due - seconds, ms) for due, ms in self.took if due >= seconds],
+            away=[due - seconds for due in self.away if due >= seconds],
+        )
 
     def shown(self, seconds: float) -> dict[str, float]:
         ordered = sorted(ms for _, ms in self.took)

@@ -27,6 +27,10 @@ MODEST = 4
 BUSY = 0.3
 """Part of the capacity that the modest tenants ask for together. With as much of the greedy one it
 is well below the capacity: beyond it is the next stage."""
+SETTLING = 0.5
+"""Seconds at the beginning of a look at neighbours that do not count: the server is still busy with
+hundreds of connections that were opened at once.
+"""
 LIGHT = 0.2
 AT_ONCE = 32
 NEIGHBOURS = (
@@ -116,14 +120,18 @@ class Overload:
         for number in range(self._effort.rounds):
             capacity = self._loads.capacity(self.load([greedy], 0, seconds, connections=AT_ONCE))
             for name, share in NEIGHBOURS:
-                loads = [self.load(modest, BUSY * capacity, seconds, seed=2 * number)]
-                if share:
-                    loads.append(
-                        self.load([greedy], share * capacity, seconds, seed=2 * number + 1)
+                asked = [(modest, BUSY)] + ([([greedy], share)] if share else [])
+                seen = self._loads.run(
+                    *(
+                        self.load(
+                            requests, part * capacity, SETTLING + seconds, seed=2 * number + n
+                        )
+                        for n, (requests, part) in enumerate(asked)
                     )
-                seen = self._loads.run(*loads)
+                )
                 for who, each in zip(("modest tenants", "the greedy one"), seen, strict=False):
-                    shown.setdefault(f"{who} {name}", []).append(each.shown(seconds))
+                    settled = each.since(SETTLING).shown(seconds)
+                    shown.setdefault(f"{who} {name}", []).append(settled)
         found: dict[str, Any] = {name: in_the_middle(rounds) for name, rounds in shown.items()}
         p95 = {
             name: found[f"modest tenants {name}"]["p95 ms of those done"] for name, _ in NEIGHBOURS

@@ -96,6 +96,12 @@ def test_all_is_well_again_once_two_slices_in_a_row_are() -> None:
     assert recovered(Seen(), 3.0, 100.0) == 0
 
 
+def test_what_was_due_while_connections_were_opened_can_be_left_out() -> None:
+    seen = Seen([(0.2, 900.0), (0.5, 5.0), (1.5, 7.0)], away=[0.1, 0.6]).since(0.5)
+    assert seen.took == [(0.0, 5.0), (1.0, 7.0)]
+    assert seen.away == pytest.approx([0.1])
+
+
 def test_what_a_load_came_to_is_told_by_the_second() -> None:
     seen = Seen([(0.5, 900.0), (1.5, 600.0), (1.9, 20.0)], away=[0.1])
     assert seen.within(2.0) == 2
