@@ -226,8 +226,10 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         ],
     )
     service = Service(platform)
-    bots, chats, index, spending = (
-        service.keeps(model) for model in (BOTS, CHATS, index_model, SPENDING)
+    bots, chats, spending, index = (
+        *(service.keeps(model) for model in (BOTS, CHATS, SPENDING)),
+        # Whoever took a source away does not expect the next answer to be made of it.
+        service.keeps(index_model, awaited=True),
     )
     bot_queries, chat_queries = BotQueries(bots), ChatQueries(chats)
     _takes_questions(service, platform.vault, chats, bot_queries)

@@ -125,11 +125,15 @@ class Service:
 
     # What main.py writes
 
-    def keeps(self, model: ReadModel) -> ReadModelStore:
-        """Keep a read model: project into it, and answer from what this returns."""
+    def keeps(self, model: ReadModel, *, awaited: bool = False) -> ReadModelStore:
+        """Keep a read model: project into it, and answer from what this returns.
+
+        Unless it is `awaited` by somebody, what is waited for goes before its events.
+        """
         store = ReadModelStore(self.platform.engine, model)
+        give_way = None if awaited else self._give_way
         self._projectors[model.name] = Projector(
-            store, self.platform.event_log, self.platform.guard, self._give_way
+            store, self.platform.event_log, self.platform.guard, give_way
         )
         return store
 
