@@ -10,7 +10,8 @@ import asyncio
 import tempfile
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,22 +114,29 @@ async def measure(model: PacedModel, tenant: Tenant, bot: str, rounds: int) -> l
     return rows
 
 
+@contextmanager
+def asked(folder: Path, model: PacedModel) -> Iterator[tuple[Tenant, str]]:
+    """A tenant of an installation of its own, in an empty folder, and a bot that has read `TEXT`
+    and speaks through `model`.
+    """
+    env = {"OPENAI_API_BASE": model.url, "OPENAI_API_KEY": "k"}
+    running = Installation(folder, env=env).start()
+    try:
+        tenant = Tenant(running.url, f"bench-{uuid.uuid4().hex[:8]}")
+        bot = tenant.bot(model="gpt-4o-mini")
+        source = tenant.source(bot, TEXT)
+        tenant.ingest(source)
+        tenant.ready(source)
+        yield tenant, bot
+        tenant.close()
+    finally:
+        running.stop()
+
+
 def run(folder: Path, rounds: int) -> list[Row]:
     """Measure on an installation of its own, in an empty folder."""
-    with paced_model(words=5, seconds=0) as model:
-        env = {"OPENAI_API_BASE": model.url, "OPENAI_API_KEY": "k"}
-        running = Installation(folder, env=env).start()
-        try:
-            tenant = Tenant(running.url, f"bench-{uuid.uuid4().hex[:8]}")
-            bot = tenant.bot(model="gpt-4o-mini")
-            source = tenant.source(bot, TEXT)
-            tenant.ingest(source)
-            tenant.ready(source)
-            found = asyncio.run(measure(model, tenant, bot, rounds))
-            tenant.close()
-        finally:
-            running.stop()
-    return found
+    with paced_model(words=5, seconds=0) as model, asked(folder, model) as (tenant, bot):
+        return asyncio.run(measure(model, tenant, bot, rounds))
 
 
 def main() -> None:

@@ -13,7 +13,6 @@ import multiprocessing
 import os
 import tempfile
 import time
-import uuid
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -22,9 +21,9 @@ from typing import Any
 import httpx
 
 from bench import report
-from bench.first_token import QUESTION, TEXT, first_line
+from bench.first_token import QUESTION, asked, first_line
 from tests.e2e.paced_model import paced_model
-from tests.harness import Installation, Tenant
+from tests.harness import Tenant
 
 AT_ONCE = 16
 WORDS = 100
@@ -87,18 +86,8 @@ async def ours(tenant: Tenant, bot: str, seconds: float) -> float:
 def run(folder: Path, seconds: float) -> dict[str, float]:
     """Measure on an installation of its own, in an empty folder."""
     with paced_model(words=WORDS, seconds=0) as model:
-        env = {"OPENAI_API_BASE": model.url, "OPENAI_API_KEY": "k"}
-        running = Installation(folder, env=env).start()
-        try:
-            tenant = Tenant(running.url, f"bench-{uuid.uuid4().hex[:8]}")
-            bot = tenant.bot(model="gpt-4o-mini")
-            source = tenant.source(bot, TEXT)
-            tenant.ingest(source)
-            tenant.ready(source)
+        with asked(folder, model) as (tenant, bot):
             found = {"MiniRAG turns/s": asyncio.run(ours(tenant, bot, seconds))}
-            tenant.close()
-        finally:
-            running.stop()
         fresh = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(1, mp_context=fresh) as alone:
             found["LiteLLM alone turns/s"] = alone.submit(
