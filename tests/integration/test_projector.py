@@ -72,6 +72,26 @@ class TestProjecting:
             assert await projector.await_position(position, SECONDS) >= position
             assert await AccountQueries(store).rates(tenant_id) == {"eur": (3, 3)}
 
+    async def test_gives_way_before_it_takes_what_nobody_waits_for(
+        self, store: ReadModelStore, event_log: EventLog, tenant_id: str
+    ) -> None:
+        asked, free = asyncio.Event(), asyncio.Event()
+
+        async def give_way() -> None:
+            asked.set()
+            await free.wait()
+
+        free.set()
+        async with running(Projector(store, event_log, give_way=give_way)) as projector:
+            await asyncio.wait_for(projector.ready.wait(), SECONDS)
+            free.clear()
+            asked.clear()
+            position = await rate(event_log, tenant_id, 1)
+            await asyncio.wait_for(asked.wait(), SECONDS)
+            assert await store.position() < position
+            free.set()
+            assert await projector.await_position(position, SECONDS) >= position
+
     async def test_waiting_ends_when_the_time_is_over(
         self, store: ReadModelStore, event_log: EventLog
     ) -> None:
