@@ -19,6 +19,7 @@ from nats.aio.msg import Msg
 from shared.adapters.nats_client import taken_in
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Event, Recorded
+from shared.kernel.single_flight import SingleFlight
 
 KEPT_BYTES = 8_000_000
 """What a memo keeps; of more, what was used longest ago is forgotten first."""
@@ -77,6 +78,7 @@ class Memo:
             bound.most, KEPT_SECONDS, timer, bound.weigh
         )
         self._rows: LRUCache[str, Rows] = LRUCache(CHANGED)
+        self._loads = SingleFlight()
         self._moving: TTLCache[str, set[str]] = TTLCache(CHANGED, MOVING_SECONDS, timer)
         """Ids of events that are stored and not seen to be shown, by tenant."""
         self._seen: LRUCache[str, None] = LRUCache(CHANGED)
@@ -96,17 +98,24 @@ class Memo:
         self._reconnects = client.stats["reconnects"]
 
     async def of(self, tenant_id: str, key: Hashable, load: Callable[[], Awaitable[T]]) -> T:
-        """What `load` returned for this key, or returns now. Raises what it raises."""
+        """What `load` returned for this key, or returns now. Raises what it raises.
+
+        Who asks for the same of the same rows meanwhile waits for that one load.
+        """
         if (found := self.kept(tenant_id, key)) is not None:
             return found  # type: ignore[no-any-return]  # what `load` returned for this key
         if not self._in_touch() or tenant_id in self._moving:
             return await load()
         rows = self._rows.setdefault(tenant_id, Rows())
-        loaded = await load()
-        if self._rows.get(tenant_id) is rows:
-            with suppress(ValueError):  # heavier than all that may be kept
-                self._kept[rows, key] = loaded
-        return loaded
+
+        async def loading() -> T:
+            loaded = await load()
+            if self._rows.get(tenant_id) is rows:
+                with suppress(ValueError):  # heavier than all that may be kept
+                    self._kept[rows, key] = loaded
+            return loaded
+
+        return await self._loads.do((rows, key), loading)
 
     def kept(self, tenant_id: str, key: Hashable) -> Any:
         """What is kept for this key; None if nothing is."""

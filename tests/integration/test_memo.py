@@ -1,5 +1,6 @@
 """What is kept of a read model's answers is no older than its rows, and goes when they change."""
 
+import asyncio
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -168,6 +169,33 @@ async def test_what_is_never_shown_here_is_read_for_a_while(
 async def test_without_a_word_it_is_read_again_after_a_while(kept: Balance, clock: Clock) -> None:
     clock.seconds += KEPT_SECONDS + 1
     assert (await kept.now(), kept.read) == (0, 2)
+
+
+async def test_who_asks_while_it_is_read_waits_for_that(kept: Balance, clock: Clock) -> None:
+    clock.seconds += KEPT_SECONDS + 1
+    assert await asyncio.gather(*(kept.now() for _ in range(20))) == [0] * 20
+    assert kept.read == 2
+
+
+async def test_who_asks_behind_a_change_waits_for_no_older_reading(
+    balance: Balance, client: Client, handler: CommandHandler
+) -> None:
+    await balance.memo.follow(client)
+    read, shown = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> int:
+        found = await balance.load()
+        read.set()
+        await shown.wait()
+        return found
+
+    async with asyncio.TaskGroup() as tasks:
+        before = tasks.create_task(balance.memo.of(balance.tenant_id, balance.account_id, slowly))
+        await read.wait()
+        await pay_in(handler, balance)
+        assert await balance.now() == 5
+        shown.set()
+    assert (before.result(), await balance.now()) == (0, 5)
 
 
 async def test_everything_is_read_again_on_order(kept: Balance) -> None:

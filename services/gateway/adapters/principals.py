@@ -31,6 +31,7 @@ from shared.contracts.gateway import (
 )
 from shared.contracts.gateway_erasure import ErasureTold
 from shared.kernel.errors import Unavailable
+from shared.kernel.single_flight import SingleFlight
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +83,9 @@ class CachedPrincipals:
         """Since when, oldest first; kept as long as anything that was known before may be."""
         self._keeping = seconds + SETTLING
         self._tenants: TTLCache[str, None] = TTLCache(ENTRIES, 3 * SETTLING)
+        self._under_way = SingleFlight()
+        """Lookups since the last change and connection: whoever comes behind joins no older one."""
+        self._settled = 0.0
         self._reconnects = 0
 
     def changed(self) -> Collection[str]:
@@ -123,13 +127,20 @@ class CachedPrincipals:
         lookup: Callable[[], Awaitable[T | None]],
         about: Callable[[T], tuple[str, ...]],
     ) -> T | None:
-        if self._in_touch() and (known := self._known.get(key)) is not None and self._holds(known):
+        async def looking() -> T | None:
+            before = time.monotonic()
+            found = await lookup()
+            if found is not None:
+                self._known[key] = Entry(found, before, about(found))
+            return found
+
+        if not self._in_touch():
+            return await looking()
+        if (known := self._known.get(key)) is not None and self._holds(known):
             return known.found  # type: ignore[return-value]  # the key tells which of both it is
-        before = time.monotonic()
-        found = await lookup()
-        if found is not None:
-            self._known[key] = Entry(found, before, about(found))
-        return found
+        if time.monotonic() < self._settled:
+            return await looking()
+        return await self._under_way.do(key, looking)
 
     def _holds(self, entry: Entry) -> bool:
         changes = (self._changed.get(subject) for subject in entry.about)
@@ -143,6 +154,7 @@ class CachedPrincipals:
         if reconnects != self._reconnects:
             self._reconnects = reconnects
             self._known.clear()
+            self._under_way = SingleFlight()
         return True
 
     async def _on_change(self, message: Msg) -> None:
@@ -162,6 +174,7 @@ class CachedPrincipals:
 
     def _note(self, subject: str) -> None:
         now = time.monotonic()
+        self._under_way, self._settled = SingleFlight(), now + SETTLING
         self._changed.pop(subject, None)
         self._changed[subject] = now
         # A cache with an end for each entry would be asked three times for every request.

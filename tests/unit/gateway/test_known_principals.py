@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -182,6 +183,42 @@ async def test_what_cannot_be_read_any_more_counts_for_the_whole_tenant(world: W
     world.keys.erased.add("t")
     await world.broker.tell("directory", "t", "user_updated", data)
     assert await world.lookups("token") == 3
+
+
+async def test_those_who_come_at_once_are_looked_up_once(world: World) -> None:
+    found = await asyncio.gather(*(world.ask("token") for _ in range(20)))
+    assert found == [world.rows.found["token"]] * 20
+    assert world.rows.asked == 1
+
+
+async def test_behind_a_change_nobody_waits_for_an_older_look_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.rows.gate.clear()
+    async with asyncio.TaskGroup() as tasks:
+        older = tasks.create_task(world.ask("token"))
+        await asyncio.sleep(0)
+        world.rows.found.pop("token")
+        await world.broker.tell("api_token", "k", "revoked")
+        soon = tasks.create_task(world.ask("token"))
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "time", SimpleNamespace(monotonic=lambda: 1e9))
+            late = tasks.create_task(world.ask("token"))
+            await asyncio.sleep(0)
+        world.rows.gate.set()
+    assert older.result() is not None
+    assert (soon.result(), late.result()) == (None, None)
+
+
+async def test_just_behind_a_change_everybody_looks(world: World) -> None:
+    await world.broker.tell("tenant", "another", "updated")
+    world.rows.gate.clear()
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(5):
+            tasks.create_task(world.ask("token"))
+        await asyncio.sleep(0)
+        assert world.rows.asked == 5
+        world.rows.gate.set()
 
 
 async def test_a_change_during_a_look_up_is_not_forgotten_by_it(world: World) -> None:
