@@ -19,6 +19,7 @@ from nats.aio.msg import Msg
 from shared.adapters.nats_client import taken_in
 from shared.adapters.read_model import ReadModelStore
 from shared.contracts.base import Event, Recorded
+from shared.kernel.renewal import Renewal
 from shared.kernel.single_flight import SingleFlight
 
 KEPT_BYTES = 8_000_000
@@ -51,6 +52,12 @@ class Bound:
     weigh: Callable[[Any], int]
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    answer: Any
+    renewal: Renewal
+
+
 def weight(answer: Any) -> int:
     """Bytes that a kept answer takes, more or less."""
     return OTHER_BYTES + len(getattr(answer, "body", b""))
@@ -74,8 +81,8 @@ class Memo:
         self._subjects = [f"evt.*.{event.aggregate}.*.{event.name}" for event in on]
         self._subjects = self._subjects or store.model.subjects
         self._on = tuple(on) or (Event,)
-        self._kept: TTLCache[tuple[Rows, Hashable], Any] = TTLCache(
-            bound.most, KEPT_SECONDS, timer, bound.weigh
+        self._kept: TTLCache[tuple[Rows, Hashable], Kept] = TTLCache(
+            bound.most, KEPT_SECONDS, timer, lambda kept: bound.weigh(kept.answer)
         )
         self._rows: LRUCache[str, Rows] = LRUCache(CHANGED)
         self._loads = SingleFlight()
@@ -102,8 +109,10 @@ class Memo:
 
         Who asks for the same of the same rows meanwhile waits for that one load.
         """
-        if (found := self.kept(tenant_id, key)) is not None:
-            return found  # type: ignore[no-any-return]  # what `load` returned for this key
+        if (kept := self._entry(tenant_id, key)) is not None:
+            if not kept.renewal.is_wanted(self._timer()):
+                return kept.answer  # type: ignore[no-any-return]  # what `load` returned for it
+            kept.renewal.begun = True
         if not self._in_touch() or tenant_id in self._moving:
             return await load()
         rows = self._rows.setdefault(tenant_id, Rows())
@@ -111,14 +120,19 @@ class Memo:
         async def loading() -> T:
             loaded = await load()
             if self._rows.get(tenant_id) is rows:
+                renewal = Renewal.within(self._timer(), KEPT_SECONDS)
                 with suppress(ValueError):  # heavier than all that may be kept
-                    self._kept[rows, key] = loaded
+                    self._kept[rows, key] = Kept(loaded, renewal)
             return loaded
 
         return await self._loads.do((rows, key), loading)
 
     def kept(self, tenant_id: str, key: Hashable) -> Any:
-        """What is kept for this key; None if nothing is."""
+        """What is kept for this key; None if nothing is, or somebody is to look for it anew."""
+        kept = self._entry(tenant_id, key)
+        return None if kept is None or kept.renewal.is_wanted(self._timer()) else kept.answer
+
+    def _entry(self, tenant_id: str, key: Hashable) -> Kept | None:
         rows = self._rows.get(tenant_id)
         if rows is None or not self._in_touch() or tenant_id in self._moving:
             return None

@@ -32,7 +32,7 @@ class SingleFlight:
         """
         while (under_way := self._calls.get(key)) is not None:
             with suppress(_LeftAlone):
-                return await asyncio.shield(under_way)  # type: ignore[no-any-return]
+                return await asyncio.shield(under_way)
         told = self._calls[key] = asyncio.get_running_loop().create_future()
         told.add_done_callback(asyncio.Future.exception)  # maybe nobody waits to hear of it
         try:

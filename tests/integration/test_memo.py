@@ -177,6 +177,28 @@ async def test_who_asks_while_it_is_read_waits_for_that(kept: Balance, clock: Cl
     assert kept.read == 2
 
 
+async def test_before_its_time_is_over_one_of_those_who_ask_reads_it_anew(
+    kept: Balance, clock: Clock
+) -> None:
+    clock.seconds += 0.95 * KEPT_SECONDS
+    assert kept.memo.kept(kept.tenant_id, kept.account_id) is None
+    read, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> int:
+        read.set()
+        await go_on.wait()
+        return await kept.load()
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(kept.memo.of(kept.tenant_id, kept.account_id, slowly))
+        await read.wait()
+        assert kept.memo.kept(kept.tenant_id, kept.account_id) == 0
+        assert (await kept.now(), kept.read) == (0, 1)
+        go_on.set()
+    clock.seconds += 0.4 * KEPT_SECONDS
+    assert (await kept.now(), kept.read) == (0, 2)
+
+
 async def test_who_asks_behind_a_change_waits_for_no_older_reading(
     balance: Balance, client: Client, handler: CommandHandler
 ) -> None:

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
@@ -31,6 +32,7 @@ from shared.contracts.gateway import (
 )
 from shared.contracts.gateway_erasure import ErasureTold
 from shared.kernel.errors import Unavailable
+from shared.kernel.renewal import Renewal
 from shared.kernel.single_flight import SingleFlight
 
 log = logging.getLogger(__name__)
@@ -67,6 +69,7 @@ class Entry:
     found: Principal | WidgetKey
     at: float
     about: tuple[str, ...]
+    renewal: Renewal
 
 
 class CachedPrincipals:
@@ -78,6 +81,7 @@ class CachedPrincipals:
         self._client = client
         self._codec = codec
         self._lookups = lookups
+        self._seconds = seconds
         self._known: TTLCache[str, Entry] = TTLCache(ENTRIES, seconds)
         self._changed: dict[str, float] = {}
         """Since when, oldest first; kept as long as anything that was known before may be."""
@@ -127,20 +131,31 @@ class CachedPrincipals:
         lookup: Callable[[], Awaitable[T | None]],
         about: Callable[[T], tuple[str, ...]],
     ) -> T | None:
-        async def looking() -> T | None:
-            before = time.monotonic()
-            found = await lookup()
-            if found is not None:
-                self._known[key] = Entry(found, before, about(found))
-            return found
-
+        look = partial(self._look, key, lookup, about)
         if not self._in_touch():
-            return await looking()
+            return await look()
         if (known := self._known.get(key)) is not None and self._holds(known):
-            return known.found  # type: ignore[return-value]  # the key tells which of both it is
+            if not known.renewal.is_wanted(time.monotonic()):
+                return known.found  # type: ignore[return-value]  # the key tells which it is
+            known.renewal.begun = True
         if time.monotonic() < self._settled:
-            return await looking()
-        return await self._under_way.do(key, looking)
+            return await look()
+        return await self._under_way.do(key, look)
+
+    async def _look(
+        self,
+        key: str,
+        lookup: Callable[[], Awaitable[T | None]],
+        about: Callable[[T], tuple[str, ...]],
+    ) -> T | None:
+        before = time.monotonic()
+        found = await lookup()
+        if found is None:
+            self._known.pop(key, None)
+        else:
+            renewal = Renewal.within(before, self._seconds)
+            self._known[key] = Entry(found, before, about(found), renewal)
+        return found
 
     def _holds(self, entry: Entry) -> bool:
         changes = (self._changed.get(subject) for subject in entry.about)

@@ -1,6 +1,7 @@
 """What is remembered of credentials, and until when."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any, cast
@@ -121,6 +122,11 @@ class World:
         return self.rows.asked - before
 
 
+def in_seconds(seconds: float) -> SimpleNamespace:
+    """The module's clock, so much later. What a cache forgets by itself goes by another one."""
+    return SimpleNamespace(monotonic=lambda: time.monotonic() + seconds)
+
+
 @pytest.fixture
 async def world() -> World:
     made = World()
@@ -191,6 +197,36 @@ async def test_those_who_come_at_once_are_looked_up_once(world: World) -> None:
     assert world.rows.asked == 1
 
 
+async def test_before_its_time_is_over_one_of_those_who_come_looks_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.ask("token")
+    monkeypatch.setattr(module, "time", in_seconds(0.95 * 3600))
+    world.rows.gate.clear()
+    async with asyncio.TaskGroup() as tasks:
+        one = tasks.create_task(world.ask("token"))
+        await asyncio.sleep(0)
+        changed = world.rows.found["token"] = world.rows.found["token"].model_copy(
+            update={"user_id": "v"}
+        )
+        others = await asyncio.gather(*(world.ask("token") for _ in range(20)))
+        assert {found.user_id for found in others if isinstance(found, Principal)} == {"u"}
+        world.rows.gate.set()
+    assert (one.result(), world.rows.asked) == (others[0], 2)
+    assert await world.lookups("token") == 0
+    monkeypatch.setattr(module, "time", in_seconds(1.9 * 3600))
+    assert await world.ask("token") == changed
+
+
+async def test_who_is_found_to_be_nobody_is_forgotten(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.ask("token")
+    world.rows.found.pop("token")
+    monkeypatch.setattr(module, "time", in_seconds(0.95 * 3600))
+    assert [await world.ask("token"), await world.ask("token")] == [None, None]
+
+
 async def test_behind_a_change_nobody_waits_for_an_older_look_up(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,7 +238,7 @@ async def test_behind_a_change_nobody_waits_for_an_older_look_up(
         await world.broker.tell("api_token", "k", "revoked")
         soon = tasks.create_task(world.ask("token"))
         with monkeypatch.context() as patch:
-            patch.setattr(module, "time", SimpleNamespace(monotonic=lambda: 1e9))
+            patch.setattr(module, "time", in_seconds(60))
             late = tasks.create_task(world.ask("token"))
             await asyncio.sleep(0)
         world.rows.gate.set()
