@@ -29,6 +29,8 @@ SERVICES = ("ingest", "chat", "scheduler", "analytics", "webhooks", "gateway")
 YOUNG = 10_000
 """New objects after which they are looked through. A turn makes more than the 700 of Python's own
 choice at each step, and hardly any of them refer to each other in a circle."""
+SETTLED_SECONDS = 30.0
+"""After the last service serves: by then what is made at first use is mostly there."""
 EXIT_UNUSABLE = 78
 """`EX_CONFIG` of sysexits.h: starting again will not help."""
 
@@ -98,6 +100,7 @@ async def _run(names: Sequence[str]) -> None:
                 for service in services:
                     await service.served.wait()
                 closed.set()
+                loop.call_later(SETTLED_SECONDS, _spare_what_there_is)
         for task in (*beating, *watching):
             task.cancel()
     log.info("process stopped", extra={"services": list(names)})
