@@ -21,9 +21,14 @@ pytestmark = [
     pytest.mark.timeout(600),  # LiteLLM takes long to import on a busy machine
     # LiteLLM's own copying of chunks.
     pytest.mark.filterwarnings("ignore:Accessing the 'model_.*fields' attribute"),
+    # Of its types, as pydantic first looks at them: in whichever test that is.
+    pytest.mark.filterwarnings("ignore:.*using the `ReadOnly` qualifier:UserWarning"),
 ]
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+CHUNKED = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
 DONE = b"data: [DONE]\n\n"
 KEY = "sk-canary-0123456789"
 WORDS = "the provider's own words"
@@ -88,6 +93,11 @@ def general(seconds: float = PATIENT) -> LiteLlmModel:
 def chunk(content: str | None = None, finish: str | None = None) -> bytes:
     delta = {} if content is None else {"role": "assistant", "content": content}
     return data(choices=[{"index": 0, "delta": delta, "finish_reason": finish}])
+
+
+def chunked(piece: bytes) -> bytes:
+    """A piece of a body; an empty one ends it (RFC 9112, section 7.1)."""
+    return b"%x\r\n%b\r\n" % (len(piece), piece)
 
 
 def data(**fields: Any) -> bytes:
@@ -184,6 +194,28 @@ class TestAnAnswer:
         async with serving(streaming(*[large] * 20, STOP, DONE)) as server:
             failed = await failure(asking(server.url))
         assert (failed.code, failed.retryable, server.connections) == ("llm_failed", False, 1)
+
+    async def test_leaves_its_connection_to_the_next_one(self, http: httpx.AsyncClient) -> None:
+        async def talk(conversation: Conversation) -> None:
+            conversation.stays = True
+            pieces = [chunk("Seven "), chunk("years."), STOP, USAGE, DONE, b""]
+            await conversation.send(CHUNKED, *map(chunked, pieces))
+
+        async with serving(talk) as server:
+            model = OpenAiModel(http, f"{server.url}/v1", KEY)
+            texts = [(await collect((model, prompt("small"))))[0] for _ in range(3)]
+        assert texts == ["Seven years."] * 3
+        assert (len(server.requests), server.connections) == (3, 1)
+
+    async def test_is_whole_though_its_body_does_not_end(self, http: httpx.AsyncClient) -> None:
+        async def talk(conversation: Conversation) -> None:
+            await conversation.send(HEAD, chunk("Seven years."), STOP, USAGE, DONE)
+            await conversation.hang()
+
+        async with serving(talk) as server:
+            model = OpenAiModel(http, f"{server.url}/v1", KEY)
+            text, took = await collect((model, prompt("small")))
+        assert (text, took.completion_tokens, server.connections) == ("Seven years.", 3, 1)
 
     async def test_that_nobody_waits_for_any_more_is_let_go(self, asking: Asking) -> None:
         closed = asyncio.Event()

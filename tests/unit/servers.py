@@ -10,7 +10,7 @@ Talk = Callable[["Conversation"], Awaitable[None]]
 
 @dataclass
 class Conversation:
-    """One connection: a parsed request, and the wire to say anything at all on."""
+    """A parsed request, and the wire to say anything at all on."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -18,6 +18,8 @@ class Conversation:
     path: str
     headers: dict[str, str]
     body: bytes
+    stays: bool = False
+    """Whether the connection is there for another request behind this one."""
 
     async def send(self, *pieces: bytes) -> None:
         """Each piece in a packet of its own."""
@@ -54,15 +56,18 @@ class Server:
 
 @asynccontextmanager
 async def serving(talk: Talk, host: str = "127.0.0.1") -> AsyncIterator[Server]:
-    """A server that handles each connection's one request with `talk`."""
+    """A server that handles each request with `talk`, and ends its connection unless that stays."""
     server = Server(0, host)
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server.connections += 1
         with suppress(ConnectionError, asyncio.IncompleteReadError):
-            conversation = await _read(reader, writer)
-            server.requests.append(conversation)
-            await talk(conversation)
+            stays = True
+            while stays:
+                conversation = await _read(reader, writer)
+                server.requests.append(conversation)
+                await talk(conversation)
+                stays = conversation.stays
         writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()

@@ -1,7 +1,8 @@
 """Any OpenAI-compatible server, directly: a tenth of the CPU of a general client per token."""
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, suppress
 from typing import Any
 
 import httpx
@@ -30,6 +31,8 @@ from services.chat.ports import LanguageModel, ModelFailed, Prompt, Spent, Text
 from shared.adapters.egress import Blocked, Oversized
 
 ERROR_BYTES = 20_000
+TAIL_SECONDS = 0.1
+"""How long the end of an answer's body is waited for behind the end of the answer."""
 
 
 class OpenAiModel(LanguageModel):
@@ -108,7 +111,8 @@ class OpenAiModel(LanguageModel):
         usage: Mapping[str, Any] | None = None
         said = 0
         ended = False
-        async for event in EventSource(response).aiter_sse():
+        events = EventSource(response).aiter_sse()
+        async for event in events:
             if event.data == "[DONE]":
                 ended = True
                 break
@@ -133,6 +137,7 @@ class OpenAiModel(LanguageModel):
         if not ended:
             raise unreachable()
         yield spent(prompt, usage, said)
+        await _read_out(events)
 
 
 def spent(prompt: Prompt, usage: Mapping[str, Any] | None, said: int) -> Spent:
@@ -146,6 +151,18 @@ def spent(prompt: Prompt, usage: Mapping[str, Any] | None, said: int) -> Spent:
         )
     read = sum(len(turn.content) for turn in prompt.messages)
     return Spent(prompt.model, estimated(read), estimated(said))
+
+
+async def _read_out(events: AsyncIterator[object]) -> None:
+    """Read a body to its end, which has mostly come with the last event.
+
+    Only a connection whose answer was read whole is used for another one, which then need not wait
+    for a name to be looked up and for TLS.
+    """
+    with suppress(TimeoutError, httpx.HTTPError, SSEError, Oversized):
+        async with asyncio.timeout(TAIL_SECONDS):
+            async for _ in events:
+                pass
 
 
 async def _beginning(response: httpx.Response) -> bytes:
