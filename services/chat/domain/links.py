@@ -45,6 +45,8 @@ TRAILING = ").,;:!?*_'~"
 HARMLESS = re.compile(r"[)\].,;:!?*_'\"`~|>]*(?:\[\d{1,3}\])*[)\].,;:!?*_'\"`~|>]*")
 RUN = re.compile(r"[!-~\uff01-\uff5e\u2044\u2215\u2236\ua789]+")
 """Characters an address can be made of, also in disguise."""
+MARKED = re.compile(r"[:/.]")
+"""Stands in whatever `ADDRESS` finds, and in few words."""
 DISGUISED = re.compile(r"[&%\\\u2044\u2215\u2236\ua789\uff01-\uff5e]")
 LOOKALIKES = str.maketrans({"\u2044": "/", "\u2215": "/", "\u2236": ":", "\ua789": ":", "\\": None})
 
@@ -140,7 +142,7 @@ class AddressFilter:
     def _cleaned(self, run: str, behind: str) -> str:
         told = []
         at = 0
-        while (found := ADDRESS.search(run, at)) is not None:
+        while MARKED.search(run, at) and (found := ADDRESS.search(run, at)) is not None:
             told.append(_unmasked(run[at : found.start()]))
             body = BODY.match(run, found.start())
             whole = run[found.start() : body.end() if body else found.end()]
