@@ -31,6 +31,7 @@ from services.chat.ports import LanguageModel, ModelFailed, Prompt, Spent, Text
 from shared.adapters.egress import Blocked, Oversized
 
 ERROR_BYTES = 20_000
+HEADERS = {"Accept": "text/event-stream", "Content-Type": "application/json"}
 TAIL_SECONDS = 0.1
 """How long the end of an answer's body is waited for behind the end of the answer."""
 
@@ -80,8 +81,8 @@ class OpenAiModel(LanguageModel):
             request = self._client.build_request(
                 "POST",
                 self._url,
-                json=body,
-                headers={**self._headers, "Accept": "text/event-stream"},
+                content=orjson.dumps(body),
+                headers={**self._headers, **HEADERS},
                 timeout=httpx.Timeout(
                     self._idle_seconds, connect=5, read=self._first_token_seconds
                 ),
