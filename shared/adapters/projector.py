@@ -75,6 +75,10 @@ class Projector:
         self._awaited = 0
         self._last_batch = -QUIET_SECONDS
         self._wanted = asyncio.Event()
+        self._follows = False
+        """Whether it is this process that projects: then nobody need ask the database how far."""
+        self._moved = asyncio.Event()
+        """Set, and replaced, whenever it has moved."""
         self._give_way = give_way
         self.ready = asyncio.Event()
         """Set once the model has seen what was in the log when the projector started."""
@@ -158,7 +162,9 @@ class Projector:
                     raise asyncio.CancelledError from error
                 self._position = 0  # a database that crashed may have forgotten its last rows
                 log.warning("projector starts again", extra={**self._about(), "error": str(error)})
-                await asyncio.sleep(RETRY_SECONDS)
+            finally:
+                self._follows = False
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def await_position(self, position: int, seconds: float) -> int:
         """Wait until the model shows `position`, at most `seconds`; return where it stands."""
@@ -167,14 +173,26 @@ class Projector:
         self._wanted.set()
         try:
             while self._position < position:
-                stands = await self.store.position()
-                self._position = max(self._position, stands)
-                if stands >= position or time.monotonic() >= deadline:
-                    return stands
-                await asyncio.sleep(POLL_SECONDS)
+                moved, pause = self._moved, LOOK_SECONDS
+                if not self._follows:
+                    pause = POLL_SECONDS
+                    self._position = max(self._position, await self.store.position())
+                    if self._position >= position:
+                        break
+                if (left := deadline - time.monotonic()) <= 0:
+                    break
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(pause, left)):
+                        await moved.wait()
             return self._position
         finally:
             self._awaited -= 1
+
+    def _stand(self, position: int) -> None:
+        """Tell whoever waits for it."""
+        self._position = position
+        self._moved.set()
+        self._moved = asyncio.Event()
 
     async def _become_the_one(self, share: Share) -> None:
         key = _lock_key(f"projector {self.store.schema}")
@@ -191,6 +209,8 @@ class Projector:
             raise Unusable(f"{self.store.schema} was built from another log than the broker has")
         if position > (last := await self._log.last_sequence()):
             raise Unusable(f"{self.store.schema} stands at {position}, the log ends at {last}")
+        self._stand(position)
+        self._follows = True
         subjects = self.store.model.subjects
         reader = self._log.read(
             position, subjects, batch=BATCH, idle=LOOK_SECONDS, gather=self._rest
@@ -207,7 +227,8 @@ class Projector:
                         moved = await self._project(share, batch.records, position)
                     if moved is None:
                         raise Unavailable("the checkpoint moved: a rebuild was swapped in")
-                    position = self._position = moved
+                    position = moved
+                    self._stand(position)
                     self._last_batch = time.monotonic()
                     metrics.PROJECTED.labels(self._name).inc(len(batch.records))
                 metrics.POSITION.labels(self._name).set(position)

@@ -92,6 +92,20 @@ class TestProjecting:
             free.set()
             assert await projector.await_position(position, SECONDS) >= position
 
+    async def test_who_waits_beside_it_does_not_ask_the_database(
+        self,
+        store: ReadModelStore,
+        event_log: EventLog,
+        tenant_id: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        async with running(Projector(store, event_log)) as projector:
+            await asyncio.wait_for(projector.ready.wait(), SECONDS)
+            monkeypatch.setattr(store, "position", None)
+            position = await rate(event_log, tenant_id, 1)
+            assert await projector.await_position(position, SECONDS) >= position
+            assert await projector.await_position(position + 1, 0.05) == position
+
     async def test_waiting_ends_when_the_time_is_over(
         self, store: ReadModelStore, event_log: EventLog
     ) -> None:
