@@ -46,9 +46,11 @@ def page(figures: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def table(rows: Sequence[Mapping[str, float]]) -> str:
+def table(rows: Sequence[Mapping[str, float | str]]) -> str:
     """Markdown; the columns are named as in the first row."""
-    shown = ([_shown(number) for number in row.values()] for row in rows)
+    shown = (
+        [cell if isinstance(cell, str) else _shown(cell) for cell in row.values()] for row in rows
+    )
     return "\n".join(_table(tuple(rows[0]), shown)[:-1])
 
 

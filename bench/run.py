@@ -240,7 +240,9 @@ def measure(effort: Effort) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         figures = stack(Path(folder), effort)
     with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
-        first_tokens = first_token.run(Path(folder), effort.rounds)
+        first_tokens = first_token.run(
+            Path(folder), effort.rounds, 1.0 if effort.quick else first_token.SECONDS
+        )
     with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         found = retrieval_speed.run(Path(folder), effort.chunks, effort.questions)
     with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
