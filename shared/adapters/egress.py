@@ -38,7 +38,8 @@ RESOLVE_SECONDS = 5.0
 RESOLVER_THREADS = 8
 MAX_CONNECTIONS = 100
 MAX_KEEPALIVE = 20
-KEEPALIVE_SECONDS = 15.0
+KEEPALIVE_SECONDS = 45.0
+"""A model is asked again by then, as a rule; most servers close what is idle for a minute."""
 TRIED_ADDRESSES = 3
 """Of a name with many addresses so many are tried, each for its share of the time."""
 REDIRECTS = (301, 302, 303, 307, 308)
