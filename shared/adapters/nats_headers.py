@@ -22,7 +22,9 @@ def header_lines(raw: bytes) -> dict[str, str]:
             found = dict([line.split(": ", 1) for line in lines])
         except ValueError:  # a field without a value
             return BY_LIBRARY(raw)
-        if " " not in "".join(found):
+        names = "".join(found)
+        # A name ends at the first colon of its line, whether or not a space comes behind it.
+        if " " not in names and ":" not in names:
             return found
     return BY_LIBRARY(raw)
 
