@@ -26,8 +26,8 @@ Reacts    QuestionAsked → retrieve and answer; TurnStopRequested → stop answ
           BotProfileUpdated → end a run whose indexes cannot be, or whose bot is gone
 Answers   GetBotProfile, FindBotProfile, ListBotProfiles, GetChat, ListChats, CountChats,
           ListMessages, GetMessage, GetTurn, GetCitation, Retrieve, TryProvider,
-          GetReplayed, GetBotIndex, CountChatsOfVisitor, CountOldChats, GetSuite, ListSuites,
-          ListTestQuestions, GetAsked,
+          GetReplayed, GetBotIndex, PrepareReindex, CountChatsOfVisitor, CountOldChats, GetSuite,
+          ListSuites, ListTestQuestions, GetAsked,
           GetRun, ListRuns, ListResults, FollowRun, PrepareRun, EstimateRun, CompareRun,
           GetBotVersion, ListBotVersions
 """

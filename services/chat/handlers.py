@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
-from services.chat.domain.bots import Bot
+from services.chat.domain.bots import Bot, check_embedder
 from services.chat.domain.chats import Chat
 from services.chat.domain.overrides import overridden
 from shared.contracts.base import Metadata, Recorded
@@ -55,10 +55,7 @@ class CheckBot:
                 wanted = changes.get("embedding_model")
             case _:
                 return
-        if wanted in self._missing:
-            raise InvalidCommand(
-                f"embedding_model: {wanted} is not installed here", field="embedding_model"
-            )
+        check_embedder(wanted, self._missing)
 
 
 class CheckChat:

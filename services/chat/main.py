@@ -110,6 +110,7 @@ from shared.contracts.chat_history import (
 from shared.contracts.chat_index import (
     GetBotIndex,
     IndexSwitched,
+    PrepareReindex,
     ReindexStarted,
     RetryReindex,
 )
@@ -412,7 +413,7 @@ def _tests(
     service.answers(FollowRun, runs.follow_run)
     prompting = Prompting(answer.hosts, answer.secret)
     sums = PlaygroundQueries(bots, suites, runs, models, models.generates, prompting.task, plans)
-    check_bot = CheckBot(frozenset() if minilm.is_installed() else {minilm.MODEL}, sums)
+    check_bot = CheckBot(_missing(), sums)
     service.takes(kept, [CreateBotProfile, UpdateBotProfile, DeactivateBotProfile], check=check_bot)
     service.answers(GetBotVersion, bots.get_bot_version)
     service.answers(ListBotVersions, sums.list_bot_versions)
@@ -455,6 +456,11 @@ def _erases(
     service.reacts("end-erased", [ChatErased], EndErased(stops, frames))
 
 
+def _missing() -> frozenset[str]:
+    """Embedding models of the product's own that this installation does not have."""
+    return frozenset() if minilm.is_installed() else frozenset({minilm.MODEL})
+
+
 def _index_anew(service: Service) -> EndTenant:
     """An engine keeps the bytes of points that were taken out; an index made anew has none."""
     rebuild = Together(partial(service.rebuild, "index"))
@@ -473,8 +479,9 @@ def _reindexes(service: Service, begin: ReindexBot, bots: BotQueries, rows: Inde
     service.reacts("switch-index", [ReindexStarted, ShadowPrepared, SourceDeleted], switch)
     service.reacts("retire-index", [IndexSwitched], RetireReplaced(service.execute, shown))
     service.reacts("end-reindex", [ShadowFailed], EndReindex(service.execute))
-    queries = BotIndexQueries(bots, rows, begin.wanted)
+    queries = BotIndexQueries(bots, rows, service.current, begin.wanted, _missing())
     service.answers(GetBotIndex, queries.get_bot_index)
+    service.answers(PrepareReindex, queries.prepare_reindex)
 
 
 def _shadow_indexes(service: Service, rows: ShadowIndexQueries) -> None:

@@ -224,10 +224,9 @@ class Embedder(Protocol):
 
 
 class Embedders(Protocol):
-    def effective(self, name: str | None, credentials: Mapping[str, str], chat_model: str) -> str:
-        """The model that is used for a bot that names this one: the bundled one, if the bot has
-        no way to reach it.
-        """
+    @property
+    def bundled(self) -> str:
+        """The model that is used where no other is named."""
         ...
 
     def named(self, model: str, credentials: Mapping[str, str], chat_model: str) -> Embedder:

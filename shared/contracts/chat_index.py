@@ -4,8 +4,9 @@ A generation is every current source of a bot, cut and embedded by the same sett
 generations only rise; 0 is what a bot has before anybody sets anything.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 from typing_extensions import override
@@ -160,3 +161,14 @@ class GetBotIndex(Question[BotIndexView]):
     service: ClassVar[str] = "chat"
     name: ClassVar[str] = "get_bot_index"
     bot_profile_id: str
+
+
+class PrepareReindex(Question[IndexSettings]):
+    """What a bot's index would be made by, were these fields of `BotSettings` changed. Refused as
+    the change itself would be.
+    """
+
+    service: ClassVar[str] = "chat"
+    name: ClassVar[str] = "prepare_reindex"
+    bot_profile_id: str
+    changes: Mapping[str, Any]

@@ -102,7 +102,7 @@ class ReindexEstimate(Message):
     """What it would take to index a bot anew. Counted from sizes; nothing is cut or embedded."""
 
     settings: IndexSettings
-    """As they would be used."""
+    """That were asked about."""
     needed: bool
     """Whether anything would differ from what answers."""
     sources: int
@@ -119,4 +119,4 @@ class EstimateReindex(Question[ReindexEstimate]):
     name: ClassVar[str] = "estimate_reindex"
     bot_profile_id: str
     settings: IndexSettings
-    """`embedder` as the bot's settings would name it."""
+    """As they would be used."""

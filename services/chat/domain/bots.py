@@ -1,6 +1,6 @@
 """What may happen to a bot."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
@@ -63,8 +63,7 @@ def decide(bot: BotState, command: BotProfileCommand, _meta: Metadata) -> Sequen
 def _update(bot: BotState, command: UpdateBotProfile) -> Sequence[BotProfileEvent]:
     if isinstance(bot, NoBot):
         raise NotFound("Bot profile not found")
-    settings = overridden(bot.settings, command.changes)
-    check_chunks(settings)
+    settings = changed(bot.settings, command.changes)
     if command.of_version not in (None, bot.version):
         raise Conflict("The bot was changed meanwhile")
     if settings == bot.settings:
@@ -93,6 +92,23 @@ def drafted(saved: Published, draft: Mapping[str, Any] | None) -> Published:
     if not draft:
         return saved
     return overridden(saved, draft).model_copy(update={"version": None})
+
+
+def changed(settings: BotSettings, changes: Mapping[str, Any], where: str = "") -> BotSettings:
+    """What an owner's changes make of `settings`. Raises `InvalidCommand`; `where` stands before
+    the field's name.
+    """
+    after = overridden(settings, changes, where)
+    check_chunks(after, where)
+    return after
+
+
+def check_embedder(name: str | None, missing: Collection[str]) -> None:
+    """Raise `InvalidCommand` for a model of the product's own that is `missing` here."""
+    if name in missing:
+        raise InvalidCommand(
+            f"embedding_model: {name} is not installed here", field="embedding_model"
+        )
 
 
 def check_chunks(settings: BotSettings, where: str = "") -> None:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from services.chat.domain.bots import check_chunks
-from services.chat.domain.overrides import INDEXED, overridden
+from services.chat.domain.bots import changed
+from services.chat.domain.overrides import INDEXED
 from shared.contracts.chat import BotSettings
 from shared.contracts.chat_playground import RunPlan, Variant
 from shared.kernel.errors import InvalidCommand
@@ -25,9 +25,7 @@ def indexed(base: BotSettings, variant: Variant, where: str) -> BotSettings:
     published model. Raises `InvalidCommand`; `where` stands before the field's name.
     """
     changes = {name: value for name, value in variant.changes.items() if name in INDEXED}
-    bot = overridden(base, changes, where)
-    check_chunks(bot, where)
-    return bot
+    return changed(base, changes, where)
 
 
 def check_indexes(plan: RunPlan) -> None:

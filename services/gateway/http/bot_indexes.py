@@ -20,6 +20,7 @@ from shared.contracts.chat_index import (
     BotIndexView,
     GetBotIndex,
     IndexSettings,
+    PrepareReindex,
     ReindexState,
     RetryReindex,
 )
@@ -117,21 +118,9 @@ async def retry(bot_profile_id: Id, caller: AdminDep) -> BotIndexOut:
 )
 async def estimate(bot_profile_id: Id, body: EstimateIn, caller: CallerDep) -> EstimateOut:
     """What it would cost to change how the bot's sources are cut and embedded."""
-    bot = await caller.ask(GetBotProfile(bot_profile_id=bot_profile_id), BotProfileView)
-    has = {
-        "chunk_size": bot.chunk_size,
-        "chunk_overlap": bot.chunk_overlap,
-        "embedding_model": bot.embedding_model,
-    }
-    wanted = has | given(body)
-    question = EstimateReindex(
-        bot_profile_id=bot_profile_id,
-        settings=IndexSettings(
-            chunk_size=wanted["chunk_size"],
-            chunk_overlap=wanted["chunk_overlap"],
-            embedder=wanted["embedding_model"],
-        ),
-    )
+    change = PrepareReindex(bot_profile_id=bot_profile_id, changes=given(body))
+    settings = await caller.ask(change, IndexSettings)
+    question = EstimateReindex(bot_profile_id=bot_profile_id, settings=settings)
     found = await caller.ask(question, ReindexEstimate)
     return EstimateOut.model_validate(
         found.model_dump() | {"price_known": found.price_usd is not None}

@@ -89,9 +89,10 @@ class AllEmbedders(Embedders):
         self._batches = batches
         self._pacing = pacing
 
+    @property
     @override
-    def effective(self, name: str | None, credentials: Mapping[str, str], chat_model: str) -> str:
-        return self._models.effective(name, credentials, chat_model)
+    def bundled(self) -> str:
+        return self._bundled.model
 
     @override
     def named(self, model: str, credentials: Mapping[str, str], chat_model: str) -> Embedder:

@@ -20,8 +20,6 @@ Price = Callable[[str], Awaitable[float | None]]
 class Choosing(Protocol):
     """What the settings of an index come to."""
 
-    async def effective(self, tenant_id: str, bot: BotIndexed, name: str | None) -> str: ...
-
     def sizes(self, settings: IndexSettings) -> tuple[int, int]: ...
 
 
@@ -100,10 +98,8 @@ class EstimateQueries:
     async def estimate(self, question: EstimateReindex, meta: Metadata) -> ReindexEstimate:
         """Zeros for a bot without sources."""
         bot = await self._rows.bot(meta.tenant_id, question.bot_profile_id)
-        wanted = question.settings
-        model = await self._choosing.effective(meta.tenant_id, bot, wanted.embedder)
-        embedder = None if model == self._bundled else model
-        settings = wanted.model_copy(update={"embedder": embedder})
+        settings = question.settings
+        model = settings.embedder or self._bundled
         size, overlap = self._choosing.sizes(settings)
         texts = await self._rows.characters(meta.tenant_id, question.bot_profile_id)
         tokens = sum(tokens_of(characters, size, overlap) for characters in texts)

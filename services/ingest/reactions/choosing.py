@@ -39,12 +39,6 @@ class ChooseSettings:
         bot = await self.bots.bot(tenant_id, bot_profile_id)
         return await self._chosen(tenant_id, bot, bot.generation, settings)
 
-    async def effective(self, tenant_id: str, bot: BotIndexed, name: str | None) -> str:
-        """The model that is used where the bot's settings name this one."""
-        return self.embedders.effective(
-            name, await self._credentials(tenant_id, bot), bot.chat_model
-        )
-
     def sizes(self, settings: IndexSettings) -> tuple[int, int]:
         """Characters of a chunk at most, and how many of them neighbours share at most."""
         size = settings.chunk_size or self.max_chars
@@ -54,7 +48,7 @@ class ChooseSettings:
     async def _chosen(
         self, tenant_id: str, bot: BotIndexed, generation: int, settings: IndexSettings
     ) -> Chosen:
-        model = self.embedders.effective(None, {}, "")
+        model = self.embedders.bundled
         credentials: Mapping[str, str] = {}
         if settings.embedder is not None:
             model, credentials = settings.embedder, await self._credentials(tenant_id, bot)

@@ -33,9 +33,10 @@ class Models(Embedders):
     other: CountingEmbedder = field(default_factory=lambda: CountingEmbedder("other"))
     refused: bool = False
 
+    @property
     @override
-    def effective(self, name: str | None, credentials: Mapping[str, str], chat_model: str) -> str:
-        return name or "model"
+    def bundled(self) -> str:
+        return "model"
 
     @override
     def named(self, model: str, credentials: Mapping[str, str], chat_model: str) -> Embedder:
