@@ -353,7 +353,7 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
     prepare_routes(app)
     config = uvicorn.Config(
         app,
-        http=turnstile(app.state.lines),
+        http=turnstile(app.state.lines, settings.trusted_proxies),
         host=settings.host,
         port=settings.port,
         log_config=None,

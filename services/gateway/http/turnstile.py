@@ -7,11 +7,14 @@ way of all others, which comes to the same answer.
 """
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
 import httptools
+from starlette.types import Scope
 from typing_extensions import override
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from services.gateway.http.fairness import Lines
@@ -25,15 +28,38 @@ NO_BODY = (b"content-length", b"0")
 BODY = (b"content-length", b"transfer-encoding")
 
 
+class Proxies:
+    """What those that are trusted tell of a request is believed, by the server's own rules."""
+
+    def __init__(self, trusted: str) -> None:
+        """Networks in CIDR form, separated by commas; none: nobody is believed."""
+        self._believe: Any = ProxyHeadersMiddleware(_nothing, trusted) if trusted else None
+
+    def believed(self, scope: Scope) -> Scope:
+        """The request as they tell of it. What the server goes on with stays as it is."""
+        if self._believe is None:
+            return scope
+        told = dict(scope)
+        # It waits for nothing but for what is behind it, which is nothing: one step ends it.
+        with suppress(StopIteration):
+            self._believe(told, None, None).send(None)
+        return told
+
+
+async def _nothing(_scope: Any, _receive: Any, _send: Any) -> None:
+    """Is done at once."""
+
+
 class Turnstile(TimedProtocol):
     """HTTP/1.1 that sends reads away where they would only be sent away later."""
 
     _refused: bool = False
     """The request whose headers were read last is answered."""
 
-    def __init__(self, *args: Any, lines: Lines, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, lines: Lines, proxies: Proxies, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._lines = lines
+        self._proxies = proxies
 
     @override
     def on_headers_complete(self) -> None:
@@ -76,7 +102,7 @@ class Turnstile(TimedProtocol):
             return None
         scope = cast("dict[str, Any]", self.scope)
         scope["method"], scope["path"] = "GET", self.root_path + raw.decode("ascii")
-        answer = self._lines.turned_away(scope)
+        answer = self._lines.turned_away(self._proxies.believed(scope))
         if answer is None:
             return None
         headers, body = answer
@@ -86,6 +112,7 @@ class Turnstile(TimedProtocol):
         return b"".join((*pieces, b"\r\n", body))
 
 
-def turnstile(lines: Lines) -> type[asyncio.Protocol]:
-    """What the server is to make for each connection."""
-    return cast("type[asyncio.Protocol]", partial(Turnstile, lines=lines))
+def turnstile(lines: Lines, trusted_proxies: str = "") -> type[asyncio.Protocol]:
+    """What the server is to make for each connection. `trusted_proxies` as the server has them."""
+    proxies = Proxies(trusted_proxies)
+    return cast("type[asyncio.Protocol]", partial(Turnstile, lines=lines, proxies=proxies))

@@ -11,10 +11,11 @@ import uvicorn
 from typing_extensions import override
 
 from services.gateway.http.callers import Callers
-from services.gateway.http.fairness import Lines
+from services.gateway.http.fairness import Fairness, Lines
 from services.gateway.http.leaving import CLOSE
 from services.gateway.http.refusals import Refusals
 from services.gateway.http.turnstile import turnstile
+from shared.kernel.precedence import Precedence
 from shared.web.places import BURST, Place, Places
 
 GET = b"GET %s HTTP/1.1\r\nhost: a\r\nauthorization: Bearer %s\r\n%s\r\n"
@@ -84,7 +85,8 @@ class Desk:
 
 
 @asynccontextmanager
-async def full() -> AsyncIterator[Desk]:
+async def full(*, trusted: str = "", fair: bool = False) -> AsyncIterator[Desk]:
+    """`trusted` are proxies; with `fair`, what goes the usual way stands in the same line."""
     callers = Callers()
     callers.note(_scope(b"one"), "t1")
     callers.note(_scope(b"two"), "t2")
@@ -94,11 +96,11 @@ async def full() -> AsyncIterator[Desk]:
         places.append(Full(most))
         return places[-1]
 
-    lines = Lines(callers, Refusals([], [], later=lambda _tell: None), {"reads": 2}, (), made)
+    refusals = Refusals(["https://a.example"], ["Retry-After"], later=lambda _tell: None)
+    lines = Lines(callers, refusals, {"reads": 2}, (), made)
     desk: list[Desk] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        desk[0].asked.append(scope["path"])
         while (await receive()).get("more_body"):
             pass
         await send(
@@ -106,7 +108,21 @@ async def full() -> AsyncIterator[Desk]:
         )
         await send({"type": "http.response.body", "body": b"ok"})
 
-    config = uvicorn.Config(app, http=turnstile(lines), port=0, log_config=None, lifespan="off")
+    inside = Fairness(app, lines, Precedence()) if fair else app
+
+    async def usual(scope: Any, receive: Any, send: Any) -> None:
+        desk[0].asked.append(scope["path"])
+        await inside(scope, receive, send)
+
+    config = uvicorn.Config(
+        usual,
+        http=turnstile(lines, trusted),
+        proxy_headers=bool(trusted),
+        forwarded_allow_ips=trusted,
+        port=0,
+        log_config=None,
+        lifespan="off",
+    )
     server = Server(config)
     serving = asyncio.create_task(server._serve())  # serve() would take the signals of the test run
     await asyncio.wait_for(server.listens.wait(), 60)
@@ -190,3 +206,26 @@ async def test_nobody_is_kept_by_it_once_the_server_leaves() -> None:
         desk.send(GET % (PATH, b"one", b""))
         status, headers, _ = await desk.answer()
         assert (status, headers[b"connection"]) == (200, b"close")
+
+
+@pytest.mark.parametrize("more", [b"", b"origin: https://a.example\r\n"], ids=["", "of a page"])
+@pytest.mark.parametrize("scheme", [b"https", b"http", b"", b"gopher"])
+@pytest.mark.parametrize("trusted", ["127.0.0.0/8", "192.0.2.0/24", ""])
+async def test_a_refusal_has_the_headers_that_it_has_the_usual_way(
+    trusted: str, scheme: bytes, more: bytes
+) -> None:
+    if scheme:
+        more += b"x-forwarded-for: 198.51.100.7\r\nx-forwarded-proto: " + scheme + b"\r\n"
+    async with full(trusted=trusted, fair=True) as desk:
+        told = []
+        for path in (PATH, b"/v1/%73ources"):
+            desk.send(GET % (path, b"one", more))
+            status, headers, _ = await desk.answer()
+            assert status == 503
+            told.append(headers)
+        assert len(desk.asked) == 1, "only one went the usual way"
+    early, usual = told
+    assert sorted(early) == sorted(usual)
+    strict = b"strict-transport-security"
+    assert early.get(strict) == usual.get(strict)
+    assert (strict in early) == (scheme == b"https" and trusted.startswith("127."))
