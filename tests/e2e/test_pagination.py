@@ -153,10 +153,9 @@ class TestLargeItems:
         bots: list[str] = []
         for _ in range(12):
             bots.append(tenant.bot(system_prompt=prompt))
-            for _again in range(
-                2
-            ):  # the second time by the short way, until there is a second page
+            # The second time by the short way, until there is a second page.
+            for _ in range(2):
                 listed = tenant.http.get("/v1/bot-profiles").json()
                 assert [one["id"] for one in listed] == bots[::-1]
-        assert {one["system_prompt"] for one in listed} == {prompt}
+                assert {one["system_prompt"] for one in listed} == {prompt}
         assert Many(tenant, "/v1/bot-profiles", str).walk(200) == bots[::-1]

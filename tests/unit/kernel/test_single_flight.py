@@ -84,4 +84,4 @@ async def test_who_waits_may_leave_without_the_others() -> None:
     with pytest.raises(asyncio.CancelledError):
         await second
     source.answer.set()
-    assert await asyncio.gather(first, third) == [1, 1]
+    assert (await first, await third) == (1, 1)
