@@ -132,6 +132,7 @@ def run(
     """Run services against NATS_URL, DATABASE_URL and QDRANT_URL."""
     # Hardly anything that is loaded goes again. `main` looks for garbage once all of it is there.
     gc.disable()
+    import shared.cli.broker_client  # noqa: F401  before all that loads nats-py
     from shared.runtime.process import SERVICES, main
 
     unknown = sorted(set(services) - {*SERVICES, "all"})
@@ -153,6 +154,7 @@ def healthcheck(
 
         check_live(service)
     else:
+        import shared.cli.broker_client  # noqa: F401  before all that loads nats-py
         from shared.cli.healthcheck import check_ready
 
         asyncio.run(check_ready(service))

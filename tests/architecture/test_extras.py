@@ -18,9 +18,10 @@ from tests.architecture.extras import (
     names,
 )
 
-PROCESS = ("shared.cli.app", "shared.runtime.process")
+PROCESS = ("shared.cli.app", "shared.cli.broker_client", "shared.runtime.process")
 """What `minirag run <service>` imports besides the service."""
 LATE = (
+    "aiohttp",
     "litellm",
     "mcp",
     "wordllama",
@@ -86,6 +87,23 @@ class TestTheExtraOfAService:
         assert names(declared(service)) - needed - set(UNSEEN) == set()
 
 
+@pytest.mark.parametrize("command", ["run", "healthcheck"])
+def test_what_often_starts_does_not_load_what_the_broker_s_client_takes_along(
+    command: str,
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "shared.cli.app", command, "nobody"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "nats.aio.transport" in loaded
+    assert "aiohttp.client" not in loaded
+
+
 def test_the_extra_for_telemetry_is_enough_to_trace() -> None:
     assert bare_import("telemetry", "shared.telemetry.otel") == ""
 
@@ -102,7 +120,7 @@ class TestTheCheckItself:
         assert "No module named 'uvicorn'" in bare_import("scheduler", "services.gateway.main")
 
     def test_finds_a_module_that_is_loaded_too_early(self) -> None:
-        found = bare_import("chat", "litellm", late=LATE)
+        found = bare_import("chat", "litellm", late=("litellm",))
         assert "loaded at import: ['litellm'" in found
 
     def test_lets_through_what_an_extra_of_a_dependency_brings(self) -> None:
