@@ -1,4 +1,7 @@
-"""`minirag config check`: the settings, read as the services do, before anything is started."""
+"""`minirag config check`: the settings, read as the services do, before anything is started.
+
+It loads settings alone, none of what a service is made of.
+"""
 
 import os
 import sys
@@ -9,8 +12,8 @@ import typer.main
 from pydantic import AliasChoices, ValidationError
 from pydantic.fields import FieldInfo
 
+from shared.embedded.surroundings import SERVICES
 from shared.kernel.errors import Unusable
-from shared.runtime.process import SERVICES
 from shared.runtime.settings import (
     SECRETS_DIR,
     BackupSettings,

@@ -69,6 +69,19 @@ def bare_import(extra: str, *modules: str, late: tuple[str, ...] = ()) -> str:
     return done.stderr if done.returncode else ""
 
 
+def loaded_by(*command: str) -> set[str]:
+    """The modules that a command of `minirag` imports, but for those named at run time."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "shared.cli.app", *command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+
+
 @pytest.mark.parametrize("service", SERVICES)
 class TestTheExtraOfAService:
     def test_is_enough_to_import_it(self, service: str) -> None:
@@ -91,17 +104,15 @@ class TestTheExtraOfAService:
 def test_what_often_starts_does_not_load_what_the_broker_s_client_takes_along(
     command: str,
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "shared.cli.app", command, "nobody"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    loaded = loaded_by(command, "nobody")
     assert "nats.aio.transport" in loaded
     assert "aiohttp.client" not in loaded
+
+
+def test_looking_at_settings_loads_nothing_else() -> None:
+    loaded = loaded_by("config", "check")
+    assert "shared.runtime.settings" in loaded
+    assert loaded & {"nats", "sqlalchemy", "faststream", "fastapi", "httpx"} == set()
 
 
 def test_the_extra_for_telemetry_is_enough_to_trace() -> None:
