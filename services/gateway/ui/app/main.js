@@ -1,8 +1,9 @@
 /** The frame of the dashboard: navigation, language, theme, and the page that is open. */
 
 import { Icon, html, render, useEffect, useErrorBoundary, useLayoutEffect, useSignal } from './lib/kit.js';
+import { useAgain } from './lib/again.js';
 import { mayChange, renew, session, signOut } from './lib/api.js';
-import { look, offers } from './lib/offered.js';
+import { offers, useOffered } from './lib/offered.js';
 import { href, path } from './lib/router.js';
 import { language, learn, t, theme } from './lib/words.js';
 import { Empty, Stale, Told, Waiting } from './parts/basics.js';
@@ -72,7 +73,7 @@ function Tools({ here, search }) {
 
 function Shell() {
   const looking = useSignal(false);
-  useEffect(look, []);
+  useOffered();
   // With the first frame: whoever sees the page may type.
   useLayoutEffect(() => {
     const key = event => {
@@ -103,10 +104,10 @@ function Shell() {
 function App() {
   const lost = useSignal(null);
   const find = () => {
-    lost.value = null;
-    renew().catch(error => (lost.value = error));
+    renew().then(() => (lost.value = null), error => (lost.value = error));
   };
   useEffect(find, []);
+  useAgain(lost.value, find);
   if (session.value === undefined) return html`<main class="gate"><${Waiting} error=${lost.value} reload=${find}/></main>`;
   return session.value ? html`<${Shell}/>` : html`<${SignIn}/>`;
 }

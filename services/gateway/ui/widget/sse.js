@@ -32,13 +32,21 @@ function parsed(block) {
   return data.length ? { ...frame, data: JSON.parse(data.join('\n')) } : undefined;
 }
 
-/** An answer that is no success, with the words of its problem document. */
+/** The seconds that a Retry-After tells, which may be a date; undefined for none. */
+function waiting(told) {
+  if (!told) return undefined;
+  const seconds = /^\d+$/.test(told) ? Number(told) : (Date.parse(told) - Date.now()) / 1000;
+  return Number.isNaN(seconds) ? undefined : Math.max(0, seconds);
+}
+
+/** An answer that is no success, with the words of its problem document and the seconds `after` which it may be another one. */
 export async function refusal(response) {
   const body = await response.json().catch(() => ({}));
   const said = Array.isArray(body.detail) ? body.detail[0]?.msg : body.detail;
   return Object.assign(new Error(said || body.title || `HTTP ${response.status}`), {
     status: response.status,
     problem: body,
+    after: waiting(response.headers.get('retry-after')),
     shown: typeof said === 'string' ? said : undefined,
   });
 }

@@ -1,6 +1,7 @@
 /** The API, for whoever is signed in with this browser. */
 
-import { signal, useEffect, useSignal } from './kit.js';
+import { signal, useEffect, useRef, useSignal } from './kit.js';
+import { useAgain } from './again.js';
 import { faultsOf } from './faults.js';
 import { number, t, told } from './words.js';
 import { refusal } from '../../widget/sse.js';
@@ -112,26 +113,35 @@ export function explained(error, faults = faultsOf(error.problem)) {
   return told(error.shown) ?? (navigator.onLine ? t('That did not work. Try again.') : t('No connection.'));
 }
 
-/** What a page shows of an earlier answer because the last try failed: error, and how to try again, by what shows it. */
-export const stale = signal(new Map());
+/** What a page asked for in vain at the last try, by what shows it: error, how to try again, and whether an `old` answer is shown. */
+export const failing = signal(new Map());
 
-function mark(what, error, reload) {
-  if (!error && !stale.value.has(what)) return;
-  const marked = new Map(stale.value);
-  if (error) marked.set(what, { error, reload });
+function mark(what, wrong) {
+  if (!wrong && !failing.value.has(what)) return;
+  const marked = new Map(failing.value);
+  if (wrong) marked.set(what, wrong);
   else marked.delete(what);
-  stale.value = marked;
+  failing.value = marked;
+}
+
+/** Ask again for all that fails, and call `reload` of what is none of it. */
+export function tryAgain(reload) {
+  const all = [...failing.value.values()];
+  for (const one of all) one.reload();
+  if (reload && all.every(one => one.reload !== reload)) reload();
 }
 
 /**
- * Fetch when the page opens, and again every `every` ms as long as `every` is set.
- * Gives {data, error, reload}.
+ * Have what `get` gives when the page opens and when it is asked for as another `key`, again every
+ * `every` ms as long as `every` is set, and again by itself after an answer that told when that is
+ * worth while. Without a `key` nothing is fetched. Gives {data, error, reload}.
  */
-export function useApi(path, { every = 0 } = {}) {
+export function useLoaded(key, get, { every = 0 } = {}) {
   const state = useSignal({});
+  const here = useRef(true);
   const load = async live => {
     try {
-      const data = await api.get(path);
+      const data = await get();
       if (!live()) return;
       state.value = { data };
       mark(state);
@@ -139,24 +149,34 @@ export function useApi(path, { every = 0 } = {}) {
       if (!live()) return;
       // What was there stays to be seen, beside what went wrong.
       state.value = { data: state.value.data, error };
-      mark(state, state.value.data && error, () => load(() => true));
+      mark(state, { error, reload, old: Boolean(state.value.data) });
     }
   };
-  useEffect(() => () => mark(state), []);
+  const latest = useRef();
+  latest.current = () => load(() => here.current);
+  const reload = useRef(() => latest.current()).current;
+  const waits = useAgain(key && state.value.error, reload);
+  useEffect(() => () => {
+    here.current = false;
+    mark(state);
+  }, []);
   useEffect(() => {
-    if (!path) return undefined;
+    if (!key) return undefined;
     let on = true;
     load(() => on);
     return () => (on = false);
-  }, [path]);
+  }, [key]);
   useEffect(() => {
-    if (!path || !every) return undefined;
+    if (!key || !every) return undefined;
     let on = true;
-    const timer = setInterval(() => document.visibilityState === 'visible' && load(() => on), every);
+    const timer = setInterval(() => document.visibilityState === 'visible' && !waits.current && load(() => on), every);
     return () => {
       on = false;
       clearInterval(timer);
     };
-  }, [path, every]);
-  return { ...state.value, reload: () => load(() => true) };
+  }, [key, every]);
+  return { ...state.value, reload };
 }
+
+/** What the API gives at `path`, as `useLoaded` has it. */
+export const useApi = (path, wish) => useLoaded(path, () => api.get(path), wish);

@@ -6,7 +6,7 @@ export const GERMAN = {
   'Team': 'Team', 'Settings': 'Einstellungen', 'Set up a bot': 'Bot einrichten', 'Go to': 'Gehe zu',
   'Go to…': 'Gehe zu…', 'Tools': 'Werkzeuge', 'Not found': 'Nicht gefunden', 'Light theme': 'Helles Design',
   'Dark theme': 'Dunkles Design', 'Sign out': 'Abmelden', 'Skip to the content': 'Zum Inhalt springen', 'Main': 'Hauptnavigation',
-  'API reference': 'API-Referenz', 'This is for owners and admins': 'Das ist etwas für Inhaber und Admins', 'There is no such page': 'Diese Seite gibt es nicht', 'Loading…': 'Wird geladen…', 'Try again': 'Erneut versuchen',
+  'API reference': 'API-Referenz', 'This is for owners and admins': 'Das ist etwas für Inhaber und Admins', 'There is no such page': 'Diese Seite gibt es nicht', 'Loading…': 'Wird geladen…', 'Try again': 'Erneut versuchen', 'It is asked again by itself.': 'Es wird von selbst noch einmal versucht.',
   'Close': 'Schließen', 'Cancel': 'Abbrechen', 'One moment…': 'Einen Moment…', 'Copy': 'Kopieren', 'Copied.': 'Kopiert.',
   'Copying is not allowed here; select the text.': 'Kopieren ist hier nicht erlaubt; markieren Sie den Text.',
   'That did not work. Try again.': 'Das hat nicht geklappt. Versuchen Sie es noch einmal.', 'No connection.': 'Keine Verbindung.',

@@ -1,16 +1,16 @@
 /** What this server offers: pages for what it does not are not shown. */
 
-import { signal } from './kit.js';
+import { signal, useEffect } from './kit.js';
+import { useApi } from './api.js';
 
 const routes = signal(new Set());
-let asked;
 
-/** Ask once; what the API describes is there. */
-export function look() {
-  asked ??= fetch('/openapi.json').then(response => response.json()).then(
-    description => (routes.value = new Set(Object.keys(description.paths))),
-    () => (asked = undefined),
-  );
+/** Ask; what the API describes is there. */
+export function useOffered() {
+  const { data } = useApi('/openapi.json');
+  useEffect(() => {
+    if (data) routes.value = new Set(Object.keys(data.paths));
+  }, [data]);
 }
 
 export const offers = path => !path || routes.value.has(path);

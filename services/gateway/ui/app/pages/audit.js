@@ -1,7 +1,8 @@
 /** Who did what, when, and from where. */
 
-import { html, useEffect, useSignal } from '../lib/kit.js';
-import { call, explained, useApi } from '../lib/api.js';
+import { html, useSignal } from '../lib/kit.js';
+import { useAgain } from '../lib/again.js';
+import { call, explained, useApi, useLoaded } from '../lib/api.js';
 import { href, params, set } from '../lib/router.js';
 import { moment, t } from '../lib/words.js';
 import { Dialog, Empty, Field, Head, Waiting } from '../parts/basics.js';
@@ -21,26 +22,30 @@ function query() {
   return new URLSearchParams(Object.entries(wish).filter(([, value]) => value)).toString();
 }
 
+/** One page of the log: its rows, and where the next one is. */
+async function pageOf(path) {
+  const response = await call('GET', path);
+  const [, next] = /<([^>]+)>;\s*rel="?next"?/.exec(response.headers.get('link') ?? '') ?? [];
+  const url = next && new URL(next, location.origin);
+  return { rows: await response.json(), next: url && url.pathname + url.search };
+}
+
 /** Pages of the log: what is there, whether there is more, and how to get it. */
 function useLog(asked) {
-  const state = useSignal({});
-  const load = async (path, before) => {
+  const path = `/v1/audit-log?limit=${PAGE}${asked && `&${asked}`}`;
+  const first = useLoaded(path, async () => ({ path, ...(await pageOf(path)) }));
+  const further = useSignal({});
+  const { rows, next, error } = further.value.after === first.data ? further.value : (first.data ?? {});
+  const more = async () => {
     try {
-      const response = await call('GET', path);
-      const rows = [...before, ...(await response.json())];
-      const [, next] = /<([^>]+)>;\s*rel="?next"?/.exec(response.headers.get('link') ?? '') ?? [];
-      state.value = { asked, rows, next };
-    } catch (error) {
-      state.value = { asked, rows: before.length ? before : undefined, error };
+      const page = await pageOf(next);
+      further.value = { after: first.data, rows: [...rows, ...page.rows], next: page.next };
+    } catch (failed) {
+      further.value = { after: first.data, rows, next, error: failed };
     }
   };
-  const begin = () => load(`/v1/audit-log?limit=${PAGE}${asked && `&${asked}`}`, []);
-  useEffect(() => {
-    begin();
-  }, [asked]);
-  const { rows, next, error } = state.value;
-  const more = next && (() => load(new URL(next, location.origin).pathname + new URL(next, location.origin).search, rows));
-  return { rows: state.value.asked === asked ? rows : undefined, error, more, reload: begin };
+  useAgain(error, more);
+  return { rows: first.data?.path === path ? rows : undefined, error: error ?? first.error, more: next && more, reload: first.reload };
 }
 
 function Target({ of }) {

@@ -1,7 +1,8 @@
 /** Small parts that every page uses. */
 
 import { Icon, cloneElement, copied, createContext, html, signal, useContext, useLayoutEffect, useRef, useSignal } from '../lib/kit.js';
-import { explained, faulty, stale } from '../lib/api.js';
+import { comes } from '../lib/again.js';
+import { explained, failing, faulty, tryAgain } from '../lib/api.js';
 import { faultsOf } from '../lib/faults.js';
 import { t } from '../lib/words.js';
 
@@ -27,14 +28,14 @@ export const Empty = ({ title, children }) => html`<div class="empty"><h2>${titl
 /** What stands where data will be: nothing yet, or what went wrong. */
 export function Waiting({ error, reload }) {
   if (!error) return html`<p class="soft wait" aria-busy="true">${t('Loading…')}</p>`;
-  return html`<div class="problem" role="alert"><p>${explained(error)}</p>
-    ${reload && html`<button class="btn" onClick=${reload}>${t('Try again')}</button>`}</div>`;
+  return html`<div class="problem" role="alert"><p>${explained(error)}${reload && comes(error) && html` <span class="soft">${t('It is asked again by itself.')}</span>`}</p>
+    ${reload && html`<button class="btn" type="button" onClick=${() => tryAgain(reload)}>${t('Try again')}</button>`}</div>`;
 }
 
 /** That what the page shows may be old. */
 export function Stale() {
-  if (stale.value.size === 0) return null;
-  const all = [...stale.value.values()];
+  const all = [...failing.value.values()].filter(one => one.old);
+  if (all.length === 0) return null;
   return html`<div class="stale" role="status"><p><b>${t('What you see may be old.')}</b> ${explained(all[0].error)}</p><button class="btn" type="button" onClick=${() => all.forEach(one => one.reload())}>${t('Try again')}</button></div>`;
 }
 

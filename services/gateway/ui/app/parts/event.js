@@ -1,6 +1,7 @@
 /** One event: what it changed, what else it belongs to, and the thing as it was at any moment. */
 
-import { html, useEffect, useSignal } from '../lib/kit.js';
+import { html, useSignal } from '../lib/kit.js';
+import { useLoaded } from '../lib/api.js';
 import { past, folded } from '../lib/feed.js';
 import { href, set } from '../lib/router.js';
 import { clock, moment, number, t } from '../lib/words.js';
@@ -39,18 +40,13 @@ function Together({ event, others }) {
 
 /** `others` are the events that are known besides. */
 export function EventDrawer({ event, others }) {
-  const found = useSignal({});
   const { aggregate, aggregate_id: id } = event;
-  const load = () => past({ aggregate, aggregate_id: id }, KEPT).then(events => (found.value = { events }), error => (found.value = { error }));
-  useEffect(() => {
-    load();
-  }, [id]);
-  const { events, error } = found.value;
+  const { data: events, error, reload } = useLoaded(id, () => past({ aggregate, aggregate_id: id }, KEPT));
   const at = events?.findIndex(one => one.id === event.id) ?? -1;
   const place = PLACES[aggregate];
   return html`<${Dialog} title=${event.type} close=${() => set({ open: '' })} drawer>
     <dl class="kv"><dt>${t('Happened')}</dt><dd>${moment(event.occurred_at)} <span class="mono soft">${clock(event.occurred_at)}</span></dd><dt>${t('About')}</dt><dd>${place ? html`<a href=${place(id)}>${aggregate}</a>` : aggregate} <span class="mono soft">${id}</span></dd><dt>Id</dt><dd class="mono">${event.id}</dd></dl>
-    ${events ? (at >= 0 ? html`<${Travel} key=${event.id} events=${events} begun=${at}/>` : null) : html`<${Waiting} error=${error} reload=${load}/>`}
+    ${events ? (at >= 0 ? html`<${Travel} key=${event.id} events=${events} begun=${at}/>` : null) : html`<${Waiting} error=${error} reload=${reload}/>`}
     <${Together} event=${event} others=${others}/>
     <details><summary>${t('Data')}</summary><${Code} label=${t('Data')} text=${JSON.stringify(event.data, null, 2)}/></details></>`;
 }

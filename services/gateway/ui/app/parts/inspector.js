@@ -1,6 +1,7 @@
 /** What a bot would answer from, and why: every passage with its scores and its place in each ranking. */
 
 import { html, useEffect, useRef, useSignal } from '../lib/kit.js';
+import { useAgain } from '../lib/again.js';
 import { api, mayChange, useApi } from '../lib/api.js';
 import { href, params, set } from '../lib/router.js';
 import { language, number, t } from '../lib/words.js';
@@ -42,13 +43,14 @@ export function Inspector({ bot }) {
   const look = async ({ query, limit, source, language: spoken }) => {
     const body = { query, limit: Number(limit), ...(source && { source_ids: [source] }), ...(spoken && { language: spoken }) };
     found.value = await api.post(`/v1/bot-profiles/${bot}/retrieve`, body);
+    error.value = null;
     set({ q: query });
   };
   // A link that carries a question shows its answer at once.
   const open = () => {
-    error.value = null;
     look({ query: asked, limit: 5 }).catch(failed => (error.value = failed));
   };
+  useAgain(error.value, open);
   const linked = useRef(Boolean(asked));
   useEffect(() => {
     if (linked.current) open();
