@@ -1,5 +1,7 @@
 """What the server finds wrong with a form stands at the field it is about, in a real browser."""
 
+import re
+
 import pytest
 from playwright.async_api import Browser, Locator, Page, Route, expect
 
@@ -12,13 +14,30 @@ UNPROCESSABLE, CONFLICT = "422", "409"
 
 
 async def marked(page: Page, label: str, said: str) -> Locator:
-    """The field that is called so: it alone is marked, has the focus, and says this."""
+    """The field that is called so: it alone is marked, has the focus, and says this after its
+    name.
+    """
     field = page.locator("label.field", has_text=label)
     control = field.locator("[aria-invalid=true]")
     await expect(control).to_be_focused()
     await expect(page.locator("[aria-invalid=true]")).to_have_count(1)
     await expect(field.locator("small.bad")).to_have_text(said)
+    await expect(control).to_have_accessible_name(label)
+    await expect(control).to_have_accessible_description(re.compile(re.escape(said) + "$"))
     return control
+
+
+async def refuse(page: Page, path: str, *loc: str | int) -> None:
+    """From now on nothing is written there: what `loc` names is said to be missing."""
+    fault = {"type": "missing", "loc": ["body", *loc], "msg": "Field required"}
+
+    async def answer(route: Route) -> None:
+        if route.request.method == "GET":
+            await route.continue_()
+        else:
+            await route.fulfill(status=422, json={"status": 422, "detail": [fault]})
+
+    await page.route(path, answer)
 
 
 class TestAFault:
@@ -91,15 +110,74 @@ class TestAFault:
             await page.goto(f"{tenant.url}/dashboard/webhooks?add=1")
             await sign_in(page, tenant.email, PASSWORD)
             await page.get_by_label("Address").fill("https://example.com/hook")
-            fault = {"type": "missing", "loc": ["body", "events", 0], "msg": "Field required"}
-
-            async def refused(route: Route) -> None:
-                if route.request.method != "POST":
-                    await route.continue_()
-                else:
-                    await route.fulfill(status=422, json={"status": 422, "detail": [fault]})
-
-            await page.route("**/v1/webhooks", refused)
+            await refuse(page, "**/v1/webhooks", "secret", 0)
             await page.get_by_role("button", name="Add", exact=True).click()
-            await expect(page.get_by_role("alert")).to_have_text("events.0: This is missing.")
+            await expect(page.get_by_role("alert")).to_have_text("secret.0: This is missing.")
             await expect(page.locator("[aria-invalid=true]")).to_have_count(0)
+
+
+class TestAFaultOfBoxes:
+    async def test_that_are_one_thing_stands_below_them(
+        self, browser: Browser, tenant: Tenant
+    ) -> None:
+        async with opened(browser, UNPROCESSABLE, locale="de-DE") as page:
+            await page.goto(f"{tenant.url}/dashboard/tokens?add=token")
+            await sign_in(page, tenant.email, PASSWORD)
+            await page.locator("input[name=name]").fill("nightly job")
+            boxes = page.get_by_role("group", name="Darf").get_by_role("checkbox")
+            await expect(boxes).to_have_count(5)
+            for box in await boxes.all():
+                await box.uncheck()
+            make = page.get_by_role("button", name="Erzeugen")
+            await make.click()
+            await expect(page.locator("fieldset small.bad")).to_have_text("Das fehlt.")
+            await expect(page.locator("[aria-invalid=true]")).to_have_count(5)
+            await expect(boxes.first).to_be_focused()
+            for box in await boxes.all():
+                await expect(box).to_have_attribute("aria-invalid", "true")
+                await expect(box).to_have_accessible_description("Das fehlt.")
+            alert = page.get_by_role("alert")
+            await expect(alert).to_have_text("Sehen Sie sich die markierten Felder noch einmal an.")
+            await looked_at(page)
+            await boxes.nth(1).check()
+            await expect(page.locator("[aria-invalid], [aria-describedby], .bad")).to_have_count(0)
+            await make.click()
+            await expect(page.locator(".code code").first).to_contain_text("nrag_")
+
+    async def test_of_one_stands_at_it(self, browser: Browser, tenant: Tenant) -> None:
+        bot = tenant.bot(name="Guide", model="local/extractive")
+        async with opened(browser, UNPROCESSABLE) as page:
+            await page.goto(f"{tenant.url}/dashboard/bots/{bot}")
+            await sign_in(page, tenant.email, PASSWORD)
+            await page.get_by_label("Description").wait_for()
+            await refuse(page, f"**/v1/bot-profiles/{bot}", "check_claims")
+            await page.get_by_role("button", name="Save").click()
+            box = page.get_by_label("Have a model check that the passages support the answer")
+            await expect(box).to_be_focused()
+            await expect(box).to_have_attribute("aria-invalid", "true")
+            await expect(box).to_have_accessible_description("This is missing.")
+            await expect(page.locator("[aria-invalid=true]")).to_have_count(1)
+            alert = page.get_by_role("alert")
+            await expect(alert).to_have_text("Look at the marked fields again.")
+            await looked_at(page)
+            await page.keyboard.press("Space")
+            await expect(page.locator("[aria-invalid=true], small.bad")).to_have_count(0)
+
+    async def test_of_which_one_is_chosen_stands_at_all_of_them(
+        self, browser: Browser, tenant: Tenant
+    ) -> None:
+        tenant.bot(name="Guide", model="local/extractive")
+        async with opened(browser, UNPROCESSABLE) as page:
+            await page.goto(f"{tenant.url}/dashboard/sources?add=1")
+            await sign_in(page, tenant.email, PASSWORD)
+            await refuse(page, "**/v1/sources", "source_type")
+            await page.get_by_label("Address").fill("https://example.com/help")
+            await page.locator("dialog").get_by_role("button", name="Add source").click()
+            kinds = page.get_by_role("radiogroup", name="What should it read?")
+            await expect(kinds).to_have_attribute("aria-invalid", "true")
+            await expect(kinds).to_have_accessible_description("This is missing.")
+            await expect(page.locator("[aria-invalid=true]")).to_have_count(1)
+            await expect(kinds.get_by_role("radio", checked=True)).to_be_focused()
+            await looked_at(page)
+            await page.keyboard.press("ArrowRight")
+            await expect(page.locator("[aria-invalid=true], small.bad")).to_have_count(0)

@@ -1,12 +1,12 @@
 /** What every page is written with. */
 
-import { cloneElement, createContext, h, render } from 'preact';
-import { useContext, useEffect, useErrorBoundary, useLayoutEffect, useRef } from 'preact/hooks';
+import { createContext, h, render } from 'preact';
+import { useContext, useEffect, useErrorBoundary, useId, useLayoutEffect, useRef } from 'preact/hooks';
 import { computed, effect, signal, useSignal } from '@preact/signals';
 import htm from 'htm';
 
 export const html = htm.bind(h);
-export { cloneElement, computed, createContext, effect, render, signal, useContext, useEffect, useErrorBoundary, useLayoutEffect, useRef, useSignal };
+export { computed, createContext, effect, render, signal, useContext, useEffect, useErrorBoundary, useId, useLayoutEffect, useRef, useSignal };
 
 const PATHS = {
   home: 'M4 11 12 4l8 7v9h-5v-6H9v6H4z',

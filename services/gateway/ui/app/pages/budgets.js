@@ -4,7 +4,7 @@ import { Icon, html } from '../lib/kit.js';
 import { api, session, useApi } from '../lib/api.js';
 import { href, params, set } from '../lib/router.js';
 import { language, number, t } from '../lib/words.js';
-import { Dialog, Empty, Field, Form, Head, Sure, Waiting, tell } from '../parts/basics.js';
+import { Check, Dialog, Empty, Field, Form, Head, Sure, Waiting, tell } from '../parts/basics.js';
 
 const PERIODS = { day: 'a day', month: 'a month' };
 const NEW = { name: '', bot_profile_id: null, period: 'month', unit: 'usd', limit: '', thresholds: [80, 100], hard_stop: false };
@@ -42,7 +42,7 @@ function Edit({ budget, bots, close, saved }) {
       <${Field} label=${t('In')}><select class="f" name="unit">${option('usd', 'US-$', budget.unit)}${option('tokens', t('Tokens'), budget.unit)}</select></></div>
     <${Field} label=${t('Counted anew')}><select class="f" name="period">${option('month', t('every month'), budget.period)}${option('day', t('every day'), budget.period)}</select></>
     <${Field} label=${t('Tell at, in percent')} hint=${t('Each is an event usage.threshold, which a webhook can carry.')}><input class="f" name="thresholds" inputmode="numeric" defaultValue=${budget.thresholds.join(', ')}/></>
-    <label class="check"><input type="checkbox" name="hard_stop" defaultChecked=${budget.hard_stop}/> ${t('Refuse questions once it is used up')}</label></></>`;
+    <${Check} name="hard_stop" label=${t('Refuse questions once it is used up')} defaultChecked=${budget.hard_stop}/></></>`;
 }
 
 export default function Budgets() {

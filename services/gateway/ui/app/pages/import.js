@@ -4,7 +4,7 @@ import { Icon, html, useSignal } from '../lib/kit.js';
 import { api, useApi } from '../lib/api.js';
 import { go, href, params } from '../lib/router.js';
 import { counted, number, t, told } from '../lib/words.js';
-import { Empty, Field, Form, Head, Trouble, Waiting } from '../parts/basics.js';
+import { Check, Empty, Field, Form, Head, Trouble, Waiting } from '../parts/basics.js';
 import { PageGrid } from '../parts/page_grid.js';
 
 const SCHEDULES = [['', 'never'], ['daily', 'every day'], ['weekly', 'every week'], ['hourly', 'every hour']];
@@ -42,7 +42,7 @@ function Wish({ bots, chosen, looked }) {
       <${Field} label=${t('Sitemap')} of="config.sitemap_url" hint=${t('Found by itself if nothing is said.')}><input class="f mono" name="sitemap"/></>
       <div class="pair"><${Field} label=${t('Links from the start, at most')} of="config.max_depth"><input class="f" name="depth" type="number" min="0" max="10" defaultValue="3" required/></>
         <${Field} label=${t('Seconds between two pages')} of="config.delay_seconds"><input class="f" name="delay" type="number" min="0.2" max="60" step="0.1" defaultValue="1" required/></></div>
-      <label class="check"><input type="checkbox" name="robots" defaultChecked/> ${t('Obey robots.txt')}</label></div></details></>`;
+      <${Check} name="robots" of="config.respect_robots" label=${t('Obey robots.txt')} defaultChecked/></div></details></>`;
 }
 
 function Found({ of, again }) {

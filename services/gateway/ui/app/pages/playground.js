@@ -4,7 +4,7 @@ import { Icon, html, useEffect, useSignal } from '../lib/kit.js';
 import { api, call, session, useApi } from '../lib/api.js';
 import { href, params, set } from '../lib/router.js';
 import { counted, moment, number, t } from '../lib/words.js';
-import { Empty, Faults, Field, Head, Waiting } from '../parts/basics.js';
+import { Check, Empty, Faults, Field, Head, Waiting } from '../parts/basics.js';
 import { DraftFields, IndexFields, brought, settingsOf } from '../parts/draft_fields.js';
 import { Questions, Suites } from '../parts/suite.js';
 import { Comparison, price } from '../parts/comparison.js';
@@ -64,7 +64,7 @@ function Bench({ bot, suite, ran }) {
   const { busy, error, run: running, done, estimate: told } = state.value;
   return html`<form class="bench" onSubmit=${run} onKeyDown=${keys}><${Faults} error=${error}><div class="variants">${variants.value.map((fields, n) => html`<${Variant} key=${n} n=${n} fields=${fields} bot=${bot} change=${it => put(n, it)} remove=${() => (variants.value = variants.value.filter((_, i) => i !== n))}/>`)}</div>
     <div class="bar"><button class="btn" type="button" disabled=${variants.value.length >= MOST} onClick=${() => (variants.value = [...variants.value, {}])}><${Icon} name="plus"/>${t('Add a variant')}</button>
-      <label class="check"><input type="checkbox" checked=${judged.value} onChange=${event => (judged.value = event.target.checked)}/> ${t('Have a model judge')}</label>
+      <${Check} of="judged" label=${t('Have a model judge')} checked=${judged.value} onChange=${event => (judged.value = event.target.checked)}/>
       <button class="btn" type="button" disabled=${busy} onClick=${estimate}>${t('What would it cost?')}</button>
       <button class="btn go" disabled=${busy}><${Icon} name="play"/>${t('Ask all')}</button>
       ${running && busy && html`<button class="btn" type="button" onClick=${() => api.delete(`${base}/runs/${running.id}`)}>${t('Cancel')}</button>`}</div>

@@ -4,7 +4,7 @@ import { Icon, html, useSignal } from '../lib/kit.js';
 import { api, mayChange, useApi } from '../lib/api.js';
 import { href, params, set } from '../lib/router.js';
 import { ago, moment, t } from '../lib/words.js';
-import { Code, Dialog, Empty, Field, Form, Head, Status, Sure, Waiting, tell } from '../parts/basics.js';
+import { Choice, Code, Dialog, Empty, Field, Form, Head, Status, Sure, Waiting, tell } from '../parts/basics.js';
 import { Table } from '../parts/table.js';
 
 /** What a token may, and what that means. */
@@ -80,7 +80,7 @@ function Tokens() {
       <${Field} label=${t('Name')} hint=${t('Where it will be used.')}><input class="f" name="name" maxlength="255" required/></>
       <${Field} label=${t('Ends after')} of="expires_at"><select class="f" name="days"><option value="">${t('never')}</option><option value="30">${t('{n} days', { n: 30 })}</option><option value="90">${t('{n} days', { n: 90 })}</option><option value="365">${t('{n} days', { n: 365 })}</option></select></>
       <${Field} label=${t('Bot')} of="bot_profile_id" hint=${t('With a bot it asks that one only, and sees only the chats that it began.')}><select class="f" name="bot"><option value="">${t('All bots')}</option>${bots.data.map(bot => html`<option value=${bot.id}>${bot.name || t('(unnamed)')}</option>`)}</select></>
-      <fieldset class="choice"><legend>${t('May')}</legend>${Object.entries(SCOPES).map(([scope, told]) => html`<label class="check"><input type="checkbox" name="scope" value=${scope} defaultChecked/> <span><span class="mono">${scope}</span> <small class="soft">${t(told)}</small></span></label>`)}</fieldset></></>`}
+      <${Choice} legend=${t('May')} of="scopes">${Object.entries(SCOPES).map(([scope, told]) => html`<label class="check"><input type="checkbox" name="scope" value=${scope} defaultChecked/> <span><span class="mono">${scope}</span> <small class="soft">${t(told)}</small></span></label>`)}</></></>`}
     ${made.value && html`<${Dialog} title=${t('Your new token')} close=${() => (made.value = null)}><p>${t('It is shown this once. Keep it where passwords are kept.')}</p><${Code} label=${t('Token')} text=${made.value}/>
       <${Code} label="curl" text=${`curl ${location.origin}/v1/bot-profiles -H "Authorization: Bearer ${made.value}"`}/><button class="btn" onClick=${() => { made.value = null; tell(t('It will not be shown again.')); }}>${t('I have kept it')}</button></>`}`;
 }

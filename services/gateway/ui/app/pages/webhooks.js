@@ -4,7 +4,7 @@ import { Icon, html, useSignal } from '../lib/kit.js';
 import { api, call, explained, mayChange, useApi } from '../lib/api.js';
 import { href, params, set } from '../lib/router.js';
 import { ago, moment, t } from '../lib/words.js';
-import { Code, Dialog, Empty, Field, Form, Head, Status, Sure, Waiting, tell } from '../parts/basics.js';
+import { Check, Choice, Code, Dialog, Empty, Field, Form, Head, Status, Sure, Waiting, tell } from '../parts/basics.js';
 import { Table } from '../parts/table.js';
 
 const TYPES = [
@@ -30,7 +30,7 @@ async function ping(id) {
 function Fields({ of = { url: '', description: '', events: [...USUAL] } }) {
   return html`<${Field} label=${t('Address')}><input class="f mono" name="url" type="url" maxlength="2048" placeholder="https://example.com/hook" defaultValue=${of.url} required/></>
     <${Field} label=${t('Description')}><input class="f" name="description" maxlength="500" defaultValue=${of.description}/></>
-    <fieldset class="kinds"><legend>${t('What it is told')}</legend>${TYPES.map(type => html`<label class="check"><input type="checkbox" name="event" value=${type} defaultChecked=${of.events.includes(type)}/> <span class="mono">${type}</span></label>`)}</fieldset>`;
+    <${Choice} legend=${t('What it is told')} of="events" inline>${TYPES.map(type => html`<label class="check"><input type="checkbox" name="event" value=${type} defaultChecked=${of.events.includes(type)}/> <span class="mono">${type}</span></label>`)}</>`;
 }
 
 const chosen = form => [...form.querySelectorAll('input[name=event]:checked')].map(box => box.value);
@@ -121,7 +121,7 @@ function One({ id }) {
   return html`<${Head} title=${data.url} lead=${html`<${Status} is=${state(data)}/>`}>${mayChange() && html`<button class="btn" onClick=${() => ping(id)}>${t('Send a test')}</button>
       <${Sure} label=${t('New secret')} question=${t('The old one holds for another day.')} act=${rotate} icon="key"/><${Sure} label=${t('Delete')} question=${t('It is told nothing any more.')} act=${remove}/>`}</>
     ${data.disabled_reason && html`<div class="problem" role="alert"><p>${t('It was switched off because it failed for long. Save it as active to go on.')}</p></div>`}
-    <${Deliveries} hook=${id}/>${mayChange() && html`<div class="cols even"><section class="sec"><header><h2>${t('Settings')}</h2></header><${Form} key=${data.updated_at} send=${save} action=${t('Save')}><${Fields} of=${data}/><label class="check"><input type="checkbox" name="is_active" defaultChecked=${data.is_active}/> ${t('active')}</label></></section>
+    <${Deliveries} hook=${id}/>${mayChange() && html`<div class="cols even"><section class="sec"><header><h2>${t('Settings')}</h2></header><${Form} key=${data.updated_at} send=${save} action=${t('Save')}><${Fields} of=${data}/><${Check} name="is_active" label=${t('active')} defaultChecked=${data.is_active}/></></section>
     <section class="sec"><header><h2>${t('Send again what happened')}</h2></header><${Form} send=${replay} action=${t('Send again')}><${Field} label=${t('From')}><input class="f" type="datetime-local" name="from" required/></><${Field} label=${t('To')}><input class="f" type="datetime-local" name="to" required/></></></section></div>`}
     ${secret.value && html`<${Secret} text=${secret.value} close=${() => (secret.value = null)}/>`}`;
 }

@@ -4,7 +4,7 @@ import { html, useSignal } from '../lib/kit.js';
 import { api, useApi } from '../lib/api.js';
 import { href } from '../lib/router.js';
 import { t } from '../lib/words.js';
-import { Dialog, Field, Form, Waiting, tell } from './basics.js';
+import { Choice, Dialog, Field, Form, Waiting, tell } from './basics.js';
 
 const LONGEST = 2000;
 const MADE = 'new';
@@ -33,7 +33,7 @@ export function AddToSuite({ asked, close }) {
     <${Form} send=${send} action=${t('Add')}>
       <${Field} label=${t('Suite')}><select class="f" name="suite" onChange=${event => (picked.value = event.target.value)}>${suites.data.map(one => html`<option value=${one.id} selected=${one.id === suite}>${one.title}</option>`)}<option value=${MADE} selected=${suite === MADE}>${t('New suite')}</option></select></>
       ${suite === MADE && html`<${Field} label=${t('Title of the suite')}><input class="f" name="title" maxlength="255" required/></>`}
-      <fieldset class="choice"><legend>${t('What the bot should do')}</legend>${[[false, t('Answer it')], [true, t('Say that it does not know')]].map(([value, label]) => html`<label class="check"><input type="radio" name="refused" checked=${refused.value === value} onChange=${() => (refused.value = value)}/> ${label}</label>`)}</fieldset>
+      <${Choice} legend=${t('What the bot should do')} of="refused" radios>${[[false, t('Answer it')], [true, t('Say that it does not know')]].map(([value, label]) => html`<label class="check"><input type="radio" name="refused" checked=${refused.value === value} onChange=${() => (refused.value = value)}/> ${label}</label>`)}</>
       ${!refused.value && html`<${Field} label=${t('Expected answer')} of="expected_answer" hint=${t('May stay empty: then a cited answer counts.')}><textarea class="f" name="answer" rows="4" maxlength=${LONGEST} defaultValue=${asked.answer ? expected(asked.answer) : ''}/></>`}
       <p class="soft">${t('The question is erased together with its chat.')} <a class="link" href=${href('/playground', { bot: asked.bot, ...(suite !== MADE && { suite }) })}>${t('Playground')}</a></p></></>`;
 }

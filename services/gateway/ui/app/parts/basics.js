@@ -1,6 +1,6 @@
 /** Small parts that every page uses. */
 
-import { Icon, cloneElement, copied, createContext, html, signal, useContext, useLayoutEffect, useRef, useSignal } from '../lib/kit.js';
+import { Icon, copied, createContext, html, signal, useContext, useId, useLayoutEffect, useRef, useSignal } from '../lib/kit.js';
 import { comes } from '../lib/again.js';
 import { explained, failing, faulty, tryAgain } from '../lib/api.js';
 import { faultsOf } from '../lib/faults.js';
@@ -66,25 +66,57 @@ export function Faults({ error, children }) {
     ${said.length > 0 && html`<p class="bad" role="alert">${said.join(' ')}</p>`}`;
 }
 
-/** A labelled field. What the server calls it is told by `of`, or by the name of its control. */
-export function Field({ label, hint, of, children }) {
+const CONTROLS = 'input, select, textarea';
+
+/**
+ * The place of what a server calls `name`: while it is at fault, its controls say so by `said`, or in
+ * a `group` of radio buttons the group does. Gives the ref of what holds them, what is told of the
+ * fault, and how to forget it.
+ */
+function useFault(name, said, group) {
   const ref = useRef();
   const faults = useContext(OfFields);
-  const name = of ?? children?.props?.name;
   const fault = faults?.marked.value.get(name);
-  const first = fault && faults.marked.value.keys().next().value === name;
   useLayoutEffect(() => {
     if (!faults || !name) return undefined;
     faults.drawn.add(name);
     return () => faults.drawn.delete(name);
   }, [faults, name]);
   useLayoutEffect(() => {
-    if (!first) return;
-    for (let around = ref.current.closest('details'); around; around = around.parentElement.closest('details')) around.open = true;
-    ref.current.querySelector('[aria-invalid]').focus();
+    if (!fault) return undefined;
+    const marked = group ? [ref.current] : [...ref.current.querySelectorAll(CONTROLS)];
+    const marks = Object.entries({ 'aria-invalid': 'true', ...said });
+    for (const one of marked) marks.forEach(([mark, value]) => one.setAttribute(mark, value));
+    if (faults.marked.value.keys().next().value === name) {
+      for (let around = ref.current.closest('details'); around; around = around.parentElement.closest('details')) around.open = true;
+      ref.current.querySelector(group ? 'input:checked' : CONTROLS).focus();
+    }
+    return () => marked.forEach(one => marks.forEach(([mark]) => one.removeAttribute(mark)));
   }, [fault]);
-  const control = fault ? cloneElement(children, { 'aria-invalid': 'true' }) : children;
-  return html`<label class="field" ref=${ref} onInput=${fault && (() => faults.forget(name))}><span>${label}</span>${hint && html`<small>${hint}</small>`}${control}${fault && html`<small class="bad">${faulty(fault)}</small>`}</label>`;
+  return { ref, told: fault && html`<small class="bad" id=${said['aria-describedby'].split(' ').at(-1)}>${faulty(fault)}</small>`, forget: fault && (() => faults.forget(name)) };
+}
+
+/** A labelled field. What the server calls it is told by `of`, or by the name of its control. */
+export function Field({ label, hint, of, children }) {
+  const id = useId();
+  // All of it is its name, being in its label; hint and fault are read after the name instead.
+  const said = { 'aria-labelledby': `${id}-name`, 'aria-describedby': hint ? `${id}-hint ${id}` : id };
+  const { ref, told, forget } = useFault(of ?? children?.props?.name, said);
+  return html`<label class="field" ref=${ref} onInput=${forget}><span id=${`${id}-name`}>${label}</span>${hint && html`<small id=${`${id}-hint`}>${hint}</small>`}${children}${told}</label>`;
+}
+
+/** A box to check, with its label. What the server calls it is told by `of`, or by its `name`. */
+export function Check({ label, hint, of, ...box }) {
+  const id = useId();
+  const { ref, told, forget } = useFault(of ?? box.name, { 'aria-describedby': id });
+  return html`<div class="tick" ref=${ref} onInput=${forget}><label class="check"><input type="checkbox" ...${box}/> <span>${label}${hint && html` <small class="soft">${hint}</small>`}</span></label>${told}</div>`;
+}
+
+/** Boxes that are one thing to the server, which calls it `of`; with `radios` one of them is chosen at any time. */
+export function Choice({ legend, of, radios, inline, children }) {
+  const id = useId();
+  const { ref, told, forget } = useFault(of, { 'aria-describedby': id }, radios);
+  return html`<fieldset class=${inline ? 'kinds' : 'choice'} role=${radios ? 'radiogroup' : undefined} ref=${ref} onInput=${forget}><legend>${legend}</legend>${children}${told}</fieldset>`;
 }
 
 /** A form that cannot be sent twice and tells why it was refused. `send` gets its fields; `typed` hears of each change. */

@@ -3,7 +3,7 @@
 import { html, useRef } from '../lib/kit.js';
 import { api } from '../lib/api.js';
 import { t } from '../lib/words.js';
-import { Field, Form, tell } from './basics.js';
+import { Check, Field, Form, tell } from './basics.js';
 import { KeyTest, MODELS, credentialsOf } from './key_test.js';
 
 /** What can be tried unsaved, and how the form calls it. */
@@ -48,7 +48,7 @@ export function Settings({ bot, saved, drafted }) {
     tell(t('Saved. The next answer uses it.'));
     saved();
   };
-  const check = (name, label, hint) => html`<label class="check"><input type="checkbox" name=${name} defaultChecked=${bot[name]}/> <span>${label}${hint && html` <small class="soft">${hint}</small>`}</span></label>`;
+  const check = (name, label, hint) => html`<${Check} name=${name} label=${label} hint=${hint} defaultChecked=${bot[name]}/>`;
   const ref = useRef();
   const tested = () => {
     const fields = Object.fromEntries(new FormData(ref.current.closest('form')));

@@ -4,7 +4,7 @@ import { Icon, html, useEffect, useRef, useSignal } from '../lib/kit.js';
 import { api, call, useApi } from '../lib/api.js';
 import { go } from '../lib/router.js';
 import { number, t } from '../lib/words.js';
-import { Dialog, Faults, Waiting } from './basics.js';
+import { Choice, Dialog, Faults, Waiting } from './basics.js';
 import { DraftFields, carry, settingsOf } from './draft_fields.js';
 import { Passage } from './passage.js';
 import { words } from './word_diff.js';
@@ -122,8 +122,8 @@ export function Replay({ past, add, close }) {
   const from = [['today', t('Those that are found today')], ['then', t('Those it was given then')]];
   return html`<${Dialog} title=${t('Replay')} close=${close} wide><blockquote class="asked">${past.question}</blockquote>
     <p class="soft measure">${t('The same question, after the same conversation, with settings that are not saved. Visitors see nothing of it.')}</p>
-    <div class="replay"><form class="form" onSubmit=${ask} onKeyDown=${keys}><${Faults} error=${error}><fieldset class="choice"><legend>${t('Passages to answer from')}</legend>${from.map(([value, label]) => html`<label class="check"><input type="radio" name="passages" checked=${passages.value === value} disabled=${value === 'then' && past.refused} onChange=${() => (passages.value = value)}/> ${label}</label>`)}
-          ${past.refused && html`<small class="soft">${t('None were given then: the bot refused.')}</small>`}</fieldset>
+    <div class="replay"><form class="form" onSubmit=${ask} onKeyDown=${keys}><${Faults} error=${error}><${Choice} legend=${t('Passages to answer from')} of="passages" radios>${from.map(([value, label]) => html`<label class="check"><input type="radio" name="passages" checked=${passages.value === value} disabled=${value === 'then' && past.refused} onChange=${() => (passages.value = value)}/> ${label}</label>`)}
+          ${past.refused && html`<small class="soft">${t('None were given then: the bot refused.')}</small>`}</>
         <${DraftFields} at="draft." fields=${fields.value} bot=${bot.data} change=${value => (fields.value = value)}/></>
         <div class="bar"><button class="btn go" disabled=${busy}><${Icon} name="play"/>${t('Ask again')}</button>${busy && answer && html`<button class="btn" type="button" onClick=${stop}>${t('Stop')}</button>`}</div></form>
       <div class="outcomes"><${Outcome} past=${past} state=${state.value}/>

@@ -3,7 +3,7 @@
 import { Icon, html, useSignal } from '../lib/kit.js';
 import { api } from '../lib/api.js';
 import { t } from '../lib/words.js';
-import { Field, Form } from './basics.js';
+import { Choice, Field, Form } from './basics.js';
 
 const KINDS = [['url', 'globe', 'Web page'], ['upload', 'upload', 'File'], ['text', 'text', 'Text']];
 const LARGEST = 10 * 1024 * 1024;
@@ -45,6 +45,6 @@ export function SourceForm({ bot, added, action, children }) {
       <${Field} label=${t('Text')} of="content"><textarea class="f" name="text" rows="8" required></textarea></>`,
   };
   return html`<${Form} send=${send} action=${action ?? t('Add source')}>${children}
-    <fieldset class="kinds"><legend>${t('What should it read?')}</legend>${KINDS.map(([value, icon, label]) => html`<label class=${`btn ${kind.value === value ? 'on' : ''}`}><input class="sr" type="radio" name="kind" value=${value} checked=${kind.value === value} onChange=${() => (kind.value = value)}/><${Icon} name=${icon}/>${t(label)}</label>`)}</fieldset>
+    <${Choice} legend=${t('What should it read?')} of="source_type" radios inline>${KINDS.map(([value, icon, label]) => html`<label class=${`btn ${kind.value === value ? 'on' : ''}`}><input class="sr" type="radio" name="kind" value=${value} checked=${kind.value === value} onChange=${() => (kind.value = value)}/><${Icon} name=${icon}/>${t(label)}</label>`)}</>
     ${field[kind.value]()}</>`;
 }

@@ -4,7 +4,7 @@ import { Icon, html, useRef, useSignal } from '../lib/kit.js';
 import { api, explained, useApi } from '../lib/api.js';
 import { set } from '../lib/router.js';
 import { counted, t } from '../lib/words.js';
-import { Dialog, Field, Form, Sure, Waiting, tell } from './basics.js';
+import { Check, Dialog, Field, Form, Sure, Waiting, tell } from './basics.js';
 import { Download } from './download.js';
 import { Table } from './table.js';
 
@@ -54,7 +54,7 @@ function Add({ base, close, saved }) {
     <${Field} label=${t('It must say')} hint=${t('One in each line.')}><textarea class="f" name="must" rows="2"/></>
     <${Field} label=${t('It must not say')} hint=${t('One in each line.')}><textarea class="f" name="must_not" rows="2"/></>
     <${Field} label=${t('Expected answer')} of="expected_answer"><textarea class="f" name="expected" rows="2" maxlength="2000"/></>
-    <label class="check"><input type="checkbox" name="refused"/> ${t('The bot should say that it does not know')}</label></></>`;
+    <${Check} name="refused" label=${t('The bot should say that it does not know')}/></></>`;
 }
 
 export function Questions({ bot, suite, may, changed }) {
