@@ -11,6 +11,8 @@ from tests.harness import PASSWORD, Tenant
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(600)]
 
 UNPROCESSABLE, CONFLICT = "422", "409"
+PLACES = """all => all.map(one => one.getBoundingClientRect())
+    .map(({ left, top, width }) => [left, top, width])"""
 
 
 async def marked(page: Page, label: str, said: str) -> Locator:
@@ -181,3 +183,28 @@ class TestAFaultOfBoxes:
             await looked_at(page)
             await page.keyboard.press("ArrowRight")
             await expect(page.locator("[aria-invalid=true], small.bad")).to_have_count(0)
+
+
+class TestFieldsSideBySide:
+    async def test_stand_in_line_whatever_is_said_of_one(
+        self, browser: Browser, tenant: Tenant
+    ) -> None:
+        bot = tenant.bot(name="Guide", model="local/extractive")
+        phone = {"width": 390, "height": 844}
+        async with opened(browser, UNPROCESSABLE, locale="de-DE", viewport=phone) as page:
+            await page.goto(f"{tenant.url}/dashboard/bots/{bot}")
+            await sign_in(page, tenant.email, PASSWORD)
+            await refuse(page, f"**/v1/bot-profiles/{bot}", "credentials", "api_base")
+            pair = page.locator(".pair").first
+            await pair.wait_for()
+            await page.evaluate("document.fonts.ready")
+            # One hint is longer than the other; then one of both has a fault besides.
+            for _ in range(2):
+                for part in ("label > span", "input"):
+                    tops = await pair.locator(part).evaluate_all(PLACES)
+                    assert len({top for _, top, _ in tops}) == 1, part
+                await page.get_by_role("button", name="Speichern").click()
+                await expect(pair.locator(".bad")).to_be_visible()
+            boxes = await page.locator("input[type=checkbox]:visible").evaluate_all(PLACES)
+            assert len(boxes) > 1
+            assert len({(left, width) for left, _, width in boxes}) == 1

@@ -14,7 +14,7 @@ const SOON_MS = 2000;
 const kinds = () => ({ event: t('what was to follow from it'), command: t('an order'), job: t('a piece of work'), timer: t('a timer') });
 const states = () => ({ open: t('open'), replayed: t('done once more'), discarded: t('discarded') });
 
-const What = ({ of }) => html`<b class="mono">${of.aggregate}.${of.name}</b> <span class="soft">${kinds()[of.kind]} · ${of.service}</span><br/><span class="soft">${moment(of.given_up)} · <span class="mono">${of.aggregate_id}</span></span>`;
+const What = ({ of }) => html`<b class="mono">${of.aggregate}.${of.name}</b> <span class="soft">${kinds()[of.kind]} · ${of.service}</span><br/><span class="soft">${t('given up on {time}', { time: moment(of.given_up) })} · <span class="mono">${of.aggregate_id}</span></span>`;
 
 function Letter({ of, changed }) {
   const replay = async () => {
