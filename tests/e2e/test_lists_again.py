@@ -14,8 +14,6 @@ OF_ONE_REQUEST = {"x-request-id", "ratelimit", "date", "link"}
 """What every answer has for itself: also `Link`, as no cursor is sealed twice alike."""
 LISTS = (
     LIST,
-    "/v1/sources",
-    "/v1/bot-profiles",
     "/v1/bot-profiles?limit=5",
     "/v1/chat?limit=5",
     "/v1/webhooks?limit=5",

@@ -30,13 +30,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A list, or a page of it, as a request asks for it."""
+    """A page of a list, as a request asks for it."""
 
     address: Address
     limit: int | None
     """What the client gave."""
-    whole: bool
-    """All of the list in one answer, of which `asked` is the first page."""
     asked: Asked
     shape: type[Page]
     present: Present
@@ -73,37 +71,30 @@ async def answer(
     request and its principal alone, so whoever asks the same again gets here the short way.
     """
     gateway, tenant_id = caller.gateway, caller.tenant_id
-    whole = window.whole and size is None
+    if window.whole and size is None:
+        return await _everything(caller, question, shape, present)
     address = Address.of(request)
-    asked = Asked.of(question)
-    if not whole:
-        after = None
-        if window.cursor is not None:
-            after = pagination.unseal(await _key(gateway, tenant_id), address.scope, window.cursor)
-        limit = window.size() if size is None else size
-        changes = {"after": after, "limit": limit, "counted": True}
-        asked = Asked.of(question.model_copy(update=changes))
-    listing = Listing(address, window.limit, whole, asked, shape, present)
+    after = None
+    if window.cursor is not None:
+        after = pagination.unseal(await _key(gateway, tenant_id), address.scope, window.cursor)
+    changes = {
+        "after": after,
+        "limit": window.size() if size is None else size,
+        "counted": True,
+    }
+    asked = Asked.of(question.model_copy(update=changes))
+    listing = Listing(address, window.limit, asked, shape, present)
     told = await caller.told(asked)
-    shown = gateway.presented.page(told, shape, present)
-    if is_more(listing, shown):
-        return _everything(caller, question, listing, shown)
     if again and (remember := getattr(request.state, REMEMBER, None)) is not None:
         remember(request.scope["route"], listing)
-    return await response(request, gateway, tenant_id, listing, shown)
-
-
-def is_more(listing: Listing, shown: Shown) -> bool:
-    """Whether what is shown is not all that was asked for, so that the owner must be asked on."""
-    return listing.whole and shown.following is not None
+    return await response(request, gateway, tenant_id, listing, told)
 
 
 async def response(
-    request: Request, gateway: Gateway, tenant_id: str, listing: Listing, shown: Shown
+    request: Request, gateway: Gateway, tenant_id: str, listing: Listing, told: bytes
 ) -> Response:
-    """What is shown of a list, or that it is what the client has."""
-    if listing.whole:
-        return Response(shown.array, media_type=MEDIA_TYPE)
+    """What the owner told of a page, or that it is what the client has."""
+    shown = gateway.presented.page(told, listing.shape, listing.present)
     cursor = None
     if shown.following is not None:
         key = await _key(gateway, tenant_id)
@@ -115,25 +106,30 @@ async def response(
     return Response(shown.array, media_type=MEDIA_TYPE, headers=headers)
 
 
-def _everything(
-    caller: Caller, question: PagedQuestion[P], listing: Listing, first: Shown
+async def _everything(
+    caller: Caller, question: PagedQuestion[P], shape: type[P], present: Present
 ) -> Response:
+    first = await _page(caller, question, shape, present)
+    if first.following is None:
+        return Response(first.array, media_type=MEDIA_TYPE)
+
     async def shown() -> AsyncIterator[Sequence[bytes]]:
         page = first
         while True:
             yield [items] if (items := page.array[1:-1]) else []
             if page.following is None:
                 return
-            page = await _patiently(
-                partial(_page, caller, listing, _behind(question, page.following))
-            )
+            behind = _behind(question, page.following)
+            page = await _patiently(partial(_page, caller, behind, shape, present))
 
     return StreamingResponse(json_stream.joined(shown()), media_type=MEDIA_TYPE)
 
 
-async def _page(caller: Caller, listing: Listing, question: PagedQuestion[P]) -> Shown:
+async def _page(
+    caller: Caller, question: PagedQuestion[P], shape: type[P], present: Present
+) -> Shown:
     told = await caller.told(Asked.of(question))
-    return caller.gateway.presented.page(told, listing.shape, listing.present)
+    return caller.gateway.presented.page(told, shape, present)
 
 
 def _behind(question: PagedQuestion[P], following: SortKey) -> PagedQuestion[P]:

@@ -61,12 +61,7 @@ class Shortcut:
             told = await admitted(request, principal).told(way.listing.asked)
         else:
             note_use(gateway, principal)
-        listing = way.listing
-        shown = gateway.presented.page(told, listing.shape, listing.present)
-        if lists.is_more(listing, shown):  # it has grown
-            await self._app(scope, receive, send)
-            return
-        response = await lists.response(request, gateway, tenant_id, listing, shown)
+        response = await lists.response(request, gateway, tenant_id, way.listing, told)
         await response(scope, receive, send)
 
     def _remember(self, key: Hashable, principal: Principal, route: Any, listing: Listing) -> None:
