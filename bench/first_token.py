@@ -27,7 +27,7 @@ from tests.harness import Installation, Tenant
 
 AT_ONCE = (1, 16, 64)
 UNDER_WAY = 16
-WORDS, PAUSE_SECONDS = 40, 0.05
+WORDS, PAUSE_SECONDS = 100, 0.02
 """Of an answer that takes two seconds."""
 ROUNDS = 8
 SECONDS = 20.0

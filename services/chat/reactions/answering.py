@@ -329,13 +329,14 @@ class AnswerQuestion:
         """Tell what the model says, as far as it may be told."""
         speech, first_token_ms = hearing.speech, None
 
-        async def say(text: str) -> None:
+        async def say(text: str) -> bool:
             nonlocal first_token_ms
             if first_token_ms is None:
                 first_token_ms = (time.perf_counter() - hearing.started) * 1000
-            await speech.say(output.feed(text))
+            told = await speech.say(output.feed(text))
             if output.leaked:
                 raise Leaked
+            return told
 
         if hearing.stopped.is_set():
             return Spoken()

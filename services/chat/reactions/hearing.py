@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from services.chat.ports import LanguageModel, ModelFailed, Prompt, Spent
 
-Say = Callable[[str], Awaitable[None]]
+Say = Callable[[str], Awaitable[bool]]
+"""Gives whether anything was told: what may be the beginning of a link or a mark is held back."""
 
 
 @dataclass
@@ -24,7 +25,8 @@ class Heard:
 async def hear(
     model: LanguageModel, prompt: Prompt, say: Say, stopped: asyncio.Event, every: float
 ) -> Spent | None:
-    """Say what `model` answers to `prompt`, at most once in `every` seconds but for the end.
+    """Say what `model` answers to `prompt`. But for the end, something is told at most once in
+    `every` seconds.
 
     None if it was stopped before its end. Raises what `say` raises, and what the model raises after
     everything that was heard is said.
@@ -71,12 +73,15 @@ async def _tell(heard: Heard, say: Say, every: float) -> None:
     while True:
         await heard.some.wait()
         heard.some.clear()
+        told = False
         if heard.text:
             text, heard.text = heard.text, ""
-            await say(text)
+            told = await say(text)
         if heard.ended.is_set():
             if not heard.text:
                 return
+            continue
+        if not told:
             continue
         with suppress(TimeoutError):
             async with asyncio.timeout(every):

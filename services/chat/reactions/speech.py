@@ -54,11 +54,11 @@ class Speech:
         if name not in self._names:
             await self._tell(name, data)
 
-    async def say(self, piece: str) -> None:
-        """Tell a piece of the answer."""
+    async def say(self, piece: str) -> bool:
+        """Tell a piece of the answer, unless it was told before. Gives whether it was not."""
         self.text += piece
         if self._sent.startswith(self.text):
-            return
+            return False
         if self.text.startswith(self._sent):
             rest = self.text[len(self._sent) :]
         else:
@@ -67,6 +67,7 @@ class Speech:
         self._sent = self.text
         await self._tell("delta", {"content": rest})
         self.begun()
+        return True
 
     def stop(self) -> None:
         """Say no more. What any attempt has told stays."""

@@ -37,8 +37,9 @@ class SlowModel(LanguageModel):
 
 
 class Told(list[str]):
-    async def __call__(self, text: str) -> None:
+    async def __call__(self, text: str) -> bool:
         self.append(text)
+        return True
 
 
 async def test_pieces_that_come_together_are_told_together() -> None:
@@ -51,9 +52,9 @@ async def test_the_first_word_is_told_at_once_and_the_end_waits_for_nothing() ->
     model, told, stopped = SlowModel(), Told(), asyncio.Event()
     first = asyncio.Event()
 
-    async def say(text: str) -> None:
-        await told(text)
+    async def say(text: str) -> bool:
         first.set()
+        return await told(text)
 
     async with asyncio.TaskGroup() as tasks:
         hearing = tasks.create_task(hear(model, PROMPT, say, stopped, 3600))
@@ -65,6 +66,24 @@ async def test_the_first_word_is_told_at_once_and_the_end_waits_for_nothing() ->
     assert hearing.result() is None
     assert "".join(told) in ("word ", "word word ", "word word word ")
     assert model.closed.is_set()
+
+
+async def test_what_is_held_back_makes_the_first_word_no_later() -> None:
+    model, told, stopped = SlowModel(), Told(), asyncio.Event()
+    asked = asyncio.Semaphore(0)
+
+    async def say(text: str) -> bool:
+        await told(text)
+        asked.release()
+        return len(told) > 1
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(hear(model, PROMPT, say, stopped, 3600))
+        for _ in range(2):
+            model.words.release()
+            await asyncio.wait_for(asked.acquire(), 60)
+        stopped.set()
+    assert told == ["word ", "word "]
 
 
 async def test_what_is_stopped_before_it_began_says_nothing() -> None:
@@ -91,7 +110,7 @@ async def test_an_answer_without_an_end_has_failed() -> None:
 async def test_who_cannot_tell_lets_the_model_go() -> None:
     model = SlowModel()
 
-    async def say(_text: str) -> None:
+    async def say(_text: str) -> bool:
         raise ConnectionError
 
     model.words.release()
