@@ -100,7 +100,7 @@ async def _run(names: Sequence[str]) -> None:
                 for service in services:
                     await service.served.wait()
                 closed.set()
-                loop.call_later(SETTLED_SECONDS, _spare_what_there_is)
+                loop.call_later(SETTLED_SECONDS, _spare_what_has_come)
         for task in (*beating, *watching):
             task.cancel()
     log.info("process stopped", extra={"services": list(names)})
@@ -115,6 +115,12 @@ def _spare_what_there_is() -> None:
     gc.freeze()
     gc.set_threshold(YOUNG, 10, 10)
     gc.enable()
+
+
+def _spare_what_has_come() -> None:
+    """As above, of what was made at first use; what was garbage by then goes first."""
+    gc.collect(1)
+    _spare_what_there_is()
 
 
 async def _running(service: Service, stopping: asyncio.Event, closed: asyncio.Event) -> None:
