@@ -54,6 +54,8 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
+    """An answer, and when it is to be looked for anew."""
+
     answer: Any
     renewal: Renewal
 

@@ -18,6 +18,14 @@ def test_a_generated_page_is_up_to_date(file: Path) -> None:
     assert file.read_text() == PAGES[file](), "run `make docs`"
 
 
+def test_every_decision_is_in_the_index() -> None:
+    decisions = Path(__file__).parents[2] / "docs" / "adr"
+    index = (decisions / "README.md").read_text()
+    for file in decisions.glob("0*.md"):
+        number, title = file.read_text().partition("\n")[0].removeprefix("# ").split(". ", 1)
+        assert f"- [{number}]({file.name}) " in index, title
+
+
 def test_every_page_names_every_message_and_every_variable() -> None:
     text = "".join(page() for page in PAGES.values())
     for wanted in ("`SourcePrepared`", "`source.prepared.v1`", "`GetTurn`", "`MINIRAG_VAULT_KEY`"):
