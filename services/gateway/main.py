@@ -24,7 +24,7 @@ from services.gateway.domain.tenants import tenant_decider
 from services.gateway.domain.tokens import token_decider
 from services.gateway.domain.widget_keys import widget_key_decider
 from services.gateway.handlers import CheckErasure, DestroyKeyFirst
-from services.gateway.http.app import Limits, create_app, prepare_routes
+from services.gateway.http.app import Limits, create_app
 from services.gateway.http.authentication import Authenticator
 from services.gateway.http.context import Gateway
 from services.gateway.http.leaving import KEEP_ALIVE_SECONDS, Door
@@ -350,7 +350,6 @@ async def build(settings: Settings, platform: Platform, stack: AsyncExitStack) -
         demo_key=partial(_demo_key, settings.demo_widget_key_file),
         allowed_origins=[origin.strip() for origin in settings.allowed_origins.split(",")],
     )
-    prepare_routes(app)
     config = uvicorn.Config(
         app,
         http=turnstile(app.state.lines, settings.trusted_proxies),

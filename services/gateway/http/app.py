@@ -215,10 +215,11 @@ def create_app(
     app.add_middleware(RequestContext)
     app.add_middleware(Metering)
     app.add_middleware(Fairness, lines=lines, precedence=precedence or Precedence())
+    _prepare_routes(app)
     return app
 
 
-def prepare_routes(app: FastAPI) -> None:
+def _prepare_routes(app: FastAPI) -> None:
     """Let FastAPI work all routes out, so that the first request need not wait for it.
 
     It does so when it first looks for a route, and holds the loop up for 100 ms and more.

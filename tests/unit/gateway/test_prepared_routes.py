@@ -7,7 +7,8 @@ import pytest
 from fastapi import FastAPI
 from starlette.routing import Match
 
-from services.gateway.http.app import Limits, create_app, prepare_routes
+from services.gateway.http import sources
+from services.gateway.http.app import Limits, create_app
 from services.gateway.http.context import Gateway
 from tests.unit.gateway.fakes import MemoryReplays
 
@@ -30,26 +31,32 @@ def app() -> FastAPI:
 
 
 @pytest.fixture
-def late(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
-    """After whatever was to be worked out before."""
+def unprepared() -> FastAPI:
+    app = FastAPI()
+    app.include_router(sources.router)
+    return app
+
+
+@pytest.fixture
+def from_now_on(app: FastAPI, unprepared: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can be worked out any more."""
 
     def take_apart(*_args: Any, **_named: Any) -> None:
         raise WorkedOut
 
     monkeypatch.setattr(fastapi.routing, "get_dependant", take_apart)
-    return app
 
 
 def found(app: FastAPI) -> bool:
     return any(route.matches(dict(ASKED))[0] is Match.FULL for route in app.routes)
 
 
-def test_the_first_request_would_wait_for_it(late: FastAPI) -> None:
+@pytest.mark.usefixtures("from_now_on")
+def test_the_first_request_would_wait_for_it(unprepared: FastAPI) -> None:
     with pytest.raises(WorkedOut):
-        found(late)
+        found(unprepared)
 
 
-def test_the_first_request_finds_it_done(app: FastAPI, request: pytest.FixtureRequest) -> None:
-    prepare_routes(app)
-    request.getfixturevalue("late")
+@pytest.mark.usefixtures("from_now_on")
+def test_the_first_request_finds_it_done(app: FastAPI) -> None:
     assert found(app)
