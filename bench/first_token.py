@@ -166,9 +166,9 @@ async def measure(
 
 
 @contextmanager
-def asked(folder: Path, model: PacedModel) -> Iterator[tuple[Tenant, str]]:
-    """A tenant of an installation of its own, in an empty folder, and a bot that has read `TEXT`
-    and speaks through `model`.
+def asked(folder: Path, model: PacedModel) -> Iterator[tuple[Installation, Tenant, str]]:
+    """An installation of its own, in an empty folder, with a tenant and its bot, which has read
+    `TEXT` and speaks through `model`.
     """
     env = {"OPENAI_API_BASE": model.url, "OPENAI_API_KEY": "k"}
     running = Installation(folder, env=env).start()
@@ -178,7 +178,7 @@ def asked(folder: Path, model: PacedModel) -> Iterator[tuple[Tenant, str]]:
         source = tenant.source(bot, TEXT)
         tenant.ingest(source)
         tenant.ready(source)
-        yield tenant, bot
+        yield running, tenant, bot
         tenant.close()
     finally:
         running.stop()
@@ -186,7 +186,8 @@ def asked(folder: Path, model: PacedModel) -> Iterator[tuple[Tenant, str]]:
 
 def run(folder: Path, rounds: int, seconds: float) -> list[Row]:
     """Measure on an installation of its own, in an empty folder."""
-    with paced_model(words=5, seconds=0) as model, asked(folder, model) as (tenant, bot):
+    with paced_model(words=5, seconds=0) as model, asked(folder, model) as found:
+        _, tenant, bot = found
         return asyncio.run(measure(model, tenant, bot, rounds, seconds))
 
 

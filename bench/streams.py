@@ -15,7 +15,6 @@ import json
 import resource
 import tempfile
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -26,8 +25,9 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 
+from bench.first_token import TEXT, asked
 from tests.e2e.paced_model import PacedModel, paced_model
-from tests.harness import Installation, Tenant
+from tests.harness import Tenant
 
 STREAMS, FEW = 10_000, 40
 EACH = 200
@@ -41,7 +41,6 @@ WORDS = 12
 SETTLE_SECONDS = 3.0
 HOLD_SECONDS = 20.0
 WAIT_SECONDS = 1200.0
-TEXT = "The harbour of Corran was closed in 1998 because the sea had become too shallow."
 
 
 @dataclass
@@ -213,22 +212,14 @@ def measure(
     """On an installation of its own, with a model of its own."""
     wanted = wanted or (FEW if quick else STREAMS)
     count = allowed(wanted)
-    with paced_model(words=WORDS, seconds=0) as model:
-        env = {"OPENAI_API_BASE": model.url, "OPENAI_API_KEY": "k"}
-        running = Installation(folder, env=env).start()
-        try:
-            tenant = Tenant(running.url, f"bench-{uuid.uuid4().hex[:8]}")
-            bot = tenant.bot(model="gpt-4o-mini")
-            source = tenant.source(bot, TEXT)
-            tenant.ingest(source)
-            tenant.ready(source)
-            pid = running.pids()["services"]
-            found = {"events": asyncio.run(feeds(tenant, bot, pid, count))}
-            answers_held = min(count, most_answers or count)
-            found["answers"] = asyncio.run(held(tenant, bot, model, pid, answers_held))
-            tenant.close()
-        finally:
-            running.stop()
+    with (
+        paced_model(words=WORDS, seconds=0) as model,
+        asked(folder, model) as (running, tenant, bot),
+    ):
+        pid = running.pids()["services"]
+        found = {"events": asyncio.run(feeds(tenant, bot, pid, count))}
+        answers_held = min(count, most_answers or count)
+        found["answers"] = asyncio.run(held(tenant, bot, model, pid, answers_held))
     if count < wanted:
         found["fewer than wanted, as a process may open so many files only"] = {
             "files": count + SPARE

@@ -86,7 +86,7 @@ async def ours(tenant: Tenant, bot: str, seconds: float) -> float:
 def run(folder: Path, seconds: float) -> dict[str, float]:
     """Measure on an installation of its own, in an empty folder."""
     with paced_model(words=WORDS, seconds=0) as model:
-        with asked(folder, model) as (tenant, bot):
+        with asked(folder, model) as (_, tenant, bot):
             found = {"MiniRAG turns/s": asyncio.run(ours(tenant, bot, seconds))}
         fresh = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(1, mp_context=fresh) as alone:
